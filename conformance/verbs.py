@@ -1,0 +1,68 @@
+"""The few verbs that clauses are written with."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno as errnos
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from metaparity.drivers.types import Attr, Time
+from metaparity.fixtures.volumes import Volume
+
+
+def refuses(errno: int, call: Callable[..., Any], *args: Any, **kwargs: Any) -> OSError:
+    """The call is refused with this errno; returns the error."""
+    wanted = errnos.errorcode[errno]
+    try:
+        value = call(*args, **kwargs)
+    except OSError as error:
+        got = errnos.errorcode.get(error.errno or 0, str(error.errno))
+        assert error.errno == errno, f"expected {wanted}, observed {got}"
+        return error
+    raise AssertionError(f"expected {wanted}, observed success: {value!r}")
+
+
+@contextmanager
+def unchanged(volume: Volume) -> Iterator[None]:
+    """What runs inside leaves every key of the volume as it was."""
+    before = volume.keyspace()
+    yield
+    after = volume.keyspace()
+    changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    assert not changed, "expected no key to change, observed " + ", ".join(
+        f"{key!r}: {before.get(key)!r} -> {after.get(key)!r}" for key in changed
+    )
+
+
+class Window:
+    """The time that passed inside a `window()` block."""
+
+    def __init__(self) -> None:
+        self.start = time.time_ns()
+        self.end: int | None = None
+
+    def covers(self, stamp: Time) -> bool:
+        """Whether a stamp fell inside; a block still open ends now."""
+        end = self.end if self.end is not None else time.time_ns()
+        return self.start <= stamp[0] * 10**9 + stamp[1] <= end
+
+
+@contextmanager
+def window() -> Iterator[Window]:
+    """Times the calls inside: a stamp of "now" must be covered by the window."""
+    opened = Window()
+    yield opened
+    opened.end = time.time_ns()
+
+
+def alike(left: Attr, right: Attr, *, but: Sequence[str] = ()) -> None:
+    """Two attribute records agree in every field except those named."""
+    differing = [
+        f"{field.name}: {getattr(left, field.name)!r} != {getattr(right, field.name)!r}"
+        for field in dataclasses.fields(Attr)
+        if field.name not in but and getattr(left, field.name) != getattr(right, field.name)
+    ]
+    assert not differing, "expected equal attributes, observed " + ", ".join(differing)

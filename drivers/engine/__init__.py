@@ -1,0 +1,1 @@
+"""The primitives, written once over `Store`."""

@@ -1,0 +1,135 @@
+"""Changing the attributes of a node (N8)."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import replace
+
+from ..errors import Unsupported, error, refuse_if
+from ..types import ROOT, Access, Attr, Context, FileType, SetAttr, Time, is_trash
+from .core import Core, clock, optional_attr
+from .permissions import SETGID, SETUID, permitted
+from .store import Transaction
+
+SPECIAL = SETUID | SETGID
+OWNERSHIP = SetAttr.UID | SetAttr.GID
+
+
+class Change:
+    """One `setattr` worked out on a copy of the current attributes (N8.3-N8.11)."""
+
+    def __init__(self, ctx: Context, current: Attr, wanted: Attr, set: SetAttr, now: Time) -> None:
+        self.ctx = ctx
+        self.current = current
+        self.wanted = replace(wanted)
+        self.set = set
+        self.now = now
+        self.result = replace(current)
+        self.changed = False
+
+    def apply(self) -> Attr | None:
+        """The new attributes, None where nothing changes.  Raises EPERM, EACCES."""
+        if self.set & OWNERSHIP:
+            self._keep_or_clear_special_bits()
+        if self.set & SetAttr.GID:
+            self._set_gid()
+        if self.set & SetAttr.UID:
+            self._set_uid()
+        if self.set & SetAttr.MODE:
+            self._set_mode()
+        self._set_time("atime", SetAttr.ATIME, SetAttr.ATIME_NOW)
+        self._set_time("mtime", SetAttr.MTIME, SetAttr.MTIME_NOW)
+        if self.set & SetAttr.FLAGS:
+            self._assign("flags", self.wanted.flags)
+        if self.set & SetAttr.TIER:
+            self._assign("tier", self.wanted.tier)
+        if not self.changed:
+            return None
+        self.result.ctime = self.now
+        return self.result
+
+    @property
+    def _owner(self) -> bool:
+        return self.ctx.uid in (0, self.current.uid)
+
+    def _assign(self, name: str, value: int | Time) -> None:
+        setattr(self.result, name, value)
+        self.changed = True
+
+    def _keep_or_clear_special_bits(self) -> None:
+        if self.set & SetAttr.MODE:
+            self.wanted.mode |= self.current.mode & SPECIAL
+        if not self.current.mode & SPECIAL:
+            return
+        self.changed = True
+        if self.current.type == FileType.DIRECTORY:
+            return
+        both = self.ctx.uid != 0 or self.current.mode & 0o010
+        cleared = SPECIAL if both else SETUID
+        self.result.mode &= ~cleared
+        self.wanted.mode &= ~cleared
+
+    def _set_gid(self) -> None:
+        ctx, gid = self.ctx, self.wanted.gid
+        refuse_if(not self._owner, errno.EPERM)
+        if gid == self.current.gid:
+            return
+        refuse_if(ctx.check_permission and ctx.uid != 0 and gid not in ctx.gids, errno.EPERM)
+        self._assign("gid", gid)
+
+    def _set_uid(self) -> None:
+        if self.wanted.uid == self.current.uid:
+            return
+        refuse_if(self.ctx.check_permission and self.ctx.uid != 0, errno.EPERM)
+        self._assign("uid", self.wanted.uid)
+
+    def _set_mode(self) -> None:
+        ctx, before = self.ctx, self.result.mode
+        mode = self.wanted.mode & 0o7777
+        if ctx.check_permission and ctx.uid != 0 and self.current.gid not in ctx.gids:
+            mode &= ~SETGID
+        if self.current.access_acl:
+            raise Unsupported("chmod of a node with a POSIX ACL is not built yet")
+        if mode == before:
+            return
+        # Without ownership one may only take setuid and setgid away (N8.9).
+        only_clears = (mode ^ before) & ~SPECIAL == 0 and mode & ~before & SPECIAL == 0
+        refuse_if(not self._owner and not only_clears, errno.EPERM)
+        self._assign("mode", mode)
+
+    def _set_time(self, name: str, explicit: SetAttr, now: SetAttr) -> None:
+        wanted: Time = getattr(self.wanted, name)
+        if self.set & now or (self.set & explicit and wanted[0] < 0):
+            self._require_time_access()
+            self._assign(name, self.now)
+        elif self.set & explicit and wanted != getattr(self.current, name):
+            refuse_if(self.current.uid == 0 and self.ctx.uid != 0, errno.EPERM)
+            self._require_time_access()
+            self._assign(name, wanted)
+
+    def _require_time_access(self) -> None:
+        refuse_if(not self._owner and not permitted(self.ctx, self.current, Access.W), errno.EACCES)
+
+
+class Attributes(Core):
+    """setattr and the question whether it would be allowed."""
+
+    def setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> Attr:
+        inode = self.check_root(inode)
+
+        def body(tx: Transaction) -> Attr:
+            current = optional_attr(tx.read(self.get_attr(inode))[0])
+            if current is None:
+                raise error(errno.ENOENT)
+            refuse_if(is_trash(current.parent), errno.EPERM)
+            changed = Change(ctx, current, attr, set, clock()).apply()
+            if changed is None:
+                return current
+            tx.queue(self.set_attr(inode, changed))
+            return changed
+
+        return self.transact([self.keys.attr(inode)], body, ctx)
+
+    def check_setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> None:
+        current = self.stored_attr(self.check_root(inode))
+        Change(ctx, replace(current, access_acl=0), attr, set, clock()).apply()

@@ -1,0 +1,4 @@
+"""What our engine offers, apart from the engine so that asking costs no import of a client library."""
+
+BUILT = frozenset({"volume", "session", "namespace", "open", "dirstat", "lua"})
+"""Capabilities held to every clause behind them."""

@@ -1,0 +1,213 @@
+"""The state of one client, and what every family of primitives leans on."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ..api import Engine
+from ..errors import Refused, Unsupported, error, refuse_if
+from ..types import ROOT, ROOT_INODE, TRASH_INODE, Attr, Config, Context, Event, FileType, Format, Time
+from . import codec
+from .background import Background
+from .capabilities import BUILT
+from .database import Database
+from .ids import IdBlock
+from .keys import Keys
+from .openfiles import OpenFiles
+from .permissions import require_access
+from .statistics import CachedUsage, PendingDirStats
+from .store import Command, Store, Transaction
+
+T = TypeVar("T")
+
+INODE_BLOCK = 1024
+"""Inodes reserved at a time (S3.2)."""
+
+
+def clock() -> Time:
+    """The time of one attempt."""
+    return divmod(time.time_ns(), 10**9)
+
+
+def later_by(now: Time, then: Time, seconds: float) -> bool:
+    """Whether `now` is at least `seconds` after `then`."""
+    return (now[0] - then[0]) * 10**9 + now[1] - then[1] >= seconds * 10**9
+
+
+class Core(Engine):
+    """A client of one volume over a store."""
+
+    capabilities = BUILT
+
+    def __init__(self, store: Store, config: Config) -> None:
+        if config.open_cache:
+            raise Unsupported("open_cache: attributes of open files are not cached yet")
+        self.store = store
+        self.config = config
+        self.keys = Keys(store.prefix)
+        self.db = Database(store, config.read_only)
+        self.inodes = IdBlock(self.db, self.keys.next_inode, INODE_BLOCK, ROOT_INODE + 1)
+        self.open_files = OpenFiles()
+        self.background = Background()
+        self.dir_stats = PendingDirStats()
+        self.usage = CachedUsage()
+        self.sid = 0
+        self.root = ROOT_INODE
+        self.object_store_events: list[Event] = []
+        self._format: Format | None = None
+
+    # -- settings ----------------------------------------------------------------------------------
+
+    @property
+    def format(self) -> Format:
+        """The settings, read from the server on first use.  Raises `Refused` when there are none."""
+        if self._format is None:
+            self._format = self.read_format()
+        return self._format
+
+    def read_format(self) -> Format:
+        """The settings now on the server (N1.3)."""
+        stored = self.db.read_one("GET", self.keys.setting)
+        if stored is None:
+            raise Refused("database is not formatted: format it with init first")
+        try:
+            return codec.with_default_tiers(codec.decode_format(stored))
+        except codec.CorruptValue as corrupt:
+            raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
+
+    def transact(self, watch: Sequence[bytes], body: Callable[[Transaction], T], ctx: Context = ROOT) -> T:
+        """A transaction on the namespace; refused where it would leave figures of the volume wrong."""
+        if not self.config.read_only:
+            self._require_kept_figures()
+        return self.db.transact(watch, body, ctx)
+
+    def _require_kept_figures(self) -> None:
+        if self.format.change_log:
+            raise Unsupported("this volume keeps a change log, which is not written yet")
+        if self.format.user_group_quota:
+            raise Unsupported("this volume counts user and group usage, which is not kept yet")
+
+    # -- nodes -------------------------------------------------------------------------------------
+
+    def check_root(self, inode: int) -> int:
+        """The inode meant by a caller: 0 is the real root, 1 the root of this client (R1)."""
+        if inode == 0:
+            return ROOT_INODE
+        return self.root if inode == ROOT_INODE else inode
+
+    def get_attr(self, inode: int) -> Command:
+        """The command that reads the attributes of an inode."""
+        return ("GET", self.keys.attr(inode))
+
+    def set_attr(self, inode: int, attr: Attr) -> Command:
+        """The command that writes the attributes of an inode."""
+        return ("SET", self.keys.attr(inode), codec.encode_attr(attr))
+
+    def set_entry(self, parent: int, name: bytes, type: int, inode: int) -> Command:
+        """The command that writes a directory entry."""
+        return ("HSET", self.keys.dentries(parent), name, codec.encode_entry(type, inode))
+
+    def count_parent(self, inode: int, parent: int, count: int) -> Command:
+        """The command that counts names of a hard-linked inode in a directory (A3)."""
+        return ("HINCRBY", self.keys.parents(inode), parent, count)
+
+    def count_usage(self, space: int, inodes: int) -> tuple[Command, Command]:
+        """The commands that change the volume's counters (bytes, count)."""
+        return (("INCRBY", self.keys.used_space, space), ("INCRBY", self.keys.total_inodes, inodes))
+
+    def stored_attr(self, inode: int) -> Attr:
+        """The attributes as stored.  Raises ENOENT."""
+        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        if attr is None:
+            raise error(errno.ENOENT)
+        return attr
+
+    def known_attr(self, inode: int) -> Attr:
+        """The attributes; defaults for a root or trash root without record (N7.3).  Raises ENOENT."""
+        try:
+            return self.stored_attr(inode)
+        except FileNotFoundError:
+            if inode not in (ROOT_INODE, TRASH_INODE):
+                raise
+        mode = 0o777 if inode == ROOT_INODE else 0o555
+        return Attr(type=FileType.DIRECTORY, mode=mode, nlink=2, length=4096, parent=ROOT_INODE)
+
+    def require_access_to(self, ctx: Context, inode: int, mask: int) -> None:
+        """Raise EACCES (or ENOENT) unless every bit of `mask` is granted on an inode (R3)."""
+        if ctx.uid != 0 and ctx.check_permission:
+            require_access(ctx, self.known_attr(inode), mask)
+
+    def stamp(self, parent: Attr, now: Time, *, always: bool = False) -> bool:
+        """Stamp a directory whose entries change; False where the throttle forbids it (R6)."""
+        if always or later_by(now, parent.mtime, self.config.skip_dir_mtime):
+            parent.mtime = parent.ctime = now
+            return True
+        return False
+
+    def check_volume_limits(self, space: int, inodes: int) -> None:
+        """Raise ENOSPC when the volume has no room for so many bytes and inodes (R12)."""
+        capacity, limit = self.format.capacity, self.format.inodes
+        refuse_if(0 < capacity < self.usage.space + space, errno.ENOSPC)
+        refuse_if(0 < limit < self.usage.inodes + inodes, errno.ENOSPC)
+
+    def update_usage(self, space: int, inodes: int) -> None:
+        """Note a change of the volume's usage that this client has committed."""
+        self.usage.add(space, inodes)
+
+    def entry_moved(self, directory: int, attr: Attr, count: int) -> None:
+        """Note that entries of a node came to a directory, or went (R9)."""
+        if self.format.dir_stats:
+            self.dir_stats.entry(directory, attr, count)
+
+    # -- entries -----------------------------------------------------------------------------------
+
+    def folded_entry(self, parent: int, name: bytes) -> tuple[bytes, int, int] | None:
+        """The (name, type, inode) of an entry whose name differs in case only (R15).
+
+        None unless the client ignores case.
+        """
+        if not self.config.case_insensitive:
+            return None
+        for page in self.store.hscan(self.keys.dentries(parent)):
+            for candidate, value in page:
+                if same_folded(candidate, name):
+                    return candidate, *codec.decode_entry(value)
+        return None
+
+    def list_entries(self, directory: int) -> dict[bytes, tuple[int, int]]:
+        """Every entry of a directory: name to (type, inode)."""
+        return {
+            name: codec.decode_entry(value)
+            for page in self.store.hscan(self.keys.dentries(directory))
+            for name, value in page
+            if name
+        }
+
+    def read_attrs(self, inodes: Sequence[int], page: int = 4096) -> list[Attr | None]:
+        """The attributes of many inodes, None where there is no record (S4.4)."""
+        found: list[Attr | None] = []
+        for start in range(0, len(inodes), page):
+            keys = [self.keys.attr(inode) for inode in inodes[start : start + page]]
+            found += [optional_attr(blob) for blob in self.db.read_one("MGET", *keys)]
+        return found
+
+
+def optional_attr(blob: bytes | None) -> Attr | None:
+    """The attributes in a reply, None where there is no record."""
+    return None if blob is None else codec.decode_attr(blob)
+
+
+def type_only(type: int) -> Attr:
+    """What is known of an entry whose node has no record (S1.8)."""
+    return Attr(type=type, full=False)
+
+
+def same_folded(left: bytes, right: bytes) -> bool:
+    """Whether two names are equal but for case, character by character."""
+    a, b = (name.decode("utf-8", "surrogateescape") for name in (left, right))
+    return len(a) == len(b) and all(
+        x == y or x.lower() == y.lower() or x.upper() == y.upper() for x, y in zip(a, b, strict=True)
+    )

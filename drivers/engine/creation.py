@@ -1,0 +1,273 @@
+"""Making nodes and names: mknod and its kin, hard links, the trash (N11, N12, N17, R7)."""
+
+from __future__ import annotations
+
+import errno
+
+from ..errors import NodeExists, Unsupported, error, refuse_if
+from ..types import (
+    DIRECTORY_LENGTH,
+    MAX_SYMLINK,
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    TRASH_NAME,
+    Access,
+    Attr,
+    AttrFlag,
+    Context,
+    FileType,
+    Node,
+    OpenFlag,
+    is_trash,
+)
+from . import codec
+from .core import clock, optional_attr, type_only
+from .lookup import Lookup
+from .permissions import (
+    FROZEN,
+    check_name,
+    inherited_gid,
+    inherited_mode,
+    require_access,
+    require_directory,
+    require_untrashed,
+)
+from .store import Transaction
+
+DOTS = (b".", b"..")
+NODE_SPACE = codec.aligned(0)
+"""What a new node adds to the used space, in bytes."""
+
+
+class Creation(Lookup):
+    """Everything that adds an entry."""
+
+    def mknod(
+        self,
+        parent: int,
+        name: bytes,
+        type: int,
+        mode: int = 0,
+        umask: int = 0,
+        rdev: int = 0,
+        target: bytes = b"",
+        *,
+        ctx: Context = ROOT,
+    ) -> Node:
+        refuse_if(type not in FileType.__members__.values(), errno.EINVAL)
+        refuse_if(is_trash(parent), errno.EPERM)
+        refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
+        self.db.require_writable()
+        refuse_if(name in DOTS, errno.EEXIST)
+        check_name(name)
+        parent = self.check_root(parent)
+        self.check_volume_limits(NODE_SPACE, 1)
+        return self._make(ctx, parent, self.inodes.take(), name, type, mode & ~umask, rdev, target)
+
+    def mkdir(self, parent: int, name: bytes, mode: int = 0, umask: int = 0, *, ctx: Context = ROOT) -> Node:
+        return self.mknod(parent, name, FileType.DIRECTORY, mode, umask, ctx=ctx)
+
+    def create(
+        self,
+        parent: int,
+        name: bytes,
+        mode: int = 0,
+        umask: int = 0,
+        flags: OpenFlag = OpenFlag.RDONLY,
+        *,
+        ctx: Context = ROOT,
+    ) -> Node:
+        try:
+            node = self.mknod(parent, name, FileType.FILE, mode, umask, ctx=ctx)
+        except NodeExists as exists:
+            node = exists.node
+            if flags & OpenFlag.EXCL or node.attr is None or node.attr.type != FileType.FILE:
+                raise
+        self.open_files.open(node.inode)
+        return node
+
+    def symlink(self, parent: int, name: bytes, target: bytes, *, ctx: Context = ROOT) -> Node:
+        refuse_if(not 0 < len(target) <= MAX_SYMLINK or b"\0" in target, errno.EINVAL)
+        return self.mknod(parent, name, FileType.SYMLINK, 0o777, target=target, ctx=ctx)
+
+    def _make(
+        self,
+        ctx: Context,
+        parent: int,
+        inode: int,
+        name: bytes,
+        type: int,
+        mode: int,
+        rdev: int = 0,
+        target: bytes = b"",
+    ) -> Node:
+        def body(tx: Transaction) -> Attr:
+            now = clock()
+            blob, entry = tx.read(self.get_attr(parent), ("HGET", self.keys.dentries(parent), name))
+            directory = optional_attr(blob)
+            if directory is None:
+                raise error(errno.ENOENT)
+            refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
+            require_untrashed(directory)
+            require_access(ctx, directory, Access.W | Access.X)
+            refuse_if(bool(directory.flags & AttrFlag.IMMUTABLE), errno.EPERM)
+            self._refuse_existing(tx, parent, name, entry, type)
+            if directory.default_acl and type != FileType.SYMLINK:
+                raise Unsupported("creation under a default ACL is not built yet")
+
+            node = Attr(
+                flags=directory.flags & AttrFlag.SKIP_TRASH,
+                type=type,
+                mode=inherited_mode(ctx, directory, type, mode & 0o7777),
+                uid=ctx.uid,
+                gid=inherited_gid(ctx, directory),
+                rdev=0 if type in (FileType.DIRECTORY, FileType.SYMLINK) else rdev,
+                atime=now,
+                mtime=now,
+                ctime=now,
+                nlink=1,
+                parent=parent,
+                tier=directory.tier,
+            )
+            if type == FileType.DIRECTORY:
+                node.nlink, node.length = 2, DIRECTORY_LENGTH
+            elif type == FileType.SYMLINK:
+                node.length = len(target)
+
+            tx.queue(self.set_attr(inode, node))
+            if parent != TRASH_INODE:
+                if type == FileType.DIRECTORY:
+                    directory.nlink += 1
+                if self.stamp(directory, now, always=type == FileType.DIRECTORY):
+                    tx.queue(self.set_attr(parent, directory))
+            if type == FileType.SYMLINK:
+                tx.queue(("SET", self.keys.symlink(inode), target))
+            tx.queue(self.set_entry(parent, name, type, inode))
+            if type == FileType.DIRECTORY:
+                tx.queue(*(("HSET", key, inode, 0) for key in self._dir_stat_keys))
+            tx.queue(*self.count_usage(NODE_SPACE, 1))
+            return node
+
+        watched = [self.keys.attr(parent), self.keys.dentries(parent)]
+        node = self.transact(watched, body, ctx)
+        self.update_usage(NODE_SPACE, 1)
+        if parent != TRASH_INODE:
+            self.entry_moved(parent, node, 1)
+        return Node(inode, node)
+
+    @property
+    def _dir_stat_keys(self) -> tuple[bytes, bytes, bytes]:
+        return self.keys.dir_used_inodes, self.keys.dir_data_length, self.keys.dir_used_space
+
+    def _refuse_existing(
+        self, tx: Transaction, parent: int, name: bytes, entry: bytes | None, type: int
+    ) -> None:
+        """Raise EEXIST when the name is taken; for a file or directory with the node (N12.2)."""
+        if entry is not None:
+            kind, inode = codec.decode_entry(entry)
+        elif folded := self.folded_entry(parent, name):
+            _, kind, inode = folded
+        else:
+            return
+        if type not in (FileType.FILE, FileType.DIRECTORY):
+            raise error(errno.EEXIST)
+        attr = optional_attr(tx.read(self.get_attr(inode))[0])
+        raise NodeExists(Node(inode, attr or type_only(kind)))
+
+    def link(self, inode: int, parent: int, name: bytes, *, ctx: Context = ROOT) -> Attr:
+        refuse_if(is_trash(parent), errno.EPERM)
+        refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
+        self.db.require_writable()
+        check_name(name)
+        refuse_if(name in DOTS, errno.EEXIST)
+        parent = self.check_root(parent)
+        refuse_if(self.known_attr(inode).type == FileType.DIRECTORY, errno.EPERM)
+
+        def body(tx: Transaction) -> tuple[Attr, int]:
+            now = clock()
+            blob, node_blob, entry = tx.read(
+                self.get_attr(parent), self.get_attr(inode), ("HGET", self.keys.dentries(parent), name)
+            )
+            node = optional_attr(node_blob)
+            # A node whose last name is gone cannot get a new one, as on Linux (Q13).
+            if blob is None or node is None or node.nlink == 0:
+                raise error(errno.ENOENT)
+            directory = codec.decode_attr(blob)
+            refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
+            require_untrashed(directory)
+            require_directory(directory, ctx, refused=AttrFlag.IMMUTABLE)
+            refuse_if(node.type == FileType.DIRECTORY, errno.EPERM)
+            refuse_if(bool(node.flags & FROZEN), errno.EPERM)
+            taken = entry is not None or self.folded_entry(parent, name) is not None
+            refuse_if(taken, errno.EEXIST)
+
+            before = node.parent
+            node.parent = 0
+            node.nlink += 1
+            node.ctime = now
+            tx.queue(self.set_entry(parent, name, node.type, inode))
+            if self.stamp(directory, now):
+                tx.queue(self.set_attr(parent, directory))
+            tx.queue(self.set_attr(inode, node))
+            if before > 0:
+                tx.queue(self.count_parent(inode, before, 1))
+            tx.queue(self.count_parent(inode, parent, 1))
+            return node, before
+
+        watched = [self.keys.attr(parent), self.keys.dentries(parent), self.keys.attr(inode)]
+        node, _ = self.transact(watched, body, ctx)
+        self.entry_moved(parent, node, 1)
+        return node
+
+
+class Trash(Creation):
+    """Where removed nodes go (R7, R8)."""
+
+    _hour: tuple[bytes, int] = (b"", 0)
+
+    def trash_directory(self, parent: int, skip: bool) -> int:
+        """The hour directory for what is removed from `parent`, made when needed; 0 for none.
+
+        Raises EBADF when the directory found is not in the trash.  Source: R7.
+        """
+        if skip or is_trash(parent) or self.format.trash_days <= 0:
+            return 0
+        self.db.require_writable()
+        hour = codec.hour_name(clock()[0])
+        name, inode = self._hour
+        if name != hour:
+            inode = self._open_hour(hour)
+            refuse_if(inode <= TRASH_INODE, errno.EBADF)
+            self._hour = hour, inode
+        return inode
+
+    def _open_hour(self, hour: bytes) -> int:
+        try:
+            return self.find(TRASH_INODE, hour).inode
+        except FileNotFoundError:
+            (ordinal,) = self.db.write(("INCR", self.keys.next_trash))
+        try:
+            made = self._make(ROOT, TRASH_INODE, TRASH_INODE + ordinal, hour, FileType.DIRECTORY, 0o555)
+        except NodeExists as exists:
+            return exists.node.inode
+        return made.inode
+
+    def move_to_trash(
+        self,
+        tx: Transaction,
+        trash: int,
+        parent: int,
+        name: bytes,
+        inode: int,
+        attr: Attr,
+    ) -> None:
+        """Queue the entry of a node in an hour directory; sets its parent (N13.4)."""
+        if attr.type == FileType.DIRECTORY or attr.parent > 0:
+            attr.parent = trash
+        else:
+            tx.queue(self.count_parent(inode, trash, 1), self.count_parent(inode, parent, -1))
+        tx.queue(
+            self.set_attr(inode, attr),
+            self.set_entry(trash, codec.trash_name(parent, inode, name), attr.type, inode),
+        )

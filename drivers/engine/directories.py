@@ -1,0 +1,130 @@
+"""Listing directories, at once and in pages (N18, N19)."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import threading
+
+from ..errors import error
+from ..types import ROOT, Access, Attr, Config, Context, Entry, FileType
+from .core import type_only
+from .renaming import Renaming
+from .store import Store
+
+PAGE = 4096
+"""Entries of one page of a handle (S4.4)."""
+
+
+class Handle:
+    """An open directory: "." and "..", then one snapshot of its entries (N19.2)."""
+
+    def __init__(self, inode: int, plus: bool, dots: list[Entry]) -> None:
+        self.inode = inode
+        self.plus = plus
+        self.dots = dots
+        self.lock = threading.Lock()
+        self.snapshot: list[Entry] = []
+        self.returned = 0
+
+    def page(self, offset: int) -> list[Entry]:
+        """The entries from `offset` on: the dots that remain and one page more (N19.3)."""
+        if offset < len(self.dots):
+            page = self.snapshot[:PAGE]
+            entries = self.dots[offset:] + page
+            self.returned = len(page)
+        else:
+            start = offset - len(self.dots)
+            entries = self.snapshot[start : start + PAGE]
+            self.returned = max(self.returned, start + len(entries))
+        return entries
+
+
+class Directories(Renaming):
+    """readdir and directory handles."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        super().__init__(store, config)
+        self._handles: dict[int, Handle] = {}
+        self._numbers = itertools.count(1)
+
+    def readdir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> list[Entry]:
+        inode = self.check_root(inode)
+        attr = self._require_readable(ctx, inode, plus)
+        entries = self._dots(inode, attr, plus) + self._entries(inode, plus)
+        self.touch_atime(inode, attr)
+        return entries
+
+    def opendir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> int:
+        inode = self.check_root(inode)
+        attr = self._require_readable(ctx, inode, plus)
+        number = next(self._numbers)
+        self._handles[number] = Handle(inode, plus, self._dots(inode, attr, plus))
+        self.touch_atime(inode, attr)
+        return number
+
+    def dir_list(self, handle: int, offset: int = 0, *, ctx: Context = ROOT) -> list[Entry]:
+        opened = self._handle(handle)
+        with opened.lock:
+            if not opened.snapshot:
+                opened.snapshot = self._entries(opened.inode, opened.plus)
+                if self.config.sort_dir:
+                    opened.snapshot.sort(key=lambda entry: entry.name)
+            return opened.page(offset)
+
+    def dir_read(self, handle: int, offset: int = 0) -> None:
+        opened = self._handle(handle)
+        with opened.lock:
+            opened.returned = offset - len(opened.dots)
+
+    def dir_insert(self, handle: int, inode: int, name: bytes, attr: Attr) -> None:
+        opened = self._handle(handle)
+        with opened.lock:
+            if opened.snapshot:
+                opened.snapshot.append(Entry(name, inode, attr.type, attr if opened.plus else None))
+
+    def dir_delete(self, handle: int, name: bytes) -> None:
+        opened = self._handle(handle)
+        with opened.lock:
+            snapshot = opened.snapshot
+            for index in range(max(opened.returned, 0), len(snapshot)):
+                if snapshot[index].name == name:
+                    # The order of what is still to come is free, so the last entry fills the gap.
+                    snapshot[index] = snapshot[-1]
+                    snapshot.pop()
+                    return
+
+    def dir_close(self, handle: int) -> None:
+        opened = self._handle(handle)
+        with opened.lock:
+            opened.snapshot = []
+            opened.returned = 0
+
+    def _handle(self, number: int) -> Handle:
+        try:
+            return self._handles[number]
+        except KeyError:
+            raise error(errno.EBADF) from None
+
+    def _require_readable(self, ctx: Context, inode: int, plus: bool) -> Attr:
+        attr = self.known_attr(inode)
+        self.require_access_to(ctx, inode, Access.R | Access.X if plus else Access.R)
+        return attr
+
+    def _dots(self, inode: int, attr: Attr, plus: bool) -> list[Entry]:
+        parent = inode if inode == self.root else attr.parent
+        if not plus:
+            return [
+                Entry(b".", inode, FileType.DIRECTORY),
+                Entry(b"..", parent, FileType.DIRECTORY),
+            ]
+        above = attr if parent == inode else self.known_attr(parent)
+        return [Entry(b".", inode, attr.type, attr), Entry(b"..", parent, above.type, above)]
+
+    def _entries(self, inode: int, plus: bool) -> list[Entry]:
+        found = [Entry(name, ino, type) for name, (type, ino) in self.list_entries(inode).items()]
+        if plus:
+            attrs = self.read_attrs([entry.inode for entry in found])
+            for entry, attr in zip(found, attrs, strict=True):
+                entry.attr = attr or type_only(entry.type)
+        return found

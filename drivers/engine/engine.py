@@ -1,0 +1,39 @@
+"""The whole engine: every family of primitives over one store."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ..api import PRIMITIVES
+from ..types import ROOT
+from .attributes import Attributes
+from .database import FAILURES, as_errno, check_cancelled
+from .directories import Directories
+from .trees import Paths, Summaries
+from .volume import Volume
+
+
+class StoreEngine(Directories, Attributes, Paths, Summaries, Volume):
+    """A client of one volume, by any store.
+
+    Every primitive answers EINTR when its caller has given up already, and turns the failures of the
+    store into errnos (S4.1.8).
+    """
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: StoreEngine, *args: Any, **kwargs: Any) -> Any:
+        check_cancelled(kwargs.get("ctx", ROOT))
+        try:
+            return method(self, *args, **kwargs)
+        except FAILURES as failure:
+            raise as_errno(failure) from failure
+
+    return call
+
+
+for _name in PRIMITIVES:
+    setattr(StoreEngine, _name, _guarded(getattr(StoreEngine, _name)))

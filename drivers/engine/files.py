@@ -1,0 +1,183 @@
+"""Open files, nodes that lose their last name, and the deletion of their data (N13, N20, S7.3)."""
+
+from __future__ import annotations
+
+import errno
+from enum import Enum, auto
+
+from ..errors import error, refuse_if
+from ..types import (
+    CHUNK_SIZE,
+    ROOT,
+    Access,
+    Attr,
+    AttrFlag,
+    Context,
+    Event,
+    FileType,
+    OpenFlag,
+    Time,
+    is_trash,
+)
+from . import codec
+from .core import clock, optional_attr
+from .creation import Trash
+from .permissions import require_access
+from .store import Command, Transaction
+
+ACCESS_BY_MODE = {0: Access.R, 1: Access.W, 2: Access.R | Access.W}
+WRITING = OpenFlag.WRONLY | OpenFlag.RDWR
+PIPELINE = 1000
+
+
+class Fate(Enum):
+    """What became of a node that lost a name."""
+
+    TRASHED = auto()
+    NAMED = auto()
+    SUSTAINED = auto()
+    DELETED = auto()
+
+
+class Files(Trash):
+    """The life of a node after its names."""
+
+    def open_file(self, inode: int, flags: OpenFlag = OpenFlag.RDONLY, *, ctx: Context = ROOT) -> Attr:
+        flags = OpenFlag(flags)
+        changes = WRITING | OpenFlag.TRUNC | OpenFlag.APPEND
+        refuse_if(self.config.read_only and bool(flags & changes), errno.EROFS)
+        attr = self.known_attr(inode)
+        wanted = ACCESS_BY_MODE.get(flags & 3)
+        if wanted is None:
+            raise error(errno.EACCES)
+        if wanted == Access.R and flags & OpenFlag.EXEC:
+            wanted = Access.X
+        require_access(ctx, attr, wanted)
+        writes = bool(flags & WRITING)
+        refuse_if(writes and bool(attr.flags & AttrFlag.IMMUTABLE or is_trash(attr.parent)), errno.EPERM)
+        if attr.flags & AttrFlag.APPEND:
+            refuse_if(writes and not flags & OpenFlag.APPEND, errno.EPERM)
+            refuse_if(bool(flags & OpenFlag.TRUNC), errno.EPERM)
+        self.open_files.open(inode)
+        self.touch_atime(inode, attr)
+        return attr
+
+    def close_file(self, inode: int, *, ctx: Context = ROOT) -> None:
+        if self.open_files.close(inode):
+            self.delete_sustained(self.sid, inode)
+
+    def lose_name(
+        self, tx: Transaction, trash: int, parent: int, name: bytes, inode: int, node: Attr, now: Time
+    ) -> Fate:
+        """Queue what happens to a non-directory when an entry of it goes; changes `node` (N13.4-N13.8)."""
+        node.ctime = now
+        if trash:
+            self.move_to_trash(tx, trash, parent, name, inode, node)
+            return Fate.TRASHED
+        linked = node.parent == 0
+        node.nlink -= 1
+        if node.nlink > 0:
+            tx.queue(self.set_attr(inode, node))
+            if linked:
+                tx.queue(self.count_parent(inode, parent, -1))
+            return Fate.NAMED
+        fate = Fate.DELETED
+        if node.type == FileType.FILE and self.sid and self.open_files.is_open(inode):
+            fate = Fate.SUSTAINED
+            tx.queue(self.set_attr(inode, node), ("SADD", self.keys.sustained(self.sid), inode))
+        elif node.type == FileType.FILE:
+            tx.queue(*self._delete_file(inode, node.length, now))
+        else:
+            if node.type == FileType.SYMLINK:
+                tx.queue(("DEL", self.keys.symlink(inode)))
+            tx.queue(("DEL", self.keys.attr(inode)), *self.count_usage(-codec.aligned(0), -1))
+        tx.queue(("DEL", self.keys.xattrs(inode)))
+        if linked:
+            tx.queue(("DEL", self.keys.parents(inode)))
+        return fate
+
+    def name_lost(self, fate: Fate, inode: int, node: Attr) -> None:
+        """Finish what `lose_name` queued, after the commit."""
+        if fate is Fate.SUSTAINED and not self.open_files.unlinked(inode):
+            self.delete_sustained(self.sid, inode)
+        elif fate is Fate.DELETED:
+            length = node.length if node.type == FileType.FILE else 0
+            self.update_usage(-codec.aligned(length), -1)
+            if node.type == FileType.FILE:
+                self.background.submit(lambda: self.delete_data(inode, length))
+
+    def keeps_trash_entry(self, node: Attr | None, present: bool) -> bool:
+        """Whether a removed node goes to the trash, not away for good (N13.3).
+
+        `present` tells that the hour directory has this very entry already.
+        """
+        if node is None or node.flags & AttrFlag.SKIP_TRASH:
+            return False
+        return not (node.nlink > 1 and present)
+
+    def _delete_file(self, inode: int, length: int, now: Time) -> list[Command]:
+        return [
+            ("ZADD", self.keys.delfiles, now[0], codec.delfile_member(inode, length)),
+            ("DEL", self.keys.attr(inode)),
+            *self.count_usage(-codec.aligned(length), -1),
+        ]
+
+    def delete_sustained(self, sid: int, inode: int) -> None:
+        """Delete a file without names that session `sid` kept alive (N20.8)."""
+
+        def body(tx: Transaction) -> int | None:
+            attr = optional_attr(tx.read(self.get_attr(inode))[0])
+            if attr is not None:
+                tx.queue(*self._delete_file(inode, attr.length, clock()))
+            tx.queue(("SREM", self.keys.sustained(sid), inode))
+            return None if attr is None else attr.length
+
+        length = self.transact([self.keys.attr(inode)], body)
+        if length is not None:
+            self.update_usage(-codec.aligned(length), -1)
+            self.background.submit(lambda: self.delete_data(inode, length))
+
+    # -- data --------------------------------------------------------------------------------------
+
+    def delete_data(self, inode: int, length: int) -> None:
+        """Delete the chunks of a file that is gone, then its record in `delfiles` (S7.3.1)."""
+        count = -(-length // CHUNK_SIZE)
+        for start in range(0, count, PIPELINE):
+            chunks = [self.keys.chunk(inode, index) for index in range(start, min(start + PIPELINE, count))]
+            lengths = self.db.read(*(("LLEN", chunk) for chunk in chunks))
+            for chunk, records in zip(chunks, lengths, strict=True):
+                if records:
+                    self._delete_chunk(chunk)
+        self.db.write(("ZREM", self.keys.delfiles, codec.delfile_member(inode, length)))
+
+    def _delete_chunk(self, chunk: bytes) -> None:
+        def body(tx: Transaction) -> tuple[Transaction, list[tuple[int, int]]]:
+            (records,) = tx.read(("LRANGE", chunk, 0, -1))
+            slices = [(one.id, one.size) for one in self._readable(records) if one.id]
+            tx.queue(("DEL", chunk))
+            for id, size in slices:
+                field = codec.slice_ref_field(id, size)
+                tx.queue(("HINCRBY", self.keys.slice_refs, field, -1))
+            return tx, slices
+
+        tx, slices = self.transact([chunk], body)
+        for (id, size), references in zip(slices, tx.replies[1:], strict=True):
+            if references < 0:
+                self._delete_slice(id, size)
+
+    @staticmethod
+    def _readable(records: list[bytes]) -> list[codec.Slice]:
+        # The slices of a corrupt chunk are unknown: only its list can go (S1.8).
+        try:
+            return codec.decode_slices(records)
+        except codec.CorruptValue:
+            return []
+
+    def _delete_slice(self, id: int, size: int) -> None:
+        """Ask the object store to delete a slice; forget its references when it has (S7.3.3)."""
+        if not id or not self.config.max_deletes:
+            return
+        if self.config.delete_slice == "record":
+            self.object_store_events.append(Event("delete_slice", id, size))
+        if self.config.delete_slice != "fail":
+            self.db.write(("HDEL", self.keys.slice_refs, codec.slice_ref_field(id, size)))

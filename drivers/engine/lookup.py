@@ -1,0 +1,167 @@
+"""From names to nodes, and what a node says of itself (N3-N7, N11.3)."""
+
+from __future__ import annotations
+
+import errno
+
+from ..errors import error, refuse_if
+from ..types import (
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    TRASH_NAME,
+    Access,
+    Attr,
+    Config,
+    Context,
+    FileType,
+    Node,
+    StatFS,
+    Time,
+)
+from . import codec
+from .core import Core, clock, later_by, optional_attr, type_only
+from .scripts import LOOKUP, RESOLVE, Scripts
+from .store import Store, Transaction
+
+PIB = 1 << 50
+MAX_TARGETS = 10000
+"""Symlink targets kept by a client."""
+
+MAX_SCRIPT_INODE = (1 << 52) - 1
+
+
+class Lookup(Core):
+    """Reading the namespace."""
+
+    def __init__(self, store: Store, config: Config) -> None:
+        super().__init__(store, config)
+        self.scripts = Scripts(self.db)
+        self._targets: dict[int, bytes] = {}
+
+    def lookup(
+        self, parent: int, name: bytes, check_permission: bool = False, *, ctx: Context = ROOT
+    ) -> Node:
+        parent = self.check_root(parent)
+        if check_permission:
+            self.require_access_to(ctx, parent, Access.X)
+        if name == b".." and parent != self.root:
+            attr = self.known_attr(parent)
+            refuse_if(attr.type != FileType.DIRECTORY, errno.ENOTDIR)
+            return Node(attr.parent, self.known_attr(attr.parent))
+        if name in (b".", b".."):
+            return Node(parent, self.known_attr(parent))
+        if parent == ROOT_INODE and name == TRASH_NAME:
+            return Node(TRASH_INODE, self.known_attr(TRASH_INODE))
+        return self.find(parent, name)
+
+    def find(self, parent: int, name: bytes) -> Node:
+        """The node of an entry that is not "." or "..".  Raises ENOENT.  Source: N5.5-N5.9."""
+        if self._scripted:
+            try:
+                inode, blob = self.scripts.run(LOOKUP, [self.keys.dentries(parent), name], [])
+                if blob is not None:
+                    return Node(inode, codec.decode_attr(blob))
+            except OSError as refused:
+                if refused.errno != errno.ENOTSUP:
+                    raise
+        stored = self.db.read_one("HGET", self.keys.dentries(parent), name)
+        if stored is not None:
+            type, inode = codec.decode_entry(stored)
+        elif folded := self.folded_entry(parent, name):
+            _, type, inode = folded
+        else:
+            raise error(errno.ENOENT)
+        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        return Node(inode, attr or type_only(type))
+
+    @property
+    def _scripted(self) -> bool:
+        return bool(self.sid) and not self.store.prefix and not self.config.case_insensitive
+
+    def resolve(self, parent: int, path: bytes, force: bool = False, *, ctx: Context = ROOT) -> Node:
+        if force:
+            return self._walk(path)
+        refuse_if(not self._scripted, errno.ENOTSUP)
+        start = self.check_root(parent)
+        refuse_if(start > MAX_SCRIPT_INODE, errno.ENOTSUP)
+        uid = ctx.uid if ctx.check_permission else 0
+        inode, blob = self.scripts.run(RESOLVE, [start, path, uid], list(ctx.gids))
+        refuse_if(blob is None, errno.ENOTSUP)
+        return Node(inode, codec.decode_attr(blob))
+
+    def _walk(self, path: bytes) -> Node:
+        node = Node(ROOT_INODE)
+        for name in filter(None, path.split(b"/")):
+            node = self.lookup_from_real_root(node.inode, name)
+        return node
+
+    def lookup_from_real_root(self, parent: int, name: bytes) -> Node:
+        """As `lookup` without permissions, where 1 is the root of the volume (N6.1)."""
+        if parent == ROOT_INODE and name == TRASH_NAME:
+            return Node(TRASH_INODE, self.known_attr(TRASH_INODE))
+        return self.find(parent, name)
+
+    def getattr(self, inode: int, *, ctx: Context = ROOT) -> Attr:
+        return self.known_attr(self.check_root(inode))
+
+    def access(self, inode: int, mask: int, *, ctx: Context = ROOT) -> None:
+        self.require_access_to(ctx, self.check_root(inode), mask)
+
+    def readlink(self, inode: int, *, ctx: Context = ROOT) -> bytes:
+        # Targets never change and inodes are never used again, so a target is kept for good (N11.4).
+        if inode in self._targets:
+            return self._targets[inode]
+        blob, target = self.db.read(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
+        attr = optional_attr(blob)
+        if attr is None:
+            raise error(errno.ENOENT)
+        refuse_if(attr.type != FileType.SYMLINK, errno.EINVAL)
+        refuse_if(not target, errno.EIO)
+        found: bytes = target
+        if self.config.atime_mode == "noatime" or self.config.read_only:
+            if len(self._targets) >= MAX_TARGETS:
+                self._targets.clear()
+            self._targets[inode] = found
+        else:
+            self.touch_atime(inode, attr)
+        return found
+
+    def statfs(self, inode: int = 0, *, ctx: Context = ROOT) -> StatFS:
+        space, inodes = (
+            max(codec.decode_counter(value), 0)
+            for value in self.db.read(("GET", self.keys.used_space), ("GET", self.keys.total_inodes))
+        )
+        total = max(self.format.capacity, space) if self.format.capacity else PIB
+        if not self.format.capacity:
+            while total * 8 < space * 10:
+                total *= 2
+        if self.format.inodes:
+            free = max(self.format.inodes - inodes, 0)
+        else:
+            free = 10 << 20
+            while inodes > 4 * free:
+                free *= 2
+        return StatFS(total, total - space, inodes, free)
+
+    def touch_atime(self, inode: int, attr: Attr) -> None:
+        """Stamp an access if the client's atime mode asks for it; failures are ignored (R14)."""
+        if self.config.read_only or not self._atime_due(attr, clock()):
+            return
+
+        def body(tx: Transaction) -> None:
+            now = clock()
+            current = optional_attr(tx.read(self.get_attr(inode))[0])
+            if current is not None and self._atime_due(current, now):
+                current.atime = now
+                tx.queue(self.set_attr(inode, current))
+
+        self.transact([self.keys.attr(inode)], body)
+
+    def _atime_due(self, attr: Attr, now: Time) -> bool:
+        mode = self.config.atime_mode
+        if mode not in ("relatime", "strictatime"):
+            return False
+        if attr.mtime > attr.atime or attr.ctime > attr.atime or later_by(now, attr.atime, 24 * 3600):
+            return True
+        return mode == "strictatime" and later_by(now, attr.atime, 1)

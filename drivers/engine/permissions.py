@@ -1,0 +1,76 @@
+"""Who may do what: mode bits, the sticky bit, inherited groups (R2-R5)."""
+
+from __future__ import annotations
+
+import errno
+
+from ..errors import Unsupported, error, refuse_if
+from ..types import Access, Attr, AttrFlag, Context, FileType, is_trash
+
+SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
+FROZEN = AttrFlag.IMMUTABLE | AttrFlag.APPEND
+
+
+def check_name(name: bytes) -> None:
+    """Raise EINVAL for a name that cannot be an entry; the length is not limited here (R2)."""
+    refuse_if(not name or b"/" in name or b"\0" in name, errno.EINVAL)
+
+
+def permitted(ctx: Context, attr: Attr, mask: int) -> bool:
+    """Whether the mode bits (or the ACL) of a node grant every bit of `mask` (R3)."""
+    if ctx.uid == 0 or not ctx.check_permission:
+        return True
+    if attr.access_acl and attr.mode & 0o070:
+        raise Unsupported("POSIX ACLs are not evaluated yet")
+    if ctx.uid == attr.uid:
+        granted = attr.mode >> 6
+    elif attr.gid in ctx.gids:
+        granted = attr.mode >> 3
+    else:
+        granted = attr.mode
+    return mask & ~granted & 7 == 0
+
+
+def require_access(ctx: Context, attr: Attr, mask: int) -> None:
+    """Raise EACCES unless every bit of `mask` is granted (R3)."""
+    refuse_if(not permitted(ctx, attr, mask), errno.EACCES)
+
+
+def require_directory(attr: Attr | None, ctx: Context, *, refused: int) -> Attr:
+    """The attributes of a directory whose entries may be changed.
+
+    Raises ENOENT (no record), ENOTDIR, EACCES, and EPERM when it carries one of the flags `refused`.
+    """
+    if attr is None:
+        raise error(errno.ENOENT)
+    refuse_if(attr.type != FileType.DIRECTORY, errno.ENOTDIR)
+    require_access(ctx, attr, Access.W | Access.X)
+    refuse_if(bool(attr.flags & refused), errno.EPERM)
+    return attr
+
+
+def require_untrashed(attr: Attr) -> None:
+    """Raise ENOENT for a directory that lies in the trash (N12.2)."""
+    refuse_if(is_trash(attr.parent), errno.ENOENT)
+
+
+def sticky(ctx: Context, parent: Attr, victim: Attr) -> bool:
+    """Whether the sticky bit of a directory protects an entry from the caller (R5)."""
+    return bool(ctx.uid != 0 and parent.mode & STICKY and ctx.uid != parent.uid and ctx.uid != victim.uid)
+
+
+def inherited_gid(ctx: Context, parent: Attr) -> int:
+    """The group of a new node (R4)."""
+    return parent.gid if parent.mode & SETGID else ctx.gid
+
+
+def inherited_mode(ctx: Context, parent: Attr, type: int, mode: int) -> int:
+    """The mode of a new node after the rules of setgid directories (R4)."""
+    if not parent.mode & SETGID:
+        return mode
+    if type == FileType.DIRECTORY:
+        return mode | SETGID
+    asked = SETGID | 0o010
+    if mode & asked == asked and ctx.uid != 0 and ctx.check_permission and parent.gid not in ctx.gids:
+        return mode & ~SETGID
+    return mode

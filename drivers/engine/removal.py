@@ -1,0 +1,300 @@
+"""Removing names and trees (N13, N14, N15, N31)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ..errors import error, refuse_if
+from ..types import (
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    TRASH_NAME,
+    Access,
+    Attr,
+    Context,
+    Entry,
+    FileType,
+    is_trash,
+)
+from . import codec
+from .core import clock, optional_attr
+from .creation import DOTS
+from .database import check_cancelled
+from .files import Fate, Files
+from .permissions import FROZEN, require_directory, sticky
+from .store import Command, Transaction
+
+BATCH = 250
+"""Names of one transaction of a batch (S4.4)."""
+
+DEFAULT_THREADS, MAX_THREADS = 50, 255
+
+
+class Removal(Files):
+    """Everything that takes an entry away, but for rename."""
+
+    def unlink(self, parent: int, name: bytes, skip_trash: bool = False, *, ctx: Context = ROOT) -> None:
+        self._refuse_protected(ctx, parent, name)
+        self.db.require_writable()
+        parent = self.check_root(parent)
+        trash_here = self.trash_directory(parent, skip_trash)
+
+        def body(tx: Transaction) -> tuple[Fate, int, Attr, Attr]:
+            now = clock()
+            found, directory, type, inode = self._find(tx, parent, name)
+            refuse_if(type == FileType.DIRECTORY, errno.EPERM)
+            tx.watch(self.keys.attr(inode))
+            blob, *present = tx.read(
+                self.get_attr(inode), *self.trash_lookup(trash_here, parent, inode, found)
+            )
+            above = require_directory(directory, ctx, refused=FROZEN)
+            node = optional_attr(blob)
+            if node is not None:
+                refuse_if(sticky(ctx, above, node), errno.EACCES)
+                refuse_if(bool(node.flags & FROZEN), errno.EPERM)
+            trash = trash_here if self.keeps_trash_entry(node, any(present)) else 0
+            node = node or Attr(type=type, nlink=1, parent=parent)
+            length = node.length
+
+            tx.queue(("HDEL", self.keys.dentries(parent), found))
+            if not is_trash(parent) and self.stamp(above, now):
+                tx.queue(self.set_attr(parent, above))
+            fate = self.lose_name(tx, trash, parent, found, inode, node, now)
+            return fate, inode, node, Attr(type=type, length=length)
+
+        watched = [self.keys.attr(parent), self.keys.dentries(parent)]
+        fate, inode, node, lost = self.transact(watched, body, ctx)
+        self.name_lost(fate, inode, node)
+        self.entry_moved(parent, lost, -1)
+        if fate is Fate.TRASHED:
+            self.entry_moved(trash_here, lost, 1)
+
+    def batch_unlink(
+        self, parent: int, entries: Sequence[Entry], skip_trash: bool = False, *, ctx: Context = ROOT
+    ) -> int:
+        for start in range(0, len(entries), BATCH):
+            self._unlink_batch(ctx, parent, entries[start : start + BATCH], skip_trash)
+        return len(entries)
+
+    def _unlink_batch(self, ctx: Context, parent: int, entries: Sequence[Entry], skip_trash: bool) -> None:
+        trash_here = self.trash_directory(parent, skip_trash)
+        dentries = self.keys.dentries(parent)
+
+        def body(tx: Transaction) -> list[tuple[Fate, int, Attr, Attr]]:
+            now = clock()
+            blob, stored = tx.read(
+                self.get_attr(parent), ("HMGET", dentries, *(entry.name for entry in entries))
+            )
+            above = require_directory(optional_attr(blob), ctx, refused=FROZEN)
+            chosen = list(self._still_there(entries, stored))
+            if not chosen:
+                return []
+            inodes = sorted({inode for _, _, inode in chosen})
+            tx.watch(*(self.keys.attr(inode) for inode in inodes))
+            blobs, *present = tx.read(
+                ("MGET", *(self.keys.attr(inode) for inode in inodes)),
+                *(
+                    command
+                    for name, _, inode in chosen
+                    for command in self.trash_lookup(trash_here, parent, inode, name)
+                ),
+            )
+            nodes = {inode: optional_attr(blob) for inode, blob in zip(inodes, blobs, strict=True)}
+            known = [node for node in nodes.values() if node is not None]
+            refuse_if(any(sticky(ctx, above, node) for node in known), errno.EACCES)
+            refuse_if(any(node.flags & FROZEN for node in known), errno.EPERM)
+
+            tx.queue(("HDEL", dentries, *(name for name, _, _ in chosen)))
+            if not is_trash(parent) and self.stamp(above, now):
+                tx.queue(self.set_attr(parent, above))
+            lost = []
+            already_there = present or [0] * len(chosen)
+            for (name, type, inode), already in zip(chosen, already_there, strict=True):
+                node = nodes[inode]
+                if node is None:
+                    continue
+                gone = Attr(type=type, length=node.length)
+                trash = trash_here if self.keeps_trash_entry(node, bool(already)) else 0
+                fate = self.lose_name(tx, trash, parent, name, inode, node, now)
+                lost.append((fate, inode, node, gone))
+            return lost
+
+        for fate, inode, node, gone in self.transact([self.keys.attr(parent), dentries], body, ctx):
+            self.name_lost(fate, inode, node)
+            self.entry_moved(parent, gone, -1)
+            if fate is Fate.TRASHED:
+                self.entry_moved(trash_here, gone, 1)
+
+    @staticmethod
+    def _still_there(
+        entries: Sequence[Entry], stored: Sequence[bytes | None]
+    ) -> list[tuple[bytes, int, int]]:
+        """The (name, type, inode) of given entries that are as given and no directory (N14.3)."""
+        chosen = {}
+        for entry, value in zip(entries, stored, strict=True):
+            if value is None:
+                continue
+            type, inode = codec.decode_entry(value)
+            if inode == entry.inode and type != FileType.DIRECTORY and entry.type in (0, type):
+                chosen[entry.name] = (entry.name, type, inode)
+        return list(chosen.values())
+
+    def rmdir(self, parent: int, name: bytes, skip_trash: bool = False, *, ctx: Context = ROOT) -> None:
+        refuse_if(name == b".", errno.EINVAL)
+        refuse_if(name == b"..", errno.ENOTEMPTY)
+        refuse_if(parent == TRASH_INODE, errno.EPERM)
+        self._refuse_protected(ctx, parent, name)
+        self._remove_directory(ctx, self.check_root(parent), name, skip_trash)
+
+    def _remove_directory(self, ctx: Context, parent: int, name: bytes, skip_trash: bool) -> None:
+        self.db.require_writable()
+        trash_here = self.trash_directory(parent, skip_trash)
+
+        def body(tx: Transaction) -> bool:
+            now = clock()
+            found, directory, type, inode = self._find(tx, parent, name)
+            refuse_if(type != FileType.DIRECTORY, errno.ENOTDIR)
+            tx.watch(self.keys.attr(inode), self.keys.dentries(inode))
+            blob, children = tx.read(self.get_attr(inode), ("HLEN", self.keys.dentries(inode)))
+            above = require_directory(directory, ctx, refused=FROZEN)
+            refuse_if(children > 0, errno.ENOTEMPTY)
+            victim = optional_attr(blob)
+            if victim is not None:
+                refuse_if(sticky(ctx, above, victim), errno.EACCES)
+            trashed = bool(trash_here) and self.keeps_trash_entry(victim, False)
+
+            tx.queue(("HDEL", self.keys.dentries(parent), found))
+            if not is_trash(parent):
+                above.nlink -= 1
+                self.stamp(above, now, always=True)
+                tx.queue(self.set_attr(parent, above))
+            if trashed and victim is not None:
+                victim.ctime = now
+                self.move_to_trash(tx, trash_here, parent, found, inode, victim)
+            else:
+                tx.queue(*self.delete_directory(inode))
+            tx.queue(*self.forget_directory(inode))
+            return trashed
+
+        watched = [self.keys.attr(parent), self.keys.dentries(parent)]
+        trashed = self.transact(watched, body, ctx)
+        gone = Attr(type=FileType.DIRECTORY)
+        self.entry_moved(parent, gone, -1)
+        if trashed:
+            self.entry_moved(trash_here, gone, 1)
+        else:
+            self.update_usage(-codec.aligned(0), -1)
+
+    def delete_directory(self, inode: int) -> list[Command]:
+        """The commands that delete an empty directory's record."""
+        return [
+            ("DEL", self.keys.attr(inode)),
+            ("DEL", self.keys.xattrs(inode)),
+            *self.count_usage(-codec.aligned(0), -1),
+        ]
+
+    def forget_directory(self, inode: int) -> list[Command]:
+        """The commands that delete the statistics and quota of a directory (N15.3)."""
+        hashes = (
+            self.keys.dir_data_length,
+            self.keys.dir_used_space,
+            self.keys.dir_used_inodes,
+            self.keys.dir_quota,
+            self.keys.dir_quota_used_space,
+            self.keys.dir_quota_used_inodes,
+        )
+        return [("HDEL", key, inode) for key in hashes]
+
+    def _refuse_protected(self, ctx: Context, parent: int, name: bytes) -> None:
+        """Raise EPERM for the trash itself, and for others than the superuser inside it (N13.1)."""
+        refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
+        refuse_if(is_trash(parent) and ctx.uid != 0, errno.EPERM)
+
+    def _find(self, tx: Transaction, parent: int, name: bytes) -> tuple[bytes, Attr | None, int, int]:
+        """The stored name, the directory's attributes, the entry's type and inode.  Raises ENOENT."""
+        entry, blob = tx.read(("HGET", self.keys.dentries(parent), name), self.get_attr(parent))
+        if entry is not None:
+            return name, optional_attr(blob), *codec.decode_entry(entry)
+        folded = self.folded_entry(parent, name)
+        if folded is None:
+            raise error(errno.ENOENT)
+        found, type, inode = folded
+        return found, optional_attr(blob), type, inode
+
+    def trash_lookup(self, trash: int, parent: int, inode: int, name: bytes) -> list[Command]:
+        """The command, if any, that tells whether the trash has this very entry (N13.3)."""
+        if not trash:
+            return []
+        return [("HEXISTS", self.keys.dentries(trash), codec.trash_name(parent, inode, name))]
+
+    # -- trees -------------------------------------------------------------------------------------
+
+    def remove(
+        self,
+        parent: int,
+        name: bytes,
+        skip_trash: bool = False,
+        threads: int = 0,
+        *,
+        ctx: Context = ROOT,
+    ) -> int:
+        refuse_if(name in DOTS, errno.EINVAL)
+        parent = self.check_root(parent)
+        self.require_access_to(ctx, parent, Access.W | Access.X)
+        node = self.lookup(parent, name, ctx=ctx)
+        if node.attr is None or node.attr.type != FileType.DIRECTORY:
+            self.unlink(parent, name, skip_trash, ctx=ctx)
+            return 1
+        threads = DEFAULT_THREADS if threads <= 0 else min(threads, MAX_THREADS)
+        with ThreadPoolExecutor(threads) as pool:
+            return self._remove_tree(ctx, parent, name, node.inode, skip_trash, pool)
+
+    def _remove_tree(
+        self,
+        ctx: Context,
+        parent: int,
+        name: bytes,
+        inode: int,
+        skip_trash: bool,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> int:
+        removed = 0
+        while True:
+            removed += self._empty(ctx, inode, skip_trash, pool) + 1
+            if inode == TRASH_INODE or parent == TRASH_INODE:
+                return removed
+            try:
+                self.rmdir(parent, name, skip_trash, ctx=ctx)
+            except OSError as refused:
+                if refused.errno == errno.ENOTEMPTY:
+                    continue
+                raise
+            return removed
+
+    def _empty(self, ctx: Context, directory: int, skip_trash: bool, pool: ThreadPoolExecutor | None) -> int:
+        """Remove everything in a directory, sub-directories in parallel when given a pool (N31.2)."""
+        removed = 0
+        while entries := self.list_entries(directory):
+            check_cancelled(ctx)
+            self.require_access_to(ctx, directory, Access.W | Access.X)
+            below = [(name, inode) for name, (type, inode) in entries.items() if type == FileType.DIRECTORY]
+            files = [
+                Entry(name, inode, type)
+                for name, (type, inode) in entries.items()
+                if type != FileType.DIRECTORY
+            ]
+
+            def empty_one(entry: tuple[bytes, int]) -> int:
+                try:
+                    return self._remove_tree(ctx, directory, entry[0], entry[1], skip_trash)
+                except FileNotFoundError:
+                    return 0
+
+            removed += sum(pool.map(empty_one, below) if pool else map(empty_one, below))
+            removed += self.batch_unlink(directory, files, skip_trash, ctx=ctx)
+            if directory == TRASH_INODE:
+                break
+        return removed

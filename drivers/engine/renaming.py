@@ -1,0 +1,312 @@
+"""Moving, replacing and exchanging names (N16)."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from ..errors import error, refuse_if
+from ..types import (
+    ROOT,
+    ROOT_INODE,
+    TRASH_NAME,
+    Access,
+    Attr,
+    AttrFlag,
+    Context,
+    FileType,
+    Node,
+    RenameFlag,
+    Time,
+    is_trash,
+)
+from . import codec
+from .core import clock, optional_attr
+from .creation import DOTS
+from .files import Fate
+from .permissions import FROZEN, STICKY, check_name, require_access, require_untrashed, sticky
+from .removal import Removal
+from .store import Transaction
+
+NOREPLACE, EXCHANGE, WHITEOUT, RESTORE = RenameFlag
+ACCEPTED = (RenameFlag(0), NOREPLACE, EXCHANGE, NOREPLACE | RESTORE)
+
+
+@dataclass(slots=True)
+class Place:
+    """One side of a rename: a name in a directory, and the node found there."""
+
+    parent: int
+    name: bytes
+    directory: Attr
+    inode: int = 0
+    type: int = 0
+    node: Attr | None = None
+    stamped: bool = False
+
+    @property
+    def is_directory(self) -> bool:
+        return self.type == FileType.DIRECTORY
+
+
+@dataclass(slots=True)
+class Renamed:
+    """What a committed rename did: the moved node, what was at the target, and its fate."""
+
+    source: Place
+    moved: Attr
+    target: Place
+    before: Attr | None = None
+    fate: Fate | None = None
+
+
+class Renaming(Removal):
+    """rename."""
+
+    def rename(
+        self,
+        src_parent: int,
+        src_name: bytes,
+        dst_parent: int,
+        dst_name: bytes,
+        flags: RenameFlag = RenameFlag(0),
+        *,
+        ctx: Context = ROOT,
+    ) -> Node:
+        protected = (ROOT_INODE, TRASH_NAME)
+        refuse_if(protected in ((src_parent, src_name), (dst_parent, dst_name)), errno.EPERM)
+        refuse_if(is_trash(dst_parent) or (is_trash(src_parent) and ctx.uid != 0), errno.EPERM)
+        self.db.require_writable()
+        check_name(dst_name)
+        # Entries named "." or ".." could never be reached again (Q4).
+        refuse_if(dst_name in DOTS, errno.EINVAL)
+        refuse_if(flags in (WHITEOUT, WHITEOUT | NOREPLACE), errno.ENOTSUP)
+        refuse_if(flags not in ACCEPTED, errno.EINVAL)
+        src_parent, dst_parent = self.check_root(src_parent), self.check_root(dst_parent)
+        trash = 0 if flags & EXCHANGE else self.trash_directory(dst_parent, False)
+
+        watched = [
+            key
+            for parent in (src_parent, dst_parent)
+            for key in (self.keys.attr(parent), self.keys.dentries(parent))
+        ]
+        if is_trash(src_parent):
+            # The local lock goes by the first key: restores queue behind their live directory (S1.7).
+            watched[0], watched[2] = watched[2], watched[0]
+
+        def body(tx: Transaction) -> Node | Renamed:
+            return self._attempt(tx, ctx, src_parent, src_name, dst_parent, dst_name, flags, trash)
+
+        done = self.transact(watched, body, ctx)
+        if isinstance(done, Node):
+            return done
+        self._account(done, flags, trash)
+        return Node(done.source.inode, done.moved)
+
+    def _attempt(
+        self,
+        tx: Transaction,
+        ctx: Context,
+        src_parent: int,
+        src_name: bytes,
+        dst_parent: int,
+        dst_name: bytes,
+        flags: RenameFlag,
+        trash: int,
+    ) -> Node | Renamed:
+        now = clock()
+        entries = tx.read(
+            ("HGET", self.keys.dentries(src_parent), src_name),
+            ("HGET", self.keys.dentries(dst_parent), dst_name),
+            self.get_attr(src_parent),
+            self.get_attr(dst_parent),
+        )
+        directories = [optional_attr(blob) for blob in entries[2:]]
+        if src_parent == dst_parent:
+            directories[1] = directories[0]
+        source = self._place(src_parent, src_name, entries[0], directories[0])
+        if not source.inode:
+            raise error(errno.ENOENT)
+        if src_parent == dst_parent and source.name == dst_name:
+            return Node(source.inode)
+        target = self._place(dst_parent, dst_name, entries[1], directories[1])
+        if (target.parent, target.name) == (source.parent, source.name):
+            # Only the case of the name changes: the source itself is not in its own way (N16.7).
+            target = Place(dst_parent, dst_name, target.directory)
+        if target.inode:
+            refuse_if(bool(flags & NOREPLACE), errno.EEXIST)
+            if target.inode == source.inode:
+                return Node(0)
+            if not flags & EXCHANGE and source.is_directory != target.is_directory:
+                raise error(errno.ENOTDIR if source.is_directory else errno.EISDIR)
+
+        children, present = self._read_nodes(tx, source, target, trash)
+        if None in directories or source.node is None:
+            raise error(errno.ENOENT)
+        self._check(ctx, source, source.node, target, flags, children)
+        if source.parent != target.parent:
+            self._refuse_cycle(tx, source, target, flags)
+
+        done = Renamed(source, source.node, target)
+        moved = source.node
+        moved.ctime = now
+        if flags & EXCHANGE and target.node is not None:
+            target.node.ctime = now
+            self._enter(tx, target, target.node, source)
+        else:
+            tx.queue(("HDEL", self.keys.dentries(source.parent), source.name))
+            if target.inode:
+                self._replace(tx, done, trash, present, now)
+        self._enter(tx, source, moved, target)
+        self._stamp(tx, source, target, now)
+        return done
+
+    def _place(self, parent: int, name: bytes, entry: bytes | None, directory: Attr | None) -> Place:
+        place = Place(parent, name, directory or Attr())
+        if entry is not None:
+            place.type, place.inode = codec.decode_entry(entry)
+        elif folded := self.folded_entry(parent, name):
+            place.name, place.type, place.inode = folded
+        return place
+
+    def _read_nodes(self, tx: Transaction, source: Place, target: Place, trash: int) -> tuple[int, bool]:
+        """Read both nodes; the number of entries in a target directory, and whether the trash has it."""
+        tx.watch(self.keys.attr(source.inode))
+        commands = [self.get_attr(source.inode)]
+        if target.inode:
+            tx.watch(self.keys.attr(target.inode))
+            commands.append(self.get_attr(target.inode))
+            if target.is_directory:
+                tx.watch(self.keys.dentries(target.inode))
+            commands.append(("HLEN", self.keys.dentries(target.inode)))
+            commands += self.trash_lookup(trash, target.parent, target.inode, target.name)
+        replies = tx.read(*commands)
+        source.node = optional_attr(replies[0])
+        if not target.inode:
+            return 0, False
+        target.node = optional_attr(replies[1])
+        return replies[2] if target.is_directory else 0, any(replies[3:])
+
+    def _check(
+        self,
+        ctx: Context,
+        source: Place,
+        moved: Attr,
+        target: Place,
+        flags: RenameFlag,
+        children: int,
+    ) -> None:
+        """The refusals that need the nodes, in the order of N16.5."""
+        for place in (source, target):
+            refuse_if(place.directory.type != FileType.DIRECTORY, errno.ENOTDIR)
+            if place is target and not flags & RESTORE:
+                require_untrashed(place.directory)
+            require_access(ctx, place.directory, Access.W | Access.X)
+        refuse_if(source.inode in (target.parent, target.directory.parent), errno.EPERM)
+        frozen = (
+            source.directory.flags & FROZEN,
+            target.directory.flags & AttrFlag.IMMUTABLE,
+            moved.flags & FROZEN,
+        )
+        refuse_if(any(frozen), errno.EPERM)
+        refuse_if(
+            source.parent != target.parent
+            and bool(source.directory.mode & STICKY)
+            and ctx.uid not in (0, moved.uid)
+            and (ctx.uid != source.directory.uid or source.is_directory),
+            errno.EACCES,
+        )
+        if target.inode:
+            replaced = target.node or Attr(type=target.type)
+            refuse_if(bool(replaced.flags & FROZEN), errno.EPERM)
+            refuse_if(not flags & EXCHANGE and children > 0, errno.ENOTEMPTY)
+            refuse_if(target.node is not None and sticky(ctx, target.directory, replaced), errno.EACCES)
+        refuse_if(bool(flags & EXCHANGE) and target.node is None, errno.ENOENT)
+        refuse_if(sticky(ctx, source.directory, moved), errno.EACCES)
+
+    def _refuse_cycle(self, tx: Transaction, source: Place, target: Place, flags: RenameFlag) -> None:
+        """Raise EINVAL when a directory would come to lie below itself, however deep (Q2)."""
+        if source.is_directory:
+            self._refuse_ancestor(tx, source.inode, target.directory.parent)
+        if flags & EXCHANGE and target.is_directory:
+            self._refuse_ancestor(tx, target.inode, source.parent)
+
+    def _refuse_ancestor(self, tx: Transaction, inode: int, directory: int) -> None:
+        seen = {0, ROOT_INODE}
+        while directory not in seen:
+            refuse_if(directory == inode, errno.EINVAL)
+            seen.add(directory)
+            tx.watch(self.keys.attr(directory))
+            attr = optional_attr(tx.read(self.get_attr(directory))[0])
+            if attr is None:
+                return
+            directory = attr.parent
+
+    def _enter(self, tx: Transaction, origin: Place, attr: Attr, place: Place) -> None:
+        """Queue a node's record and its entry at `place`; counts links and parents (N16.8, N16.9)."""
+        if origin.parent != place.parent:
+            if origin.is_directory:
+                attr.parent = place.parent
+                origin.directory.nlink -= 1
+                place.directory.nlink += 1
+                origin.stamped = place.stamped = True
+            elif attr.parent > 0:
+                attr.parent = place.parent
+            else:
+                tx.queue(
+                    self.count_parent(origin.inode, place.parent, 1),
+                    self.count_parent(origin.inode, origin.parent, -1),
+                )
+        tx.queue(
+            self.set_attr(origin.inode, attr),
+            self.set_entry(place.parent, place.name, origin.type, origin.inode),
+        )
+
+    def _replace(self, tx: Transaction, done: Renamed, trash: int, present: bool, now: Time) -> None:
+        """Queue what becomes of the node that the target name had (N16.10)."""
+        target = done.target
+        node = target.node
+        into = trash if self.keeps_trash_entry(node, present) else 0
+        node = target.node = node or Attr(type=target.type, nlink=1, parent=target.parent)
+        done.before = Attr(type=target.type, length=node.length)
+        if not target.is_directory:
+            done.fate = self.lose_name(tx, into, target.parent, target.name, target.inode, node, now)
+            return
+        target.directory.nlink -= 1
+        target.stamped = True
+        node.ctime = now
+        if into:
+            self.move_to_trash(tx, into, target.parent, target.name, target.inode, node)
+            done.fate = Fate.TRASHED
+        else:
+            tx.queue(*self.delete_directory(target.inode))
+            done.fate = Fate.DELETED
+        tx.queue(*self.forget_directory(target.inode))
+
+    def _stamp(self, tx: Transaction, source: Place, target: Place, now: Time) -> None:
+        """Queue the records of the directories, both or one."""
+        places = [target] if source.parent == target.parent else [source, target]
+        always = source.stamped or target.stamped
+        for place in places:
+            forced = always if len(places) == 1 else place.stamped
+            if not is_trash(place.parent) and self.stamp(place.directory, now, always=forced):
+                tx.queue(self.set_attr(place.parent, place.directory))
+
+    def _account(self, done: Renamed, flags: RenameFlag, trash: int) -> None:
+        """Note what the commit did to statistics and usage (N16.12)."""
+        source, target = done.source, done.target
+        crossed = source.parent != target.parent
+        if crossed:
+            self.entry_moved(source.parent, done.moved, -1)
+            self.entry_moved(target.parent, done.moved, 1)
+        if flags & EXCHANGE and target.node is not None:
+            if crossed:
+                self.entry_moved(target.parent, target.node, -1)
+                self.entry_moved(source.parent, target.node, 1)
+            return
+        if done.fate is None or done.before is None or target.node is None:
+            return
+        self.entry_moved(target.parent, done.before, -1)
+        if done.fate is Fate.TRASHED:
+            self.entry_moved(trash, done.before, 1)
+        self.name_lost(done.fate, target.inode, target.node)

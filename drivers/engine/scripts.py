@@ -1,0 +1,144 @@
+"""Lookup and resolve on the server (S4.3)."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import threading
+
+from ..errors import error
+from .database import Database
+from .store import Argument, Reply, ServerError
+
+log = logging.getLogger(__name__)
+
+DECODE_INODE = """
+local function inode_of(entry)
+  local high, low = 0, 0
+  for i = 2, 5 do high = high * 256 + string.byte(entry, i) end
+  for i = 6, 9 do low = low * 256 + string.byte(entry, i) end
+  return high * 4294967296 + low
+end
+local MAX = 4503599627370495
+"""
+
+LOOKUP = (
+    DECODE_INODE
+    + """
+local entry = redis.call('HGET', KEYS[1], KEYS[2])
+if not entry then return {err='ENOENT'} end
+local inode = inode_of(entry)
+if inode > MAX then return {err='ENOTSUP'} end
+return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode))}
+"""
+)
+"""KEYS: the dentries of the parent, the name."""
+
+RESOLVE = (
+    DECODE_INODE
+    + """
+local function number(blob, first, last)
+  local value = 0
+  for i = first, last do value = value * 256 + string.byte(blob, i) end
+  return value
+end
+local function may_search(attr)
+  local uid = tonumber(KEYS[3])
+  if uid == 0 then return true end
+  local mode = number(attr, 2, 3) % 4096
+  local bits = mode % 8
+  if uid == number(attr, 4, 7) then
+    bits = math.floor(mode / 64) % 8
+  else
+    local group = number(attr, 8, 11)
+    for _, gid in ipairs(ARGV) do
+      if tonumber(gid) == group then bits = math.floor(mode / 8) % 8 break end
+    end
+  end
+  return bits % 2 == 1
+end
+local inode, type = tonumber(KEYS[1]), nil
+for name in string.gmatch(KEYS[2], '[^/]+') do
+  local key = string.format('%.0f', inode)
+  local attr
+  if not type then
+    attr = redis.call('GET', 'i' .. key)
+    type = attr and math.floor(string.byte(attr, 2) / 16) or 2
+  end
+  if type == 3 or inode > MAX then return {err='ENOTSUP'} end
+  if type ~= 2 then return {err='ENOTDIR'} end
+  if inode > 1 then
+    attr = attr or redis.call('GET', 'i' .. key)
+    if not attr then return {err='ENOENT'} end
+    if not may_search(attr) then return {err='EACCES'} end
+  end
+  local entry = redis.call('HGET', 'd' .. key, name)
+  if not entry then return {err='ENOENT'} end
+  type, inode = string.byte(entry, 1), inode_of(entry)
+end
+if inode > MAX then return {err='ENOTSUP'} end
+return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode))}
+"""
+)
+"""KEYS: the inode to start from, the path, the uid; ARGV: the gids."""
+
+REFUSALS = {
+    "ENOENT": errno.ENOENT,
+    "EACCES": errno.EACCES,
+    "ENOTDIR": errno.ENOTDIR,
+    "ENOTSUP": errno.ENOTSUP,
+}
+
+
+class Scripts:
+    """The scripts of one client; off until `load` has run, and for good after an unknown failure."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._digests: dict[str, str] = {}
+
+    def load(self) -> None:
+        """Put the scripts on the server; a server that refuses leaves them off (S7.2.1)."""
+        try:
+            for source in (LOOKUP, RESOLVE):
+                self._load(source)
+        except ServerError as refused:
+            log.warning("server-side lookup is off: %s", refused)
+            self._forget()
+
+    def run(self, source: str, keys: list[Argument], arguments: list[Argument]) -> Reply:
+        """The reply of a script.
+
+        Raises ENOTSUP when scripts are off or the script cannot answer, and the errno that the script
+        answers.  A script lost by the server is loaded again (S4.3.5).
+        """
+        for _ in range(2):
+            digest = self._digests.get(source)
+            if digest is None:
+                break
+            try:
+                return self._database.read_one("EVALSHA", digest, len(keys), *keys, *arguments)
+            except ServerError as refused:
+                text = str(refused)
+                if "NOSCRIPT" in text:
+                    self.load()
+                    continue
+                for name, number in REFUSALS.items():
+                    if name in text:
+                        raise error(number) from None
+                log.warning("server-side lookup is off from now on: %s", refused)
+                self._forget()
+        raise error(errno.ENOTSUP)
+
+    def _load(self, source: str) -> None:
+        digest = self._database.read_one("SCRIPT", "LOAD", source).decode()
+        if digest != hashlib.sha1(source.encode()).hexdigest():
+            raise ServerError(f"SCRIPT LOAD answered {digest!r}, not the digest of the script")
+        with self._lock:
+            self._digests[source] = digest
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._digests.clear()

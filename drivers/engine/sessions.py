@@ -1,0 +1,180 @@
+"""Registration, expiry and cleanup of clients (L3, S7.2)."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import time
+
+from ..errors import Refused
+from ..types import Session, SessionFlock, SessionInfo, SessionPlock
+from . import codec
+from .files import Files
+from .store import Transaction
+
+VERSION = "1.4.1+metaparity"
+"""What our sessions say they run: the release whose rules they follow."""
+
+FOREVER = 365 * 24 * 3600
+LEGACY_LIFE = 300
+"""Seconds after which a session of a very old client counts as expired (S1.5)."""
+
+STALE_LIMIT = 1000
+MIN_HEARTBEAT, MAX_HEARTBEAT = 1.0, 600.0
+
+
+class Sessions(Files):
+    """One session a client, at most."""
+
+    @property
+    def heartbeat(self) -> float:
+        """Seconds between refreshes, 0 for none (L3.4)."""
+        wanted = self.config.heartbeat
+        return min(max(wanted, MIN_HEARTBEAT), MAX_HEARTBEAT) if wanted else 0.0
+
+    def session_get(self, sid: int, detail: bool = False) -> Session:
+        score, legacy, info = self.db.read(
+            ("ZSCORE", self.keys.all_sessions, sid),
+            ("ZSCORE", self.keys.legacy_sessions, sid),
+            ("HGET", self.keys.session_infos, sid),
+        )
+        if score is None and legacy is None:
+            raise Refused(f"session not found: {sid}")
+        expire = int(float(legacy)) + LEGACY_LIFE if score is None else int(float(score))
+        try:
+            session = Session(sid, expire, codec.decode_session_info(info or b"{}"))
+        except codec.CorruptValue as corrupt:
+            raise Refused(f"session {sid} cannot be read: {corrupt}") from corrupt
+        if detail:
+            self._read_holdings(session)
+        return session
+
+    def session_list(self) -> list[Session]:
+        current, legacy = self.db.read(
+            ("ZRANGE", self.keys.all_sessions, 0, -1), ("ZRANGE", self.keys.legacy_sessions, 0, -1)
+        )
+        return [self.session_get(int(sid)) for sid in (*current, *legacy)]
+
+    def _read_holdings(self, session: Session) -> None:
+        sustained, locked = self.db.read(
+            ("SMEMBERS", self.keys.sustained(session.sid)), ("SMEMBERS", self.keys.locked(session.sid))
+        )
+        session.sustained = sorted(int(inode) for inode in sustained)
+        for key in sorted(locked):
+            parsed = self.keys.parse(key)
+            inode = parsed.numbers[0]
+            for field, value in self._own_fields(key, session.sid):
+                owner = codec.parse_lock_field(field)[1]
+                if parsed.kind == "flocks":
+                    session.flocks.append(SessionFlock(inode, owner, value.decode()))
+                else:
+                    session.plocks.append(SessionPlock(inode, owner, codec.decode_plocks(value)))
+
+    def _own_fields(self, key: bytes, sid: int) -> list[tuple[bytes, bytes]]:
+        return [
+            (field, value)
+            for page in self.store.hscan(key)
+            for field, value in page
+            if field.partition(b"_")[0] == b"%d" % sid
+        ]
+
+    # -- life --------------------------------------------------------------------------------------
+
+    def _expiry(self) -> int:
+        return int(time.time() + (5 * self.heartbeat or FOREVER))
+
+    def _info(self) -> bytes:
+        now = datetime.datetime.now(datetime.UTC)
+        host = socket.gethostname()
+        return codec.encode_session_info(
+            SessionInfo(
+                version=VERSION,
+                host=host,
+                ip_addrs=local_addresses(host),
+                mount_point=self.config.mount_point,
+                mount_time=now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                pid=os.getpid(),
+            )
+        )
+
+    def register(self) -> None:
+        """Record this client, under the id it has already or under a new one (L3.2)."""
+        if not self.sid:
+            (self.sid,) = self.db.write(("INCRBY", self.keys.next_session, 1))
+
+        def body(tx: Transaction) -> None:
+            tx.queue(
+                ("ZADD", self.keys.all_sessions, self._expiry(), self.sid),
+                ("HSET", self.keys.session_infos, self.sid, self._info()),
+            )
+
+        self.db.transact([self.keys.all_sessions, self.keys.session_infos], body)
+
+    def session_refresh(self) -> None:
+        if not self.sid:
+            return
+
+        def body(tx: Transaction) -> None:
+            (known,) = tx.read(("HEXISTS", self.keys.session_infos, self.sid))
+            if not known:
+                tx.queue(("HSET", self.keys.session_infos, self.sid, self._info()))
+            tx.queue(("ZADD", self.keys.all_sessions, self._expiry(), self.sid))
+
+        self.db.transact([self.keys.session_infos, self.keys.all_sessions], body)
+
+    def session_cleanup(self) -> None:
+        now = int(time.time())
+        (stale,) = self.db.read(
+            ("ZRANGEBYSCORE", self.keys.all_sessions, "-inf", now, "LIMIT", 0, STALE_LIMIT)
+        )
+        room = STALE_LIMIT - len(stale)
+        if room:
+            stale += self.db.read_one(
+                "ZRANGEBYSCORE", self.keys.legacy_sessions, "-inf", now - LEGACY_LIFE, "LIMIT", 0, room
+            )
+        for sid in stale:
+            self.clean_session(int(sid))
+
+    def clean_session(self, sid: int) -> None:
+        """Release all that a session holds, then its record; a failure leaves the record (L3.8)."""
+        locked, sustained = self.db.read(
+            ("SMEMBERS", self.keys.locked(sid)), ("SMEMBERS", self.keys.sustained(sid))
+        )
+        for key in locked:
+            held = [field for field, _ in self._own_fields(key, sid)]
+            if held:
+                self.db.write(("HDEL", key, *held))
+            self.db.write(("SREM", self.keys.locked(sid), key))
+        for inode in sustained:
+            self.delete_sustained(sid, int(inode))
+
+        def body(tx: Transaction) -> None:
+            tx.queue(
+                ("HDEL", self.keys.session_infos, sid),
+                ("ZREM", self.keys.all_sessions, sid),
+                ("ZREM", self.keys.legacy_sessions, sid),
+            )
+
+        self.db.transact([self.keys.session_infos, self.keys.all_sessions], body)
+
+    def elected(self, counter: bytes, now: int, spacing: int) -> bool:
+        """Whether this client does a job that runs once in `spacing` seconds on a volume (S7.6)."""
+
+        def body(tx: Transaction) -> bool:
+            (last,) = tx.read(("GET", counter))
+            if codec.decode_counter(last) > now - spacing:
+                return False
+            tx.queue(("SET", counter, now))
+            return True
+
+        return self.db.transact([counter], body)
+
+
+def local_addresses(host: str) -> list[str]:
+    """The addresses that this host's name resolves to, loopback left out."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        return []
+    return sorted(one for one in found if not one.startswith("127.") and one != "::1")

@@ -1,0 +1,89 @@
+"""The seam between the engine and a Redis client library (design §3).
+
+The engine speaks in commands; a store decides how they travel.  A store knows nothing of inodes, and it
+never repeats a write: a lost reply is a `Disconnected`, whose outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+Argument: TypeAlias = bytes | str | int
+Command: TypeAlias = tuple[Argument, ...]
+Reply: TypeAlias = Any
+"""None, int, bytes or a list of replies, as the server sent it."""
+
+T = TypeVar("T")
+
+
+class Conflict(Exception):
+    """EXEC found a watched key changed: nothing was written, try again."""
+
+
+class ServerError(Exception):
+    """The server answered with an error; the text is its own, e.g. `OOM command not allowed`."""
+
+    @property
+    def code(self) -> str:
+        """The first word of the text."""
+        return str(self).partition(" ")[0]
+
+
+class Disconnected(Exception):
+    """The connection failed or timed out; a command under way may or may not have run."""
+
+
+class Transaction(Protocol):
+    """One attempt of an optimistic transaction, given to its body."""
+
+    replies: list[Reply]
+    """The replies of the queued commands, in order, once the attempt is committed."""
+
+    def watch(self, *keys: bytes) -> None:
+        """Watch more keys: they travel ahead of the next `read`."""
+
+    def read(self, *commands: Command) -> list[Reply]:
+        """Replies in order, one round trip.  Never answered from a cache."""
+
+    def queue(self, *commands: Command) -> None:
+        """Add commands to the MULTI/EXEC that ends the attempt."""
+
+
+class Store(ABC):
+    """How commands reach one server.  All methods may be called from many threads.
+
+    Every method raises `ServerError` for the first error reply and `Disconnected`.
+    """
+
+    prefix: bytes = b""
+    """What every key starts with (S1.1)."""
+
+    @abstractmethod
+    def read(self, *commands: Command) -> list[Reply]:
+        """Replies in order, one round trip.  Repeated by the store when the connection was lost."""
+
+    @abstractmethod
+    def pipeline(self, *commands: Command) -> list[Reply]:
+        """As `read` for commands that may write: sent once, never repeated."""
+
+    @abstractmethod
+    def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
+        """Run one optimistic transaction: WATCH, the body's reads, MULTI/EXEC of what it queued.
+
+        A body that queues nothing ends without EXEC.  Whatever happens, no key stays watched.  Raises
+        `Conflict`, and anything the body raises.
+        """
+
+    @abstractmethod
+    def scan(self, pattern: bytes, count: int = 10000) -> Iterator[list[bytes]]:
+        """Keys that match, page by page; a key may come twice."""
+
+    @abstractmethod
+    def hscan(self, key: bytes, count: int = 10000) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Fields and values of a hash, page by page; a field may come twice (S4.5)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every connection and end every thread of the store."""

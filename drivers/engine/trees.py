@@ -1,0 +1,186 @@
+"""From nodes back to names, and what lies below a node (N26, N32)."""
+
+from __future__ import annotations
+
+from ..types import (
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    TRASH_NAME,
+    Attr,
+    Context,
+    FileType,
+    Summary,
+    Tree,
+)
+from . import codec
+from .core import Core, optional_attr, type_only
+from .database import check_cancelled
+from .dirstats import DirStats
+
+OUTSIDE = b"path not shown because it's outside of the mounted root"
+"""Stands for a path that leaves the root of the session (N26.2)."""
+
+
+class Paths(Core):
+    """parents and paths."""
+
+    def parents(self, inode: int, *, ctx: Context = ROOT) -> dict[int, int]:
+        if inode in (ROOT_INODE, TRASH_INODE):
+            return {ROOT_INODE: 1}
+        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        if attr is None:
+            return {}
+        if attr.parent:
+            return {attr.parent: 1}
+        counted = self.db.read_one("HGETALL", self.keys.parents(inode))
+        pairs = counted.items() if isinstance(counted, dict) else zip(*[iter(counted)] * 2, strict=True)
+        counts = {int(parent): codec.decode_counter(count) for parent, count in pairs}
+        return {parent: count for parent, count in counts.items() if count > 0}
+
+    def paths(self, inode: int, *, ctx: Context = ROOT) -> list[bytes]:
+        if inode == ROOT_INODE:
+            return [b"/"]
+        if inode == self.root:
+            return [OUTSIDE]
+        if inode == TRASH_INODE:
+            return [b"/" + TRASH_NAME]
+        found = []
+        for parent in self.parents(inode, ctx=ctx):
+            above = self._path_of_directory(parent)
+            if above is None:
+                continue
+            if above == OUTSIDE:
+                found.append(OUTSIDE)
+                continue
+            found += [above + b"/" + name for name in self._names_in(parent, inode)]
+        return found
+
+    def _path_of_directory(self, inode: int) -> bytes | None:
+        """The path without a final slash; None when the way up is broken."""
+        names: list[bytes] = []
+        seen = set()
+        while inode != self.root:
+            if inode == ROOT_INODE:
+                return OUTSIDE
+            if inode == TRASH_INODE:
+                names.append(TRASH_NAME)
+                break
+            attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+            if attr is None or inode in seen:
+                return None
+            seen.add(inode)
+            here = self._names_in(attr.parent, inode)
+            if not here:
+                return None
+            names.append(here[0])
+            inode = attr.parent
+        return b"".join(b"/" + name for name in reversed(names))
+
+    def _names_in(self, directory: int, inode: int) -> list[bytes]:
+        return [name for name, (_, found) in self.list_entries(directory).items() if found == inode]
+
+
+class Summaries(DirStats):
+    """summary and tree_summary."""
+
+    def summary(
+        self, inode: int, recursive: bool = False, strict: bool = False, *, ctx: Context = ROOT
+    ) -> Summary:
+        inode = self.check_root(inode)
+        total = Summary()
+        attr = self.known_attr(inode)
+        if attr.type != FileType.DIRECTORY:
+            self._add_entry(total, attr)
+            return total
+        total.dirs, total.size = 1, codec.aligned(0)
+        below = [inode]
+        while below:
+            check_cancelled(ctx)
+            directory = below.pop()
+            children = self._children(directory)
+            for _, child, found in children:
+                if found.type == FileType.DIRECTORY:
+                    total.dirs += 1
+                    if recursive:
+                        below.append(child)
+                else:
+                    total.files += 1
+            if strict or not self.format.dir_stats:
+                for _, _, found in children:
+                    self._add_size(total, found)
+            else:
+                stat = self.dirstat_get(directory, ctx=ctx)
+                total.size += stat.space
+                total.length += stat.length
+        return total
+
+    def tree_summary(
+        self, inode: int, depth: int = 0, top: int = 0, strict: bool = False, *, ctx: Context = ROOT
+    ) -> Tree:
+        inode = self.check_root(inode)
+        return self._tree(ctx, b"", inode, self.known_attr(inode), depth, top, strict)
+
+    def _tree(
+        self,
+        ctx: Context,
+        path: bytes,
+        inode: int,
+        attr: Attr,
+        depth: int,
+        top: int,
+        strict: bool,
+    ) -> Tree:
+        text = path.decode("utf-8", "replace")
+        if attr.type != FileType.DIRECTORY or depth <= 0:
+            total = self.summary(inode, True, strict, ctx=ctx)
+            return Tree(inode, text, attr.type, total.size, total.files, total.dirs)
+        check_cancelled(ctx)
+        children = []
+        for name, child, found in self._children(inode):
+            below = path + b"/" + name if path else name
+            children.append(self._tree(ctx, below, child, found, depth - 1, top, strict))
+        children.sort(key=lambda tree: -tree.size)
+        whole = Tree(
+            inode,
+            text,
+            attr.type,
+            codec.aligned(0) + sum(tree.size for tree in children),
+            sum(tree.files for tree in children),
+            1 + sum(tree.dirs for tree in children),
+            children[:top] if top > 0 else children,
+        )
+        if rest := children[len(whole.children) :]:
+            remainder = (path + b"/..." if path else b"...").decode("utf-8", "replace")
+            whole.children.append(
+                Tree(
+                    0,
+                    remainder,
+                    FileType.FILE,
+                    sum(tree.size for tree in rest),
+                    sum(tree.files for tree in rest),
+                    sum(tree.dirs for tree in rest),
+                )
+            )
+        return whole
+
+    def _children(self, directory: int) -> list[tuple[bytes, int, Attr]]:
+        entries = self.list_entries(directory)
+        attrs = self.read_attrs([inode for _, inode in entries.values()])
+        return [
+            (name, inode, attr or type_only(type))
+            for (name, (type, inode)), attr in zip(entries.items(), attrs, strict=True)
+        ]
+
+    def _add_entry(self, total: Summary, attr: Attr) -> None:
+        total.files += 1
+        self._add_size(total, attr)
+
+    @staticmethod
+    def _add_size(total: Summary, attr: Attr) -> None:
+        if attr.type == FileType.DIRECTORY:
+            total.size += codec.aligned(0)
+            return
+        total.size += codec.aligned(attr.length)
+        if attr.type == FileType.FILE:
+            total.length += attr.length

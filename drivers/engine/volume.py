@@ -1,0 +1,193 @@
+"""Format, settings, and the life of a client (N1, N2, N38)."""
+
+from __future__ import annotations
+
+import errno
+import time
+
+from ..errors import Refused, refuse_if
+from ..types import (
+    DIRECTORY_LENGTH,
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    Attr,
+    Context,
+    Event,
+    FileType,
+    Format,
+)
+from . import codec
+from .dirstats import DirStats
+from .sessions import Sessions
+from .store import Transaction
+
+META_VERSION = 1
+CLIENT_VERSION = "1.4.1"
+FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersion")
+"""Settings that may not change without force (S5.8.1)."""
+
+
+class Volume(Sessions, DirStats):
+    """What happens to a volume as a whole."""
+
+    def init(self, format: Format, force: bool = False) -> None:
+        self.db.require_writable()
+
+        def body(tx: Transaction) -> Format:
+            (stored,) = tx.read(("GET", self.keys.setting))
+            new = stored is None
+            settled = format if stored is None else self._merge(stored, format, force, tx)
+            now = int(time.time())
+            if settled.trash_days > 0:
+                trash = codec.encode_attr(fresh_root(0o555, now))
+                tx.queue(("SETNX", self.keys.attr(TRASH_INODE), trash))
+            tx.queue(("SET", self.keys.setting, codec.encode_format(settled)))
+            if new:
+                tx.queue(self.set_attr(ROOT_INODE, fresh_root(0o777, now)))
+            return settled
+
+        settled = self.db.transact([self.keys.setting], body)
+        self._format = codec.with_default_tiers(settled)
+
+    def _merge(self, stored: bytes, wanted: Format, force: bool, tx: Transaction) -> Format:
+        """The settings to store over `stored`; queues what a change of them deletes (S5.8)."""
+        try:
+            old = codec.decode_format(stored)
+        except codec.CorruptValue as corrupt:
+            raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
+        if wanted.dir_stats and not old.dir_stats:
+            tx.queue(("DEL", self.keys.dir_used_inodes, self.keys.dir_used_space))
+        if wanted.user_group_quota and not old.user_group_quota:
+            tx.queue(("DEL", *self._usage_keys))
+        kept = {name: value for name, value in old.items() if name not in codec.FORMAT_FIELDS}
+        merged = Format({**kept, **wanted})
+        if force:
+            return merged
+        for name in FIXED:
+            if (old.get(name) or 0) != (wanted.get(name) or 0):
+                raise Refused(
+                    f"{name} of a formatted volume cannot change from {old.get(name)!r} to "
+                    f"{wanted.get(name)!r}: keep it, or use force"
+                )
+        return merged.replace(UUID=old.uuid)
+
+    @property
+    def _usage_keys(self) -> tuple[bytes, ...]:
+        keys = self.keys
+        return (
+            keys.user_quota,
+            keys.user_quota_used_space,
+            keys.user_quota_used_inodes,
+            keys.group_quota,
+            keys.group_quota_used_space,
+            keys.group_quota_used_inodes,
+        )
+
+    def load(self, check_version: bool = False) -> Format:
+        format = self.read_format()
+        if check_version:
+            check_client(format)
+        self._format = format
+        return format
+
+    def reset(self) -> None:
+        self.db.write(("FLUSHDB",))
+        self._format = None
+
+    def shutdown(self) -> None:
+        self.background.stop()
+        self.store.close()
+
+    def close(self) -> None:
+        self.shutdown()
+
+    def chroot(self, path: bytes, *, ctx: Context = ROOT) -> None:
+        for name in filter(None, path.split(b"/")):
+            try:
+                node = self.lookup(self.root, name, check_permission=True, ctx=ctx)
+            except FileNotFoundError:
+                node = self.mkdir(self.root, name, 0o777, ctx=ctx)
+            refuse_if(node.attr is None or node.attr.type != FileType.DIRECTORY, errno.ENOTDIR)
+            self.root = node.inode
+
+    def settle(self) -> None:
+        self.background.drain()
+        self.flush_dir_stats()
+
+    def refresh(self) -> None:
+        known = self._format
+        self._format = None
+        format = self.load()
+        if known is not None and known.uuid != format.uuid:
+            raise Refused(f"this database holds another volume now: {format.name!r}")
+        space, inodes = self.db.read(("GET", self.keys.used_space), ("GET", self.keys.total_inodes))
+        self.usage.set(codec.decode_counter(space), codec.decode_counter(inodes))
+
+    def events(self) -> list[Event]:
+        seen, self.object_store_events = self.object_store_events, []
+        return seen
+
+    # -- session -----------------------------------------------------------------------------------
+
+    def session_new(self, record: bool = False) -> int:
+        format = self.format
+        if self.config.subdir:
+            self.chroot(self.config.subdir.encode())
+        if not self.config.read_only:
+            self._refuse_directory_quotas()
+            if record:
+                self.register()
+                self.scripts.load()
+            if format.dir_stats and self.config.dir_stat_flush:
+                self.background.every(self.config.dir_stat_flush, self.flush_dir_stats)
+        if self.heartbeat:
+            self.background.every(self.heartbeat, self._beat)
+        return self.sid
+
+    def _refuse_directory_quotas(self) -> None:
+        if self.db.read_one("HLEN", self.keys.dir_quota_used_inodes):
+            raise Refused("this volume has directory quotas, whose usage is not kept yet")
+
+    def _beat(self) -> None:
+        if not self.config.read_only:
+            self.session_refresh()
+        self.refresh()
+        if self.sid and not self.config.no_bg_jobs:
+            spacing = int(0.9 * self.heartbeat)
+            if self.elected(self.keys.last_cleanup_sessions, int(time.time()), spacing):
+                self.session_cleanup()
+
+    def session_close(self) -> None:
+        self.settle()
+        self.background.stop()
+        if self.sid:
+            self.clean_session(self.sid)
+
+
+def fresh_root(mode: int, now: int) -> Attr:
+    """The attributes of a root that has just been made, at a time in whole seconds (N1.2)."""
+    stamp = (now, 0)
+    return Attr(
+        type=FileType.DIRECTORY,
+        mode=mode,
+        atime=stamp,
+        mtime=stamp,
+        ctime=stamp,
+        nlink=2,
+        length=DIRECTORY_LENGTH,
+        parent=ROOT_INODE,
+    )
+
+
+def check_client(format: Format) -> None:
+    """Raise `Refused` when a volume asks for another client version (N1.3)."""
+    if format.meta_version > META_VERSION:
+        raise Refused(
+            f"this volume has metadata version {format.meta_version}; at most {META_VERSION} is known"
+        )
+    lowest, highest = format.get("MinClientVersion") or "", format.get("MaxClientVersion") or ""
+    if lowest and codec.compare_versions(CLIENT_VERSION, lowest) < 0:
+        raise Refused(f"this volume asks for a client of version {lowest} at least, not {CLIENT_VERSION}")
+    if highest and codec.compare_versions(CLIENT_VERSION, highest) > 0:
+        raise Refused(f"this volume asks for a client of version {highest} at most, not {CLIENT_VERSION}")

@@ -1,0 +1,84 @@
+"""Drivers by name and by URL scheme; other packages add theirs through an entry point.
+
+An entry point of the group `metaparity.drivers` names an object of type `Driver`::
+
+    [project.entry-points."metaparity.drivers"]
+    mine = "my_package:DRIVER"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+
+from .api import CAPABILITIES, Engine
+from .types import Config
+
+GROUP = "metaparity.drivers"
+
+
+class UnknownDriver(ValueError):
+    """No driver has this name or serves this URL scheme."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A registered way to open an engine.
+
+    `open(url, config)` returns a client of the volume at a Redis URL; nothing is read or written
+    before its first call.  `schemes[0]` is what the suite puts before `://` in the URLs it makes.
+    """
+
+    name: str
+    description: str
+    schemes: tuple[str, ...]
+    capabilities: frozenset[str]
+    open: Callable[[str, Config], Engine] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.capabilities - CAPABILITIES.keys())
+        if unknown:
+            raise ValueError(f"driver {self.name!r} declares unknown capabilities: {', '.join(unknown)}")
+
+    def url(self, address: str) -> str:
+        """This driver's URL for a server address such as `127.0.0.1:6379/3`."""
+        return f"{self.schemes[0]}://{address}"
+
+
+@cache
+def drivers() -> dict[str, Driver]:
+    """Every installed driver by name.
+
+    Raises `ValueError` when an entry point is not a `Driver` or two have one name.
+    """
+    found: dict[str, Driver] = {}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        driver = point.load()
+        if not isinstance(driver, Driver):
+            raise ValueError(f"entry point {point.value!r} of group {GROUP} is not a Driver")
+        if driver.name in found:
+            raise ValueError(f"two installed packages provide a driver named {driver.name!r}")
+        found[driver.name] = driver
+    return found
+
+
+def driver(name: str) -> Driver:
+    """The driver of this name.  Raises `UnknownDriver`."""
+    try:
+        return drivers()[name]
+    except KeyError:
+        raise UnknownDriver(
+            f"unknown driver {name!r}; installed drivers: {', '.join(drivers()) or 'none'}"
+        ) from None
+
+
+def open_engine(url: str, config: Config = Config()) -> Engine:
+    """A client of the volume at `url`, by the driver that serves its scheme.  Raises `UnknownDriver`."""
+    scheme = url.partition("://")[0] if "://" in url else "redis"
+    for candidate in drivers().values():
+        if scheme in candidate.schemes:
+            return candidate.open(url, config)
+    served = sorted(scheme for one in drivers().values() for scheme in one.schemes)
+    raise UnknownDriver(f"no driver for {scheme}://; known schemes: {', '.join(served)}")
