@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from importlib.metadata import entry_points
 
 from .api import CAPABILITIES, Engine
@@ -65,13 +66,26 @@ def drivers() -> dict[str, Driver]:
 
 
 def driver(name: str) -> Driver:
-    """The driver of this name.  Raises `UnknownDriver`."""
-    try:
+    """The driver of this name, or the `Driver` object at `package.module:OBJECT`.
+
+    Raises `UnknownDriver`.
+    """
+    if name in drivers():
         return drivers()[name]
-    except KeyError:
-        raise UnknownDriver(
-            f"unknown driver {name!r}; installed drivers: {', '.join(drivers()) or 'none'}"
-        ) from None
+    module, separator, attribute = name.partition(":")
+    if separator:
+        return _driver_at(module, attribute)
+    raise UnknownDriver(f"unknown driver {name!r}; installed drivers: {', '.join(drivers()) or 'none'}")
+
+
+def _driver_at(module: str, attribute: str) -> Driver:
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as missing:
+        raise UnknownDriver(f"no driver at {module}:{attribute}: {missing}") from missing
+    if not isinstance(found, Driver):
+        raise UnknownDriver(f"{module}:{attribute} is not a Driver")
+    return found
 
 
 def open_engine(url: str, config: Config = Config()) -> Engine:

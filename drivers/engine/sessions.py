@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import socket
 import time
@@ -12,6 +13,8 @@ from ..types import Session, SessionFlock, SessionInfo, SessionPlock
 from . import codec
 from .files import Files
 from .store import Transaction
+
+log = logging.getLogger(__name__)
 
 VERSION = "1.4.1+metaparity"
 """What our sessions say they run: the release whose rules they follow."""
@@ -54,7 +57,13 @@ class Sessions(Files):
         current, legacy = self.db.read(
             ("ZRANGE", self.keys.all_sessions, 0, -1), ("ZRANGE", self.keys.legacy_sessions, 0, -1)
         )
-        return [self.session_get(int(sid)) for sid in (*current, *legacy)]
+        sessions = []
+        for sid in map(int, (*current, *legacy)):
+            try:
+                sessions.append(self.session_get(sid))
+            except Refused as unreadable:
+                log.warning("left out of the list: %s", unreadable)
+        return sessions
 
     def _read_holdings(self, session: Session) -> None:
         sustained, locked = self.db.read(

@@ -1,0 +1,85 @@
+"""All clauses of the spec, and how a reader names some of them."""
+
+from __future__ import annotations
+
+import difflib
+import pkgutil
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from . import spec
+from .clause import Clause
+from .smoke import SMOKE
+
+
+class UnknownClause(ValueError):
+    """A pattern matches no clause."""
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every module of the spec."""
+    for info in pkgutil.walk_packages(spec.__path__, f"{spec.__name__}."):
+        if info.name.rpartition(".")[2].startswith("test_"):
+            yield import_module(info.name)
+
+
+@cache
+def catalogue() -> dict[str, Clause]:
+    """Every clause by its id, sorted."""
+    return {one.id: one for one in sorted(_clauses(), key=lambda one: one.id)}
+
+
+def _clauses() -> Iterator[Clause]:
+    for module in modules():
+        for name, value in vars(module).items():
+            if name.startswith("test_"):
+                for mark in _marks(value):
+                    if mark.name == "clause":
+                        yield mark.args[0]
+
+
+def _marks(test: object) -> Iterator[pytest.Mark]:
+    """The marks of a test and of its parameters."""
+    for mark in getattr(test, "pytestmark", ()):
+        yield mark
+        if mark.name == "parametrize":
+            for value in mark.args[1]:
+                for decorator in getattr(value, "marks", ()):
+                    yield getattr(decorator, "mark", decorator)
+
+
+def matches(pattern: str, id: str) -> bool:
+    """Whether a clause is meant: by its id, its family, a glob, or `smoke`."""
+    if pattern == "smoke":
+        return id in SMOKE
+    return pattern in (id, id.partition("/")[0]) or fnmatchcase(id, pattern)
+
+
+def selected(patterns: Sequence[str], ids: Iterable[str]) -> list[str]:
+    """The ids that one of the patterns means; all of them when there is no pattern."""
+    return [id for id in ids if not patterns or any(matches(pattern, id) for pattern in patterns)]
+
+
+def require_known(patterns: Sequence[str]) -> None:
+    """Raise `UnknownClause` for the first pattern that means no clause."""
+    ids = list(catalogue()) if patterns else []
+    for pattern in patterns:
+        if selected([pattern], ids):
+            continue
+        families = sorted({id.partition("/")[0] for id in ids})
+        near = difflib.get_close_matches(pattern, [*families, *ids], n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}" if near else "`metaparity clauses` lists them all"
+        raise UnknownClause(f"no clause matches {pattern!r}: {hint}")
+
+
+def untested() -> dict[str, str]:
+    """The rules of the reference that no clause proves, with the reason."""
+    text = Path(__file__).with_name("untested.toml").read_text(encoding="utf-8")
+    return {rule: " ".join(reason.split()) for rule, reason in tomllib.loads(text)["untested"].items()}

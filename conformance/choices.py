@@ -1,0 +1,77 @@
+"""What a run was asked for, checked before anything is started."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from metaparity.drivers import registry
+from metaparity.drivers.registry import UnknownDriver
+
+from .deviations import LEDGER, BadLedger, Ledger
+
+DEFAULT_DRIVERS = ("redis", "rueidis")
+
+USAGE, ENVIRONMENT = 2, 3
+"""Exit codes of a run that was asked for something wrong, and of one that cannot be done here."""
+
+
+class UnusableReport(OSError):
+    """Nothing can be written to the report directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The options of a run; `report` is None where no report was asked for."""
+
+    drivers: tuple[str, ...]
+    server: str
+    only: tuple[str, ...]
+    report: Path | None
+    ledger: Ledger
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Choices:
+        """Read and check the options.  Raises `UnknownDriver`, `BadLedger`."""
+        option = config.getoption
+        report = option("report")
+        return cls(
+            known_drivers(option("driver") or DEFAULT_DRIVERS),
+            option("server"),
+            tuple(option("only") or ()),
+            Path(os.path.abspath(report)) if report else None,
+            Ledger.read(Path(option("deviations") or LEDGER)),
+        )
+
+
+def known_drivers(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each once.  Raises `UnknownDriver`."""
+    installed = registry.drivers()
+    for name in names:
+        if name not in installed:
+            near = difflib.get_close_matches(name, installed, n=1)
+            hint = f"did you mean {near[0]}" if near else f"choose from {', '.join(installed)}"
+            raise UnknownDriver(f"unknown driver {name!r}: {hint}")
+    return tuple(dict.fromkeys(names))
+
+
+def require_writable(directory: Path) -> None:
+    """Make a report directory if need be.  Raises `UnusableReport`."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as refused:
+        raise UnusableReport(
+            f"the report cannot be written to {directory} ({refused.strerror}): "
+            "name a directory that you may write to with --report"
+        ) from refused
+
+
+__all__ = ["ENVIRONMENT", "USAGE", "BadLedger", "Choices", "UnusableReport", "known_drivers", "require_writable"]

@@ -1,0 +1,146 @@
+"""The command `metaparity`: a thin front to pytest, and what there is to know before a run.
+
+Heavy imports wait until a subcommand needs them, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+USAGE, ENVIRONMENT, INTERRUPTED = 2, 3, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}: see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code: 0, 1 for differences, 2 for usage, 3 for the environment."""
+    options = parser().parse_args(arguments)
+    act: Callable[[argparse.Namespace], int] = options.act
+    try:
+        return act(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def parser() -> Parser:
+    """The grammar of the command line."""
+    top = Parser(prog="metaparity", description="The conformance suite for filesystem metadata engines on Redis.")
+    top.add_argument("--version", action="version", version=f"metaparity {_version()}")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run the spec and write a report", description=RUN)
+    run.add_argument("--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)")
+    run.add_argument(
+        "--server",
+        default="auto",
+        metavar="SERVER",
+        help="auto, container[:IMAGE], local[:PATH], embedded, or redis://[USER:PASSWORD@]HOST:PORT[/DB] (auto)",
+    )
+    run.add_argument(
+        "--only", action="append", metavar="PATTERN", help="a clause id, a glob, a family, or smoke; may be repeated"
+    )
+    run.add_argument("--report", default="report", metavar="DIR", help="where the report goes (report)")
+    run.add_argument("-n", default="auto", metavar="N", help="worker processes, 0 for none (auto)")
+    run.add_argument("--seed", type=int, metavar="N", help="draw generated examples from this seed")
+    run.add_argument("--profile", choices=("quick", "nightly"), default="quick", help="how many examples (quick)")
+    run.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    run.set_defaults(act=_run)
+
+    doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
+    doctor.set_defaults(act=_doctor)
+
+    serve = commands.add_parser("serve", help="answer the driver protocol on stdin and stdout")
+    serve.add_argument("driver", metavar="DRIVER", help="redis or rueidis")
+    serve.set_defaults(act=_serve)
+
+    clauses = commands.add_parser("clauses", help="list the clauses of the spec")
+    clauses.add_argument("--only", action="append", metavar="PATTERN", help="as in run")
+    clauses.add_argument(
+        "--untested", action="store_true", help="list the rules of the reference that no clause proves, and why"
+    )
+    clauses.set_defaults(act=_clauses)
+
+    drivers = commands.add_parser("drivers", help="list the installed drivers")
+    drivers.set_defaults(act=_drivers)
+    return top
+
+
+RUN = "Run the spec on each driver and write results.json, index.html, log.html and junit.xml."
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("metaparity")
+
+
+def complain(sentence: object, code: int) -> int:
+    """Say on stderr what is wrong; returns the exit code."""
+    print(f"metaparity: {sentence}", file=sys.stderr)
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .run import run
+
+    return run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from .doctor import doctor
+
+    return doctor()
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from metaparity.drivers import registry
+    from metaparity.drivers.serve import serve
+
+    from .choices import known_drivers
+
+    try:
+        (name,) = known_drivers([options.driver])
+    except registry.UnknownDriver as unknown:
+        return complain(unknown, USAGE)
+    return serve(registry.driver(name), sys.stdin.buffer, sys.stdout.buffer)
+
+
+def _clauses(options: argparse.Namespace) -> int:
+    from .catalogue import UnknownClause, catalogue, require_known, selected, untested
+
+    if options.untested:
+        for rule, reason in untested().items():
+            print(f"{rule:<8} {reason}")
+        return 0
+    patterns = options.only or []
+    try:
+        require_known(patterns)
+    except UnknownClause as unknown:
+        return complain(unknown, USAGE)
+    for id in selected(patterns, catalogue()):
+        print(f"{id}\n    {catalogue()[id].sentence}  [{catalogue()[id].source}]")
+    return 0
+
+
+def _drivers(options: argparse.Namespace) -> int:
+    from metaparity.drivers import registry
+
+    for driver in registry.drivers().values():
+        print(f"{driver.name}: {driver.description}")
+        print(f"    schemes       {', '.join(driver.schemes)}")
+        print(f"    capabilities  {', '.join(sorted(driver.capabilities))}")
+    return 0

@@ -1,0 +1,98 @@
+"""The ledger of known differences: each is pinned exactly, and gone the day it is fixed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Container, Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+
+LEDGER = Path(__file__).with_name("deviations.toml")
+
+FAULTS = ("driver", "reference", "server", "suite")
+
+
+class BadLedger(ValueError):
+    """The ledger cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """One pinned difference; `what` is exactly what the report shows as observed."""
+
+    clause: str
+    driver: str
+    what: str
+    fault: str
+    why: str
+    link: str
+    expires: date
+
+    def expired(self, today: date) -> bool:
+        """Whether it has become a failure again."""
+        return today >= self.expires
+
+    def covers(self, observed: str) -> bool:
+        """Whether this is what was observed, times aside."""
+        return timeless(observed) == timeless(self.what)
+
+
+def timeless(text: str) -> str:
+    """Text with `(seconds, nanoseconds)` of our days replaced by `(time)`, and space made single."""
+    return " ".join(re.sub(r"\(\d{10}, \d{1,9}\)", "(time)", text).split())
+
+
+class Ledger:
+    """All pinned differences of a run."""
+
+    def __init__(self, entries: Sequence[Deviation], today: date) -> None:
+        self.entries = tuple(entries)
+        self.today = today
+
+    @classmethod
+    def read(cls, path: Path = LEDGER, today: date | None = None) -> Ledger:
+        """The ledger in a file.  Raises `BadLedger`."""
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as broken:
+            raise BadLedger(f"the ledger {path} cannot be read: {broken}") from broken
+        if document.keys() - {"deviation"}:
+            raise BadLedger(f"the ledger {path} may hold [[deviation]] entries only")
+        entries = [_entry(path, number, raw) for number, raw in enumerate(document.get("deviation", []), 1)]
+        return cls(entries, today or date.today())
+
+    def find(self, clause: str, driver: str, observed: str) -> Deviation | None:
+        """The entry in force that pins what was observed."""
+        for entry in self.entries:
+            pinned = entry.clause == clause and entry.driver == driver and entry.covers(observed)
+            if pinned and not entry.expired(self.today):
+                return entry
+        return None
+
+    def for_clause(self, clause: str, driver: str) -> list[Deviation]:
+        """Every entry for a clause on a driver, expired ones too."""
+        return [entry for entry in self.entries if (entry.clause, entry.driver) == (clause, driver)]
+
+    def baseless(self, clauses: Container[str], drivers: Container[str]) -> list[tuple[Deviation, str]]:
+        """Entries that name an unknown clause or driver, with the complaint."""
+        found = []
+        for entry in self.entries:
+            if entry.clause not in clauses:
+                found.append((entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it"))
+            elif entry.driver not in drivers:
+                found.append((entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it"))
+        return found
+
+
+def _entry(path: Path, number: int, raw: object) -> Deviation:
+    wanted = {one.name: date if one.name == "expires" else str for one in fields(Deviation)}
+    if not isinstance(raw, dict) or raw.keys() != wanted.keys():
+        raise BadLedger(f"entry {number} of the ledger {path} must have exactly {', '.join(wanted)}")
+    for name, kind in wanted.items():
+        if type(raw[name]) is not kind or not raw[name]:
+            raise BadLedger(f"{name} in entry {number} of the ledger {path} is not a {kind.__name__}")
+    if raw["fault"] not in FAULTS:
+        raise BadLedger(f"fault in entry {number} of the ledger {path} is none of {', '.join(FAULTS)}")
+    return Deviation(**raw)

@@ -1,0 +1,294 @@
+"""The pytest plugin: options, drivers as parameters, a server for each worker, a record of each test."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from metaparity.drivers import registry
+from metaparity.drivers.registry import UnknownDriver
+from metaparity.fixtures import volumes
+from metaparity.fixtures.provision import PLACE, PROVIDER, BadServerChoice, Place, Provider, ServerUnavailable, given
+from metaparity.fixtures.volumes import Volume
+
+from . import parity, profiles
+from .catalogue import UnknownClause, matches, require_known
+from .choices import ENVIRONMENT, USAGE, BadLedger, Choices, UnusableReport, require_writable
+from .clause import Clause, clause_of
+from .examination import Finding, examine, expectation, parameters_of
+from .reporter import Reporter
+from .rerun import PACKAGE, command_line, plain_line
+
+CHOICES = pytest.StashKey[Choices]()
+FINDING = pytest.StashKey[Finding]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("metaparity", "conformance of metadata engines")
+    group.addoption(
+        "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
+    )
+    group.addoption(
+        "--server",
+        default="auto",
+        metavar="SERVER",
+        help="auto, container[:IMAGE], local[:PATH], embedded, or redis://[USER:PASSWORD@]HOST:PORT[/DB] (auto)",
+    )
+    group.addoption(
+        "--only",
+        action="append",
+        metavar="PATTERN",
+        help="run only these clauses: an id, a glob, a family, or smoke; may be repeated",
+    )
+    group.addoption(
+        "--report", metavar="DIR", help="write results.json, index.html, log.html and junit.xml to DIR"
+    )
+    group.addoption(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    group.addoption("--deviations", metavar="FILE", help="ledger of pinned deviations (the suite's own)")
+
+
+# -- the life of a run -----------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "clause(clause): the clause of the spec that a test proves")
+    config.pluginmanager.register(volumes, "metaparity-volumes")
+    try:
+        choices = config.stash[CHOICES] = Choices.of(config)
+        provider = config.stash[PROVIDER] = prepared_provider(config)
+        if not concerned(config):
+            return
+        profiles.load(config)
+        if is_worker(config):
+            return
+        require_known(choices.only)
+        if choices.report is not None:
+            require_writable(choices.report)
+            config.option.xmlpath = str(choices.report / "junit.xml")
+            config.option.htmlpath = str(choices.report / "log.html")
+            config.option.self_contained_html = True
+        if not config.option.collectonly:
+            provider.prepare(1)
+    except (UnknownDriver, UnknownClause, BadServerChoice, BadLedger) as mistake:
+        stop(str(mistake), USAGE)
+    except (ServerUnavailable, UnusableReport) as missing:
+        stop(str(missing), ENVIRONMENT)
+    if not config.option.collectonly:
+        config.pluginmanager.register(Reporter(config, choices, provider), "metaparity-reporter")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if PROVIDER in config.stash:
+        config.stash[PROVIDER].close()
+
+
+def stop(sentence: str, code: int) -> NoReturn:
+    """End the run before its first test."""
+    pytest.exit(sentence, returncode=code)
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def prepared_provider(config: pytest.Config) -> Provider:
+    """The provider that the command made, or a new one."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, Provider):
+            return plugin
+    return Provider(config.getoption("server"), config.getoption("allow_flush"))
+
+
+def concerned(config: pytest.Config) -> bool:
+    """Whether a run is about drivers: it uses our options, or its arguments reach into the suite.
+
+    The plugin is loaded in every project of an environment and must leave the others alone.
+    """
+    option = config.getoption
+    if option("driver") or option("only") or option("report") or option("server") != "auto":
+        return True
+    for arg in config.args:
+        path = Path(config.invocation_params.dir, arg.partition("::")[0]).resolve()
+        if arg.startswith("metaparity.") or path.is_relative_to(PACKAGE) or PACKAGE.is_relative_to(path):
+            return True
+    return False
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config, specs: list[Any]) -> None:
+    if concerned(config):
+        prepare_or_stop(config.stash[PROVIDER], len(specs))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    if concerned(node.config):
+        node.workerinput[PLACE] = given(prepare_or_stop(node.config.stash[PROVIDER]))
+
+
+def prepare_or_stop(provider: Provider, count: int | None = None) -> Place:
+    """Databases for `count` workers, or for one more; returns the last."""
+    try:
+        if count is None:
+            return provider.place()
+        provider.prepare(count)
+        return provider.places[-1]
+    except ServerUnavailable as missing:
+        stop(str(missing), ENVIRONMENT)
+
+
+# -- which tests -----------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "driver" in metafunc.fixturenames:
+        metafunc.parametrize("driver", metafunc.config.stash[CHOICES].drivers, indirect=True)
+    elif metafunc.definition.get_closest_marker("clause"):
+        pytest.fail("a clause is proved on a driver: use the fixture volume, fs or driver", pytrace=False)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    patterns = config.stash[CHOICES].only
+    if not patterns:
+        return
+    chosen, others = [], []
+    for item in items:
+        clause = clause_of(item)
+        wanted = clause is not None and any(matches(pattern, clause.id) for pattern in patterns)
+        (chosen if wanted else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    items[:] = chosen
+
+
+# -- one test --------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    proved = proof(item)
+    if proved is None:
+        return
+    clause, driver = proved
+    if clause.needs not in registry.driver(driver).capabilities:
+        pytest.skip(f"unsupported: the driver {driver} does not declare {clause.needs}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except (Exception, pytest.fail.Exception) as error:
+        volume = pyfuncitem.funcargs.get("volume")
+        if isinstance(volume, Volume):
+            pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
+        raise
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    proved = proof(item)
+    if proved is None:
+        return report
+    clause, driver = proved
+    choices = item.config.stash[CHOICES]
+    if report.when == "setup":
+        item.user_properties += [("clause", clause.id), ("driver", driver)]
+    data: dict[str, Any] = {
+        "clause": dataclasses.asdict(clause),
+        "driver": driver,
+        "test": item.nodeid,
+        "pair": re.sub(rf"\[{re.escape(driver)}-?", "[", item.nodeid, count=1).removesuffix("[]"),
+        "deviated": None,
+        "observations": None,
+        "finding": None,
+        "server": server_facts(item),
+    }
+    funcargs = getattr(item, "funcargs", {})
+    volume = funcargs.get("volume")
+    if report.when == "call" and report.passed and isinstance(volume, Volume):
+        seen = parity.observed(volume.log)
+        data["observations"] = seen.plain() if seen else None
+    if report.failed and call.excinfo is not None:
+        finding = found(item, report, call.excinfo.value)
+        pin = choices.ledger.find(clause.id, driver, finding.observed) if report.when == "call" else None
+        if pin is not None:
+            data["deviated"] = finding.observed
+            report.outcome, report.wasxfail = "skipped", f"reason: {pin.why}"
+        else:
+            data["finding"] = dataclasses.asdict(finding)
+            report.sections.append(("metaparity", explanation(item, clause, driver, finding, choices.server)))
+    report.metaparity = data
+    return report
+
+
+def proof(item: pytest.Item) -> tuple[Clause, str] | None:
+    """The clause that a test proves and the driver it proves it on."""
+    clause = clause_of(item)
+    driver = parameters_of(item).get("driver")
+    return (clause, driver) if clause is not None and isinstance(driver, str) else None
+
+
+def server_facts(item: pytest.Item) -> dict[str, Any] | None:
+    """What is known of the server of this process."""
+    place = getattr(item, "funcargs", {}).get("place")
+    volume = getattr(item, "funcargs", {}).get("volume")
+    place = volume.place if isinstance(volume, Volume) else place
+    return place.facts() if isinstance(place, Place) else None
+
+
+def found(item: pytest.Item, report: pytest.TestReport, error: BaseException) -> Finding:
+    """What is known of a failure: in a phase without calls, the error alone."""
+    if report.when == "call" and FINDING in item.stash:
+        return item.stash[FINDING]
+    expected, observed = expectation(error)
+    return Finding(report.when or "call", "no call is known", expected, observed)
+
+
+def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding, server: str) -> str:
+    """What a reader needs to know of a failure, for the terminal."""
+    lines = [
+        clause.sentence,
+        f"clause    {clause.id} ({clause.source}), driver {driver}",
+        f"call      {finding.call}",
+        f"expected  {finding.expected}",
+        f"observed  {finding.observed}",
+    ]
+    if finding.keys_note:
+        lines.append(f"keys      {finding.keys_note}")
+        lines += [f"  {row['key']}: {row['before']} -> {row['after']}" for row in finding.keys]
+    if finding.calls:
+        lines.append("last calls")
+        lines += [f"  {call}" for call in finding.calls]
+    lines.append(f"rerun     {command_line(clause.id, [driver], server)}")
+    lines.append(f"          {plain_line(item, driver, server)}")
+    return "\n".join(lines)
+
+
+# -- log.html --------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_header(cells: list[str]) -> None:
+    cells[1:1] = [f"<th>{name}</th>" for name in ("Clause", "Driver", "Server")]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_html_results_table_row(report: pytest.TestReport, cells: list[str]) -> None:
+    data = getattr(report, "metaparity", None)
+    server = (data or {}).get("server")
+    columns = [data["clause"]["id"], data["driver"]] if data else ["", ""]
+    columns.append(f"{server['software']} {server['version']} ({server['kind']})" if server else "")
+    cells[1:1] = [f"<td>{column}</td>" for column in columns]

@@ -1,0 +1,33 @@
+"""How many examples Hypothesis draws: the same ones every time, so that drivers can be compared."""
+
+from __future__ import annotations
+
+import pytest
+
+PROFILES = {"quick": 25, "nightly": 500}
+"""Examples for each generated test by profile; `quick` is what a run takes unless told otherwise."""
+
+
+def load(config: pytest.Config) -> None:
+    """Make the profiles known to Hypothesis, and the chosen one its default, before a test is imported.
+
+    A generated test shares one volume among its examples on purpose, and a server may be slow.
+    """
+    from hypothesis import HealthCheck, settings
+
+    for name, examples in PROFILES.items():
+        settings.register_profile(
+            name,
+            max_examples=examples,
+            derandomize=True,
+            deadline=None,
+            print_blob=True,
+            database=None,
+            suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
+        )
+    settings.load_profile(chosen(config))
+
+
+def chosen(config: pytest.Config) -> str:
+    """The profile of a run."""
+    return str(config.getoption("hypothesis_profile", None) or "quick")

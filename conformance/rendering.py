@@ -1,0 +1,140 @@
+"""Calls and values as text: for readers, and for comparing what drivers answered."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+from collections.abc import Mapping
+from enum import Enum, Flag
+from functools import cache
+from typing import Any
+
+from metaparity.drivers.errors import NodeExists, Refused, Unsupported
+from metaparity.drivers.types import ROOT, Entry, Format, Session, SessionInfo
+from metaparity.fixtures.recording import Call
+
+SECOND = 10**9
+
+HOST_FIELDS: dict[type, frozenset[str]] = {
+    Session: frozenset({"expire"}),
+    SessionInfo: frozenset({"version", "host", "ip_addrs", "mount_time", "pid"}),
+}
+"""Fields that depend on the machine and the moment."""
+
+LONG_LISTING = 100
+"""A listing longer than this comes in pages whose order each server chooses for itself."""
+
+
+class Shown:
+    """Values in the form in which a reader would write them in Python; defaults are left out."""
+
+    def call(self, call: Call) -> str:
+        """A call with its arguments by name."""
+        arguments = [
+            f"{name}={self.value(value)}"
+            for name, value in call.arguments().items()
+            if name != "ctx" or value != ROOT
+        ]
+        return f"{call.method}({', '.join(arguments)})"
+
+    def outcome(self, call: Call) -> str:
+        """What a call showed."""
+        return self.value(call.value) if call.error is None else error_text(call.error)
+
+    def value(self, value: Any) -> str:
+        """Any value of the API."""
+        if isinstance(value, Flag):
+            name = type(value).__name__
+            return " | ".join(f"{name}.{one.name}" for one in type(value) if one in value and one) or f"{name}(0)"
+        if isinstance(value, Enum):
+            return str(value) if isinstance(value, str) else f"{type(value).__name__}.{value.name}"
+        if isinstance(value, Format):
+            return f"Format({self.value(value.fields)})"
+        if isinstance(value, Mapping):
+            return "{" + ", ".join(f"{self.value(key)}: {self.value(part)}" for key, part in value.items()) + "}"
+        if isinstance(value, list):
+            return f"[{', '.join(self.value(part) for part in value)}]"
+        if isinstance(value, tuple):
+            return f"({', '.join(self.value(part) for part in value)}{',' if len(value) == 1 else ''})"
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return self._object(value, frozenset())
+        return repr(value)
+
+    def _object(self, value: Any, hidden: frozenset[str]) -> str:
+        parts = [
+            f"{name}={self.value(getattr(value, name))}"
+            for name, default in _fields(type(value))
+            if name not in hidden and getattr(value, name) != default
+        ]
+        return f"{type(value).__name__}({', '.join(parts)})"
+
+
+class Normal(Shown):
+    """Values as text without what may rightly differ between two runs.
+
+    A time of the test's own span reads `now`; what a host says of itself is left out; listings are
+    sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2).
+    """
+
+    def __init__(self, start: int, end: int) -> None:
+        """The span of the test in nanoseconds since the epoch."""
+        self.first = start // SECOND - 1
+        self.last = end // SECOND + 1
+
+    def call(self, call: Call) -> str:
+        return f"{call.client}.{super().call(call)}"
+
+    def outcome(self, call: Call) -> str:
+        error = call.error
+        if error is None:
+            if call.method == "dir_list" and len(call.value) > LONG_LISTING:
+                return f"{len(call.value)} entries"
+            return self.value(call.value)
+        if isinstance(error, NodeExists):
+            return f"EEXIST {self.value(error.node)}"
+        if isinstance(error, (Unsupported, Refused)):
+            return error_text(error).partition(":")[0]
+        if isinstance(error, OSError) and error.errno:
+            return error_text(error)
+        return type(error).__name__
+
+    def value(self, value: Any) -> str:
+        if type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is int:
+            return "now" if self.first <= value[0] <= self.last else repr(value)
+        if isinstance(value, list) and value and isinstance(value[0], (Entry, bytes, Session)):
+            return f"[{', '.join(sorted(self.value(part) for part in value))}]"
+        if isinstance(value, Mapping):
+            items = sorted((self.value(key), self.value(part)) for key, part in value.items())
+            return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"
+        if type(value) in HOST_FIELDS:
+            return self._object(value, HOST_FIELDS[type(value)])
+        return super().value(value)
+
+
+SHOWN = Shown()
+
+
+def error_text(error: BaseException) -> str:
+    """An error as the driver protocol names it (§2)."""
+    if isinstance(error, Unsupported):
+        return f"unsupported: {error.reason}"
+    if isinstance(error, Refused):
+        return f"refused: {error}"
+    if isinstance(error, OSError) and error.errno:
+        return errno.errorcode.get(error.errno, f"errno {error.errno}")
+    return f"{type(error).__name__}: {error}"
+
+
+def shorten(text: str, limit: int = 240) -> str:
+    """Text that fits a line or two."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
+@cache
+def _fields(kind: type) -> tuple[tuple[str, Any], ...]:
+    """The fields of a dataclass with their defaults; those without one are always shown."""
+    return tuple(
+        (one.name, one.default if one.default_factory is dataclasses.MISSING else one.default_factory())
+        for one in dataclasses.fields(kind)
+        if one.compare
+    )

@@ -1,0 +1,102 @@
+"""`metaparity run`: checks what was asked, has a server ready, and hands over to pytest."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from metaparity.drivers.registry import UnknownDriver
+from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
+
+from .catalogue import UnknownClause, require_known
+from .choices import ENVIRONMENT, USAGE, UnusableReport, known_drivers, require_writable
+from .command import INTERRUPTED, complain
+from .rerun import PACKAGE
+
+
+class Interruption:
+    """Remembers whether the user broke off the run: pytest's exit code alone does not say."""
+
+    seen = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.seen = excinfo.type is KeyboardInterrupt
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the spec; returns 0 for parity, 1 for differences, 2 for usage, 3 for the environment."""
+    if options.n != "auto" and not options.n.isdigit():
+        return complain(f"-n {options.n!r} is not a number of workers: give a number or auto", USAGE)
+    try:
+        known_drivers(options.driver or ())
+        provider = Provider(options.server, options.allow_flush)
+        require_known(options.only or ())
+        require_writable(Path(options.report))
+    except (UnknownDriver, BadServerChoice, UnknownClause) as mistake:
+        return complain(mistake, USAGE)
+    except UnusableReport as refused:
+        return complain(refused, ENVIRONMENT)
+    interruption = Interruption()
+    try:
+        with _terminable(), _scratch():
+            provider.prepare(1)
+            code = pytest.main(arguments(options), plugins=[provider, interruption])
+    except ServerUnavailable as missing:
+        return complain(missing, ENVIRONMENT)
+    finally:
+        provider.close()
+    if interruption.seen:
+        return INTERRUPTED
+    return {pytest.ExitCode.INTERRUPTED: 1, pytest.ExitCode.USAGE_ERROR: USAGE}.get(code, int(code))
+
+
+def arguments(options: argparse.Namespace) -> list[str]:
+    """The same run for pytest, free of whatever project the user stands in."""
+    made = ["--pyargs", "metaparity.conformance.spec", f"--rootdir={PACKAGE.parent}", f"--confcutdir={PACKAGE}"]
+    made += [f"--config-file={os.devnull}", "--import-mode=importlib", "--strict-markers", "--tb=short"]
+    made += ["-p", "no:cacheprovider", "-p", "no:randomly", "-n", options.n, f"--server={options.server}"]
+    made += [f"--report={os.path.abspath(options.report)}", f"--hypothesis-profile={options.profile}"]
+    made += [f"--driver={name}" for name in options.driver or ()]
+    made += [f"--only={pattern}" for pattern in options.only or ()]
+    if options.seed is not None:
+        made.append(f"--hypothesis-seed={options.seed}")
+    if options.allow_flush:
+        made.append("--allow-flush")
+    return made
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: with everything stopped that it started."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
+
+
+@contextmanager
+def _scratch() -> Iterator[None]:
+    """A place for what Hypothesis caches, that is not the user's directory."""
+    name = "HYPOTHESIS_STORAGE_DIRECTORY"
+    if name in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="metaparity-") as folder:
+        os.environ[name] = folder
+        try:
+            yield
+        finally:
+            del os.environ[name]

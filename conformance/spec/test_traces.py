@@ -1,0 +1,310 @@
+"""The recorded calls of the real engine, made again: every outcome and every key must be the same."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from metaparity.conformance.clause import Clause
+from metaparity.conformance.replay import Trace, keyspace_differences, missing, replay
+from metaparity.drivers.api import CAPABILITIES
+from metaparity.drivers.types import FileType
+from metaparity.fixtures.volumes import Volume
+
+GOLDEN = files("metaparity.fixtures.golden")
+
+VECTORS = {
+    "E01": ("errno-matrix", "§6", "Each refused call names the errno of the errno matrix."),
+    "E02": ("errno-quota-and-space", "§6", "Exhausted quotas answer EDQUOT and a full volume ENOSPC."),
+    "E03a": ("chroot-below-immutable", "N38", "Chroot refuses to make a directory in an immutable one."),
+    "E03b": ("chroot-through-closed-directory", "N38", "Chroot needs search permission on the way."),
+    "E03c": ("chroot-below-trash", "N38", "Chroot refuses to make a directory named like the trash."),
+    "E03d": ("chroot-to-file", "N38", "Chroot to a file answers ENOTDIR."),
+    "E03e": ("chroot-without-quota-left", "N38", "Chroot answers EDQUOT where it may not make a directory."),
+    "E03f": ("chroot-dot-dot", "N38", "Chroot treats .. as the parent directory."),
+    "E03g": ("chroot-below-read-only", "N38", "Chroot needs write permission to make a directory."),
+    "L01": ("locks-grant-and-refuse", "L1 L2", "Flocks and record locks are granted and refused by kind."),
+    "L02": ("stale-session-cleanup", "L3.8", "Cleaning an expired session releases its write locks."),
+    "L03": (
+        "legacy-and-broken-sessions",
+        "L3.11 L3.12",
+        "Legacy sessions are listed and broken ones left out.",
+    ),
+    "L04": ("session-without-heartbeat", "L3.4", "A client without heartbeat registers a session."),
+    "L05": ("cleanup-election", "L3.6", "A cleanup is won once a period."),
+    "L10": (
+        "lock-owner-and-range-oddities",
+        "L2",
+        "Odd record-lock ranges and foreign lock records are read.",
+    ),
+    "M01": ("unreferenced-slices", "N35.6", "Slice cleanup deletes what nothing refers to."),
+    "M02": ("failed-slice-deletion", "N35", "A slice whose deletion fails stays recorded."),
+    "M03": ("no-slice-deleters", "N35", "A client without deleters deletes no slice."),
+    "M04": ("failed-compaction", "N33", "A compaction that the object store refuses changes nothing."),
+    "M05": ("no-object-store", "N33", "A client without object-store callbacks compacts nothing."),
+    "M06": ("compaction-of-many-writes", "N33", "Many small writes are compacted into few slices."),
+    "M07": ("pending-file-deletion", "N35", "Files that wait for deletion lose their slices."),
+    "M08": ("repeated-slice-cleanup", "N35.6", "Slice cleanup may be repeated."),
+    "M09": ("slice-cleanup-and-open-files", "N35.6", "Slice cleanup runs while an unlinked file is open."),
+    "M10": ("detached-nodes", "N35.5", "Detached trees are removed when they are old enough."),
+    "M11": ("check-paths-and-statistics", "N36", "A check reports and repairs only what it was asked for."),
+    "M12": ("changelog-trimming", "S8.3", "The change log is cut to its length and read from a version on."),
+    "M13": ("changelog-of-one-create", "S8", "A creation with a change log succeeds."),
+    "M14": ("format-with-secret", "S5.8", "A volume with a secret key is loaded with it."),
+    "Q03": ("shrunk-file-leaks-a-chunk", "Q3", "A shrunk file's far chunk outlives the file."),
+    "Q04": ("dot-names-by-rename-and-clone", "Q4", "Rename and clone produce the names . and .."),
+    "Q05": ("replaced-directory-keeps-statistics", "Q5", "Renaming over an empty directory succeeds."),
+    "Q06": (
+        "replace-into-occupied-trash",
+        "Q6",
+        "Replacing a hard link that is in the trash counts it twice.",
+    ),
+    "Q07": ("chown-of-special-files", "Q7", "A special file changes hands without its usage."),
+    "Q08": ("quota-of-group-zero", "Q8", "An exhausted quota of group 0 stops everyone."),
+    "Q09": ("entries-without-node", "Q9", "An entry whose node has no record is found by type and removed."),
+    "Q10": ("chmod-with-acl", "Q10", "A node with an access ACL lets others change its mode."),
+    "Q11": ("exchange-across-quotas", "Q11", "An exchange across directories accounts the directory only."),
+    "Q12": ("symlink-length-in-statistics", "Q12", "Links to a symlink add its target to the statistics."),
+    "Q13": (
+        "link-of-an-unlinked-file",
+        "Q13",
+        "An open file without names can be linked and dies at its close.",
+    ),
+    "Q15": ("growth-of-trashed-files", "Q15", "A trashed file grows at the expense of the root quota."),
+    "Q15b": ("growth-of-half-trashed-files", "Q15", "A partly trashed file is charged through the trash."),
+    "Q16": (
+        "clone-of-hard-linked-symlink",
+        "Q16",
+        "The clone of a hard-linked symlink keeps its link count.",
+    ),
+    "Q17": (
+        "clone-charges-the-owner",
+        "Q17",
+        "A clone that is not preserved is charged to the source's owner.",
+    ),
+    "Q18": (
+        "clone-counts-children-twice",
+        "Q18",
+        "A directory clone is counted twice in the quotas above it.",
+    ),
+    "Q19": ("clone-drops-special-files", "Q19", "A directory clone leaves out special files."),
+    "Q20": ("deleted-quota-comes-back", "Q20", "Pending usage brings a deleted quota back."),
+    "Q22": ("detached-member-without-node", "Q22", "A detached member without node stays."),
+    "Q23": ("check-zeroes-counters", "Q23", "A check of the root without recursion zeroes the counters."),
+    "Q24": ("hour-directory-credit", "Q24", "A removed hour directory is credited though never charged."),
+    "Q25": ("statistics-of-a-file", "Q25", "Asking for the statistics of a file creates them."),
+    "Q26": ("invented-root-attributes", "Q26 N7.3", "A root without record has default attributes."),
+    "Q27": ("acl-ignores-the-chroot", "Q27", "ACL calls mean the real root, attribute calls the client's."),
+    "Q28": (
+        "listing-of-an-empty-directory",
+        "Q28 N19.4",
+        "A listing that was empty sees entries made later.",
+    ),
+    "T01": ("first-inodes", "T1", "The first nodes of a volume are inodes 2 and 3."),
+    "T02": (
+        "statfs-of-an-empty-volume",
+        "T2",
+        "An empty volume without limits offers 2^50 bytes and 10 Mi inodes.",
+    ),
+    "T02b": ("statfs-with-limits", "T2", "A volume with limits offers what the nodes leave of them."),
+    "T03": ("statfs-below-a-quota", "T3", "A quota shows in the figures of its directory."),
+    "T04": ("statfs-of-nested-quotas", "T4", "The tightest of nested quotas shows in the figures."),
+    "T05": ("dot-and-dot-dot", "T5", "Lookup knows . and .. where they make sense."),
+    "T06": ("basic-refusals", "T6", "Unlink, rmdir and mknod refuse nodes of the wrong kind."),
+    "T07": ("setgid-of-new-nodes", "T7", "New nodes in a setgid directory keep setgid only for members."),
+    "T08": ("inherited-group", "T8", "New nodes in a setgid directory take its group."),
+    "T09": ("chown-clears-setid", "T9", "A change of owner clears setuid and setgid."),
+    "T10": ("attributes-by-others", "T10", "Others with write permission may set times but not modes."),
+    "T11": ("sticky-directory", "T11", "A sticky directory keeps others' entries."),
+    "T12": ("order-of-checks", "T12", "Refusals in a read-only directory come in the order of the checks."),
+    "T13": ("rename-flags", "T13 N16", "Rename flags replace, exchange and refuse as they say."),
+    "T14": (
+        "rename-between-names-of-one-node",
+        "T14",
+        "Renaming between two names of one node does nothing.",
+    ),
+    "T15": ("parents-of-hard-links", "T15", "Each directory counts the names it gives to a node."),
+    "T16": ("protection-of-the-trash", "T16", "Trashed nodes are protected."),
+    "T17": ("hard-links-in-the-trash", "T17", "A hard link in the trash counts once."),
+    "T18": ("rename-makes-the-hour-directory", "T18", "Rename with trash on makes the hour directory."),
+    "T19": ("use-of-trashed-files", "T19", "A trashed file can be written, read and linked."),
+    "T20": ("removal-of-the-trash", "T20", "The hour directory outlives the removal of the trash."),
+    "T21": ("skip-trash-flag", "T21", "What is in a directory that skips the trash is removed at once."),
+    "T22": ("append-and-immutable", "T22", "Append-only and immutable nodes refuse what would change them."),
+    "T23": ("holes-of-a-chunk", "T23", "Read shows holes where nothing was written or holes were punched."),
+    "T24": ("fallocate-refusals", "T24", "Fallocate refuses unknown modes and nodes."),
+    "T25": ("copy-of-ranges", "T25", "Copied ranges refer to the same slices."),
+    "T26": ("slice-references", "T26", "A copied slice lives as long as something refers to it."),
+    "T27": ("compaction-of-appends", "T27", "Appends are compacted into one slice."),
+    "T28": ("compaction-of-overwrites", "T28", "Overwrites are compacted into one slice."),
+    "T29": ("compaction-keeps-good-heads", "T29", "A large head of a chunk is not compacted."),
+    "T30": ("acl-and-mode", "T30", "ACL and mode bits follow each other."),
+    "T31": ("acl-and-access", "T31", "Access follows the ACL and its mask."),
+    "T32-noatime": ("access-times", "T32", "noatime never moves an access time."),
+    "T32-relatime": ("access-times", "T32", "relatime moves an access time that is old."),
+    "T32-strictatime": ("access-times", "T32", "strictatime moves the access time with every access."),
+    "T33": ("directory-statistics", "T33", "Directory statistics follow every change of the children."),
+    "T34": ("quota-of-open-files", "T34", "An unlinked open file is credited to directories at once."),
+    "T35": ("moves-between-quotas", "T35", "A move carries usage from quota to quota."),
+    "T36": ("clone-of-a-tree", "T36", "A cloned tree shares slices and counts as its own."),
+    "T38": ("batch-unlink-of-strangers", "T38", "Batch unlink passes over entries that are not there."),
+    "T39": ("resolve", "T39 N6", "Resolve walks names and nothing else."),
+    "T40": ("case-insensitive-names", "T40", "A client that ignores case finds names by any case."),
+    "T41": ("chroot", "T41 N38", "A chroot makes its directories and hides what is outside."),
+    "T42": ("read-only-client", "T42", "A read-only client refuses every change."),
+    "T44": ("xattr-flags", "T44", "Extended attributes obey their flags and survive an unlink."),
+    "T47": ("growth-after-unlink", "T47", "An unlinked open file grows in its old parent's statistics."),
+    "T48": ("session-end", "T48", "The end of a session releases locks and unlinked files."),
+    "T48b": (
+        "usage-of-unlinked-files",
+        "T48",
+        "An unlinked open file is credited to its owner at its close.",
+    ),
+    "T49": ("summary-of-hard-links", "T49", "A summary counts every name of a hard link."),
+    "T50": ("chown-of-symlinks", "T50", "A symlink changes hands without its usage."),
+    "X01": (
+        "odd-arguments",
+        "N4 N5 N11 N12 N13",
+        "Odd names, targets, types and inodes are refused one by one.",
+    ),
+    "X02": (
+        "existing-files-and-cached-links",
+        "N12.9 N16.5",
+        "Create takes an existing file unless it is hidden.",
+    ),
+    "X10": ("root-quota-and-trashed-file", "Q30", "A trashed file is credited to the root quota."),
+    "X10b": ("root-quota-and-trashed-directory", "Q30", "A trashed directory is credited twice."),
+    "X13": ("statistics-of-the-root", "N27", "The statistics of the root survive a second flush."),
+    "X16": (
+        "reformat-turns-on-accounting",
+        "N1.1",
+        "A volume is formatted again with statistics and quotas on.",
+    ),
+    "X17": ("counter-blocks", "S3.2", "Each client takes inodes and slices from a block of its own."),
+    "X19": ("tokens", "N40.1", "Tokens are stored, loaded and deleted by id."),
+    "X20": ("huge-inodes", "S4.3 N6.3", "Lookup takes an inode above 2^52 that resolve gives up on."),
+    "X21": ("lost-script", "S4.3.5", "A lookup works after the server lost its scripts."),
+    "X22": ("unlink-by-another-client", "N13.11", "A file open elsewhere is gone once it is unlinked."),
+    "X23": ("quota-of-one-inode", "N30", "A pending use does not stop a second creation at once."),
+    "X30": ("failed-chroot", "Q34", "A failed chroot stays where it came to."),
+    "X31": ("pending-slices", "N34.1", "Pending slices are listed and deleted on demand."),
+    "X32": ("shared-lock-of-a-closed-session", "Q31", "A shared flock outlives its session."),
+    "X41": ("cached-attributes", "N7.1", "Cached attributes of open files are used until they expire."),
+    "X42": ("cached-chunks", "N22", "Cached chunks are used until the file changes."),
+}
+"""Trace to the words of its id, its source and its sentence."""
+
+KEYSPACES = {
+    "changelog": ("changelog", "S8", "A change log holds one line for each mutation."),
+    "clone": ("clone", "N25", "Clones of files and trees leave the recorded keys."),
+    "data": ("data", "N9 N10 N21 N24 N33", "Writes, copies and compactions leave the recorded keys."),
+    "format-acl-quota": (
+        "format-with-everything",
+        "S5.8",
+        "Formatting with ACLs and quotas writes these keys.",
+    ),
+    "format-plain": ("format", "N1.2", "Formatting writes the settings and the root, and nothing else."),
+    "format-trash": ("format-with-trash", "N1.2", "Formatting with trash writes the trash root."),
+    "hard-links": ("hard-links", "N17", "Links and renames over them leave the recorded counts."),
+    "namespace-mix": ("namespace", "S2 S3", "Nodes of every type leave the recorded keys."),
+    "quotas": ("quotas", "N30", "Quotas leave the recorded limits and usage."),
+    "rename-variants": ("renames", "N16", "Renames of every kind leave the recorded keys."),
+    "sessions-locks": (
+        "open-sessions",
+        "L1 L2 L3",
+        "Sessions with locks and open files leave the recorded keys.",
+    ),
+    "sessions-locks-closed": ("closed-session", "L3.15", "A closed session leaves only its shared flocks."),
+    "trash": ("trash", "S3.5", "Removals with trash leave the recorded keys."),
+    "xattr-acl": ("xattr-and-acl", "N28 N29", "Extended attributes and ACLs leave the recorded keys."),
+}
+"""Key space to the words of its id, its source and its sentence."""
+
+
+def attr(type: FileType, mode: int, nlink: int, length: int, parent: int) -> bytes:
+    """An attribute record of the superuser, made at second 1 (S2.2)."""
+    times = struct.pack(">qI", 1, 0) * 3
+    head = struct.pack(">BHII", 0, type << 12 | mode, 0, 0)
+    return head + times + struct.pack(">IQIQB", nlink, length, 0, parent, 0)
+
+
+def forget_the_node_of_f(raw: Any) -> None:
+    raw.delete("i2")
+
+
+def forget_both_roots(raw: Any) -> None:
+    raw.delete("i1", "i9223372032828243968")
+
+
+def lose_one_statistic_of_d(raw: Any) -> None:
+    raw.hdel("dirUsedInodes", "3")
+
+
+def let_the_second_session_expire(raw: Any) -> None:
+    raw.zadd("allSessions", {"2": 1})
+
+
+def add_a_legacy_session(raw: Any) -> None:
+    raw.zadd("sessions", {"77": 100})
+
+
+def spoil_the_info_of_the_first_session(raw: Any) -> None:
+    raw.hset("sessionInfos", "1", "{bad")
+
+
+def add_a_huge_inode(raw: Any) -> None:
+    raw.hset("d1", "big", struct.pack(">BQ", FileType.FILE, 1 << 52))
+    raw.set(f"i{1 << 52}", attr(FileType.FILE, 0o644, 2, 4096, 1))
+
+
+def lose_the_scripts(raw: Any) -> None:
+    raw.script_flush()
+
+
+EDITS: dict[str, dict[int, Callable[[Any], None]]] = {
+    "Q09": {4: forget_the_node_of_f},
+    "Q25": {7: lose_one_statistic_of_d},
+    "Q26": {3: forget_both_roots},
+    "L03": {
+        5: let_the_second_session_expire,
+        6: add_a_legacy_session,
+        10: spoil_the_info_of_the_first_session,
+    },
+    "X20": {3: add_a_huge_inode},
+    "X21": {4: lose_the_scripts},
+}
+"""What the recorder did to the keys before a step, past the engine; the traces show only its effect."""
+
+
+def traces() -> list[Any]:
+    """One parameter a recording, with its clause."""
+    parameters = []
+    for folder, table in (("vectors", VECTORS), ("keyspace", KEYSPACES)):
+        for name, (words, source, sentence) in table.items():
+            trace = Trace.load(GOLDEN / folder / f"{name}.json")
+            known = [capability for capability in CAPABILITIES if capability in missing(trace, frozenset())]
+            prefix = "keys" if folder == "keyspace" else name.lower()
+            clause = Clause(f"trace/{prefix}-{words}", sentence, source, known[-1])
+            parameters.append(pytest.param(trace, id=name, marks=pytest.mark.clause(clause)))
+    return parameters
+
+
+@pytest.mark.parametrize("trace", traces())
+def test_trace(volume: Volume, trace: Trace) -> None:
+    """A recorded trace replays with the same outcomes and leaves the same keys."""
+    lacking = missing(trace, volume.driver.capabilities)
+    undeclared = [name for name in lacking if name in CAPABILITIES]
+    if undeclared:
+        pytest.skip(f"unsupported: needs {', '.join(undeclared)} (not declared by this driver)")
+    if lacking:
+        pytest.skip(f"{', '.join(lacking)}: internal to the recorded engine, not in the protocol")
+    edits = {step: lambda edit=edit: edit(volume.raw) for step, edit in EDITS.get(trace.name, {}).items()}
+    differing = replay(trace, volume.connect, edits)
+    assert not differing, "\n".join(map(str, differing))
+    if trace.keyspace is not None:
+        keys = keyspace_differences(trace, volume.keyspace())
+        assert not keys, "\n".join(keys)

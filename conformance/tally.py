@@ -1,0 +1,189 @@
+"""Adds up what the tests reported: one record for a clause and a driver, and the differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from .deviations import Deviation, Ledger
+from .parity import Observations, first_difference
+from .rerun import command_line
+
+VERDICTS = ("failed", "deviated", "skipped", "unsupported", "passed")
+"""From worst to best: the verdict of a clause is the worst of its tests."""
+
+TEXT = 6000
+"""Characters of a failure's full text that a result keeps."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A test on one driver, over its phases."""
+
+    verdict: str = "passed"
+    reason: str | None = None
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    finished: bool = False
+
+    def worsen(self, verdict: str, reason: str | None) -> None:
+        if VERDICTS.index(verdict) < VERDICTS.index(self.verdict):
+            self.verdict, self.reason = verdict, reason
+
+
+@dataclass(slots=True)
+class Line:
+    """Everything about one clause on one driver."""
+
+    clause: dict[str, str]
+    driver: str
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    pinned: set[Deviation] = field(default_factory=set)
+
+
+class Tally:
+    """The state of a run, fed with one report at a time."""
+
+    def __init__(self, drivers: Sequence[str], server: str, ledger: Ledger) -> None:
+        self.drivers = list(drivers)
+        self.server = server
+        self.ledger = ledger
+        self.lines: dict[tuple[str, str], Line] = {}
+        self.differences: list[dict[str, Any]] = []
+        self.facts: dict[str, Any] | None = None
+        self.uncompared = 0
+        self.finished: set[str] = set()
+        self._waiting: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def add(self, report: pytest.TestReport) -> None:
+        """Take in a report; those without our data are not about a clause."""
+        if report.when == "teardown":
+            self.finished.add(report.nodeid)
+        data: dict[str, Any] | None = getattr(report, "metaparity", None)
+        if data is None:
+            return
+        if data.get("server"):
+            self.facts = data["server"]
+        key = (data["clause"]["id"], data["driver"])
+        line = self.lines.setdefault(key, Line(data["clause"], data["driver"]))
+        outcome = line.outcomes.setdefault(report.nodeid, Outcome())
+        outcome.seconds += report.duration
+        self._judge(line, outcome, report, data)
+        if report.when == "call" and report.passed:
+            self._compare(data)
+
+    def _judge(self, line: Line, outcome: Outcome, report: pytest.TestReport, data: dict[str, Any]) -> None:
+        if report.failed:
+            finding = data["finding"]
+            rerun = command_line(line.clause["id"], [line.driver], self.server)
+            outcome.worsen("failed", None)
+            outcome.failures.append(
+                {
+                    "test": data["test"],
+                    "phase": finding["phase"],
+                    "call": finding["call"],
+                    "expected": finding["expected"],
+                    "observed": finding["observed"],
+                    "keys": finding["keys"],
+                    "text": report.longreprtext[-TEXT:],
+                    "rerun": rerun,
+                }
+            )
+        elif data.get("deviated"):
+            pin = self.ledger.find(line.clause["id"], line.driver, data["deviated"])
+            if pin is not None:
+                line.pinned.add(pin)
+                outcome.worsen("deviated", f"{pin.what}: {pin.why} ({pin.link})")
+        elif report.skipped:
+            reason = _skip_reason(report)
+            unsupported = reason.startswith("unsupported: ")
+            outcome.worsen("unsupported" if unsupported else "skipped", reason.removeprefix("unsupported: "))
+
+    # -- parity ------------------------------------------------------------------------------------
+
+    def _compare(self, data: dict[str, Any]) -> None:
+        if data["observations"] is None:
+            self.uncompared += 1
+            return
+        others = self._waiting.setdefault(data["pair"], {})
+        others[data["driver"]] = data
+        if len(others) < len(self.drivers):
+            return
+        del self._waiting[data["pair"]]
+        left = others[self.drivers[0]]
+        for name in self.drivers[1:]:
+            self._compare_two(left, others[name])
+
+    def _compare_two(self, left: dict[str, Any], right: dict[str, Any]) -> None:
+        found = first_difference(Observations(**left["observations"]), Observations(**right["observations"]))
+        if found is None:
+            return
+        call, one, other = found
+        clause = left["clause"]["id"]
+        for side, observed in ((left, one), (right, other)):
+            pin = self.ledger.find(clause, side["driver"], observed)
+            if pin is not None:
+                line = self.lines[clause, side["driver"]]
+                line.pinned.add(pin)
+                line.outcomes[side["test"]].worsen("deviated", f"{pin.what}: {pin.why} ({pin.link})")
+                return
+        self.differences.append(
+            {
+                "clause": clause,
+                "test": left["pair"],
+                "left": left["driver"],
+                "right": right["driver"],
+                "call": call,
+                "left_observed": one,
+                "right_observed": other,
+                "rerun": command_line(clause, [left["driver"], right["driver"]], self.server),
+            }
+        )
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def records(self, *, whole: bool) -> list[dict[str, Any]]:
+        """One record for each clause and driver, by clause; `whole` when no test of a clause was left out."""
+        order = {name: number for number, name in enumerate(self.drivers)}
+        keys = sorted(self.lines, key=lambda key: (key[0], order.get(key[1], len(order))))
+        return [self._record(self.lines[key], whole) for key in keys]
+
+    def _record(self, line: Line, whole: bool) -> dict[str, Any]:
+        outcomes = line.outcomes.values()
+        worst = min(outcomes, key=lambda outcome: VERDICTS.index(outcome.verdict))
+        verdict, reason = worst.verdict, worst.reason
+        complaints = self._complaints(line) if whole and verdict in ("passed", "deviated", "failed") else []
+        if complaints:
+            verdict, reason = "failed", "; ".join(complaints)
+        return {
+            "clause": line.clause["id"],
+            "sentence": line.clause["sentence"],
+            "source": line.clause["source"],
+            "needs": line.clause["needs"],
+            "driver": line.driver,
+            "verdict": verdict,
+            "tests": len(outcomes),
+            "seconds": round(sum(outcome.seconds for outcome in outcomes), 4),
+            "reason": reason,
+            "rerun": command_line(line.clause["id"], [line.driver], self.server),
+            "failures": [failure for outcome in outcomes for failure in outcome.failures],
+        }
+
+    def _complaints(self, line: Line) -> list[str]:
+        """Why the ledger's entries for this line do not hold."""
+        found = []
+        for pin in self.ledger.for_clause(line.clause["id"], line.driver):
+            if pin.expired(self.ledger.today):
+                found.append(f"the pinned deviation {pin.what!r} expired on {pin.expires}: fix it or renew it")
+            elif pin not in line.pinned:
+                found.append(f"the pinned deviation {pin.what!r} was not observed: correct or remove it")
+        return found
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    if isinstance(report.longrepr, tuple):
+        return report.longrepr[2].removeprefix("Skipped: ")
+    return str(getattr(report, "wasxfail", "") or report.longreprtext)
