@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.clause import Clause
-from metaparity.conformance.replay import Trace, keyspace_differences, missing, replay
+from metaparity.conformance.replay import Mismatch, Trace, keyspace_differences, missing, replay
 from metaparity.drivers.api import CAPABILITIES
 from metaparity.drivers.types import FileType
 from metaparity.fixtures.volumes import Volume
@@ -280,6 +280,46 @@ EDITS: dict[str, dict[int, Callable[[Any], None]]] = {
 """What the recorder did to the keys before a step, past the engine; the traces show only its effect."""
 
 
+Divergence = dict[tuple[int, str], Any]
+
+INTENDED: dict[str, tuple[str, Divergence]] = {
+    "T14": (
+        "Q1: nothing moved, so no statistics move either",
+        {
+            (11, "ok.inodes"): 1,
+            (11, "ok.space"): 4096,
+            (13, "ok.inodes"): 1,
+            (13, "ok.space"): 4096,
+        },
+    ),
+    "Q13": (
+        "Q13: a file whose last name is gone cannot get a new one",
+        {(5, "result"): {"errno": "ENOENT"}},
+    ),
+    "Q25": (
+        "Q25: a statistic that has lost one of its three fields is counted anew",
+        {(7, "result"): {"ok": {"length": 0, "space": 0, "inodes": 0}}},
+    ),
+}
+"""Recorded defects: an engine may answer as recorded or, all of it, as the rule intends."""
+
+
+def intended(trace: Trace, differing: list[Mismatch]) -> bool:
+    """Whether the differences are exactly those of an engine without the recorded defect."""
+    if trace.name not in INTENDED:
+        return False
+    _, wanted = INTENDED[trace.name]
+    observed = {(one.step, one.field): without_detail(one.observed) for one in differing}
+    return observed == wanted
+
+
+def without_detail(result: Any) -> Any:
+    """A result less its free text, which is never compared."""
+    if not isinstance(result, dict):
+        return result
+    return {name: value for name, value in result.items() if name != "detail"}
+
+
 def traces() -> list[Any]:
     """One parameter a recording, with its clause."""
     parameters = []
@@ -304,6 +344,8 @@ def test_trace(volume: Volume, trace: Trace) -> None:
         pytest.skip(f"{', '.join(lacking)}: internal to the recorded engine, not in the protocol")
     edits = {step: lambda edit=edit: edit(volume.raw) for step, edit in EDITS.get(trace.name, {}).items()}
     differing = replay(trace, volume.connect, edits)
+    if intended(trace, differing):
+        return
     assert not differing, "\n".join(map(str, differing))
     if trace.keyspace is not None:
         keys = keyspace_differences(trace, volume.keyspace())

@@ -1,0 +1,100 @@
+"""Optimistic transactions on one connection: WATCH, reads, MULTI/EXEC (S4.1).
+
+Nothing is sent before it has to be.  WATCH travels with the first reads, MULTI with the queued commands
+and EXEC, so a transaction whose keys are known costs two round trips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+from .store import Command, Conflict, Reply, ServerError, Transaction
+
+T = TypeVar("T")
+
+
+class Channel(Protocol):
+    """A connection that belongs to one caller.  A broken one refuses every further call."""
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """Send all commands at once and return their replies in order.  Raises `Disconnected`."""
+
+    def unwatch(self) -> None:
+        """Send UNWATCH without waiting for its reply; does nothing on a broken connection."""
+
+
+def checked(replies: list[Reply | ServerError]) -> list[Reply]:
+    """The replies.  Raises the first error among them."""
+    for reply in replies:
+        if isinstance(reply, ServerError):
+            raise reply
+    return replies
+
+
+class Attempt:
+    """One attempt of a transaction: the `Transaction` that a body gets."""
+
+    def __init__(self, channel: Channel, watch: Sequence[bytes]) -> None:
+        self.replies: list[Reply] = []
+        self.watching = False
+        self._channel = channel
+        self._pending = list(watch)
+        self._queued: list[Command] = []
+
+    def watch(self, *keys: bytes) -> None:
+        """Watch more keys: they travel ahead of the next `read`."""
+        self._pending += keys
+
+    def read(self, *commands: Command) -> list[Reply]:
+        """Replies in order, one round trip."""
+        watches = self._take_watches()
+        return checked(self._channel.exchange([*watches, *commands]))[len(watches) :]
+
+    def queue(self, *commands: Command) -> None:
+        """Add commands to the MULTI/EXEC that ends the attempt."""
+        self._queued += commands
+
+    def commit(self) -> None:
+        """Run what was queued, if anything.
+
+        Raises `Conflict` when a watched key changed, and `ServerError`: that of EXEC when the server
+        refused a command before it ran anything, else the first error among the replies.
+        """
+        if not self._queued:
+            return
+        ahead = [*self._take_watches(), ("MULTI",)]
+        answers = self._channel.exchange([*ahead, *self._queued, ("EXEC",)])
+        self.watching = False
+        outcome = answers[-1]
+        if outcome is None:
+            raise Conflict
+        if isinstance(outcome, ServerError):
+            raise outcome from next((one for one in answers[:-1] if isinstance(one, ServerError)), None)
+        checked(answers[: len(ahead)])
+        self.replies = outcome
+        checked(outcome)
+
+    def _take_watches(self) -> list[Command]:
+        """The WATCH that has to be sent first, if any."""
+        if not self._pending:
+            return []
+        watch: Command = ("WATCH", *self._pending)
+        self._pending = []
+        self.watching = True
+        return [watch]
+
+
+def run_attempt(channel: Channel, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
+    """Run `body` and commit what it queued; afterwards nothing is watched on the channel.
+
+    Raises `Conflict`, `ServerError`, `Disconnected`, and anything the body raises.
+    """
+    attempt = Attempt(channel, watch)
+    try:
+        result = body(attempt)
+        attempt.commit()
+    finally:
+        if attempt.watching:
+            channel.unwatch()
+    return result
