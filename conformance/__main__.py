@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-if __package__:
-    from .command import main
+if __name__ == "__main__":
+    if __package__:
+        from .command import main
 
-    sys.exit(main())
-else:
-    from bootstrap import main as set_up
-
-    sys.exit(set_up(sys.argv[1:]))
+        sys.exit(main())
+    sys.exit(import_module("bootstrap").main(sys.argv[1:]))

@@ -74,7 +74,7 @@ def require_known(patterns: Sequence[str]) -> None:
         if selected([pattern], ids):
             continue
         families = sorted({id.partition("/")[0] for id in ids})
-        near = difflib.get_close_matches(pattern, [*families, *ids], n=3, cutoff=0.5)
+        near = difflib.get_close_matches(pattern, ids if "/" in pattern else families, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}" if near else "`metaparity clauses` lists them all"
         raise UnknownClause(f"no clause matches {pattern!r}: {hint}")
 

@@ -74,4 +74,12 @@ def require_writable(directory: Path) -> None:
         ) from refused
 
 
-__all__ = ["ENVIRONMENT", "USAGE", "BadLedger", "Choices", "UnusableReport", "known_drivers", "require_writable"]
+__all__ = [
+    "ENVIRONMENT",
+    "USAGE",
+    "BadLedger",
+    "Choices",
+    "UnusableReport",
+    "known_drivers",
+    "require_writable",
+]

@@ -36,25 +36,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> Parser:
     """The grammar of the command line."""
-    top = Parser(prog="metaparity", description="The conformance suite for filesystem metadata engines on Redis.")
+    top = Parser(
+        prog="metaparity", description="The conformance suite for filesystem metadata engines on Redis."
+    )
     top.add_argument("--version", action="version", version=f"metaparity {_version()}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the spec and write a report", description=RUN)
-    run.add_argument("--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)")
+    run.add_argument(
+        "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
+    )
     run.add_argument(
         "--server",
         default="auto",
         metavar="SERVER",
-        help="auto, container[:IMAGE], local[:PATH], embedded, or redis://[USER:PASSWORD@]HOST:PORT[/DB] (auto)",
+        help="auto, container[:IMAGE], local[:PATH], embedded or redis://[USER:PASS@]HOST:PORT[/DB] (auto)",
     )
     run.add_argument(
-        "--only", action="append", metavar="PATTERN", help="a clause id, a glob, a family, or smoke; may be repeated"
+        "--only",
+        action="append",
+        metavar="PATTERN",
+        help="a clause id, a glob, a family, or smoke; may be repeated",
     )
     run.add_argument("--report", default="report", metavar="DIR", help="where the report goes (report)")
     run.add_argument("-n", default="auto", metavar="N", help="worker processes, 0 for none (auto)")
     run.add_argument("--seed", type=int, metavar="N", help="draw generated examples from this seed")
-    run.add_argument("--profile", choices=("quick", "nightly"), default="quick", help="how many examples (quick)")
+    run.add_argument(
+        "--profile", choices=("quick", "nightly"), default="quick", help="how many examples (quick)"
+    )
     run.add_argument(
         "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
     )
@@ -70,7 +79,9 @@ def parser() -> Parser:
     clauses = commands.add_parser("clauses", help="list the clauses of the spec")
     clauses.add_argument("--only", action="append", metavar="PATTERN", help="as in run")
     clauses.add_argument(
-        "--untested", action="store_true", help="list the rules of the reference that no clause proves, and why"
+        "--untested",
+        action="store_true",
+        help="list the rules of the reference that no clause proves, and why",
     )
     clauses.set_defaults(act=_clauses)
 

@@ -80,9 +80,13 @@ class Ledger:
         found = []
         for entry in self.entries:
             if entry.clause not in clauses:
-                found.append((entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it"))
+                found.append(
+                    (entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it")
+                )
             elif entry.driver not in drivers:
-                found.append((entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it"))
+                found.append(
+                    (entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it")
+                )
         return found
 
 

@@ -45,7 +45,9 @@ def examine(item: pytest.Function, volume: Volume, error: BaseException) -> Find
         SHOWN.call(calls[-1]) if calls else "no call was made",
         expected,
         observed,
-        calls=[f"{call.client}.{shorten(SHOWN.call(call))} -> {shorten(SHOWN.outcome(call))}" for call in calls],
+        calls=[
+            f"{call.client}.{shorten(SHOWN.call(call))} -> {shorten(SHOWN.outcome(call))}" for call in calls
+        ],
     )
     try:
         finding.keys, finding.keys_note = _keys(item, volume, error)
@@ -78,9 +80,7 @@ def _asserted(error: BaseException) -> str:
     return line.removeprefix("assert ") or "the assertion to hold"
 
 
-def _keys(
-    item: pytest.Function, volume: Volume, error: BaseException
-) -> tuple[list[dict[str, str]], str]:
+def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[list[dict[str, str]], str]:
     """Which keys changed, and around what: the test runs once more with all keys read before each call.
 
     A generated test already ran many times, and a test with fixtures of its own cannot have them anew.

@@ -66,5 +66,9 @@ def first_difference(left: Observations, right: Observations) -> tuple[str, str,
         if one != other:
             return call, one, other
     if left.calls == right.calls and left.outcomes != right.outcomes:
-        return f"one of the calls after the first {HEAD}", f"digest {left.outcomes}", f"digest {right.outcomes}"
+        return (
+            f"one of the calls after the first {HEAD}",
+            f"digest {left.outcomes}",
+            f"digest {right.outcomes}",
+        )
     return None

@@ -13,7 +13,15 @@ import pytest
 from metaparity.drivers import registry
 from metaparity.drivers.registry import UnknownDriver
 from metaparity.fixtures import volumes
-from metaparity.fixtures.provision import PLACE, PROVIDER, BadServerChoice, Place, Provider, ServerUnavailable, given
+from metaparity.fixtures.provision import (
+    PLACE,
+    PROVIDER,
+    BadServerChoice,
+    Place,
+    Provider,
+    ServerUnavailable,
+    given,
+)
 from metaparity.fixtures.volumes import Volume
 
 from . import parity, profiles
@@ -37,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--server",
         default="auto",
         metavar="SERVER",
-        help="auto, container[:IMAGE], local[:PATH], embedded, or redis://[USER:PASSWORD@]HOST:PORT[/DB] (auto)",
+        help="auto, container[:IMAGE], local[:PATH], embedded or redis://[USER:PASS@]HOST:PORT[/DB] (auto)",
     )
     group.addoption(
         "--only",
@@ -161,7 +169,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     patterns = config.stash[CHOICES].only
     if not patterns:
         return
-    chosen, others = [], []
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
     for item in items:
         clause = clause_of(item)
         wanted = clause is not None and any(matches(pattern, clause.id) for pattern in patterns)
@@ -230,7 +239,7 @@ def pytest_runtest_makereport(
         else:
             data["finding"] = dataclasses.asdict(finding)
             report.sections.append(("metaparity", explanation(item, clause, driver, finding, choices.server)))
-    report.metaparity = data
+    vars(report)["metaparity"] = data
     return report
 
 

@@ -19,13 +19,19 @@ def load(config: pytest.Config) -> None:
         settings.register_profile(
             name,
             max_examples=examples,
-            derandomize=True,
+            derandomize=seed(config) is None,
             deadline=None,
             print_blob=True,
             database=None,
             suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
         )
     settings.load_profile(chosen(config))
+
+
+def seed(config: pytest.Config) -> str | None:
+    """The seed that was asked for; without one, every run draws the same examples."""
+    given = config.getoption("hypothesis_seed", None)
+    return None if given is None else str(given)
 
 
 def chosen(config: pytest.Config) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 import errno
 from collections.abc import Mapping
 from enum import Enum, Flag
-from functools import cache
 from typing import Any
 
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
@@ -45,13 +44,18 @@ class Shown:
         """Any value of the API."""
         if isinstance(value, Flag):
             name = type(value).__name__
-            return " | ".join(f"{name}.{one.name}" for one in type(value) if one in value and one) or f"{name}(0)"
+            return (
+                " | ".join(f"{name}.{one.name}" for one in type(value) if one in value and one)
+                or f"{name}(0)"
+            )
         if isinstance(value, Enum):
             return str(value) if isinstance(value, str) else f"{type(value).__name__}.{value.name}"
         if isinstance(value, Format):
             return f"Format({self.value(value.fields)})"
         if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{self.value(key)}: {self.value(part)}" for key, part in value.items()) + "}"
+            return (
+                "{" + ", ".join(f"{self.value(key)}: {self.value(part)}" for key, part in value.items()) + "}"
+            )
         if isinstance(value, list):
             return f"[{', '.join(self.value(part) for part in value)}]"
         if isinstance(value, tuple):
@@ -61,12 +65,13 @@ class Shown:
         return repr(value)
 
     def _object(self, value: Any, hidden: frozenset[str]) -> str:
+        kind = type(value)
         parts = [
             f"{name}={self.value(getattr(value, name))}"
-            for name, default in _fields(type(value))
+            for name, default in _fields(kind)
             if name not in hidden and getattr(value, name) != default
         ]
-        return f"{type(value).__name__}({', '.join(parts)})"
+        return f"{kind.__name__}({', '.join(parts)})"
 
 
 class Normal(Shown):
@@ -130,11 +135,15 @@ def shorten(text: str, limit: int = 240) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
-@cache
-def _fields(kind: type) -> tuple[tuple[str, Any], ...]:
+_known_fields: dict[type, list[tuple[str, Any]]] = {}
+
+
+def _fields(kind: type) -> list[tuple[str, Any]]:
     """The fields of a dataclass with their defaults; those without one are always shown."""
-    return tuple(
-        (one.name, one.default if one.default_factory is dataclasses.MISSING else one.default_factory())
-        for one in dataclasses.fields(kind)
-        if one.compare
-    )
+    if kind not in _known_fields:
+        _known_fields[kind] = [
+            (one.name, one.default if one.default_factory is dataclasses.MISSING else one.default_factory())
+            for one in dataclasses.fields(kind)
+            if one.compare
+        ]
+    return _known_fields[kind]

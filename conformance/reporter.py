@@ -19,10 +19,14 @@ from metaparity.fixtures.provision import Provider
 from . import profiles
 from .catalogue import catalogue
 from .choices import Choices
+from .rendering import shorten
 from .rerun import without_password
 from .tally import Tally
 
 SCHEMA = "metaparity-results-1"
+LISTED = 20
+"""Failures and differences that the terminal lists; the report has them all."""
+
 SUMMARY = ("passed", "failed", "deviated", "unsupported", "skipped")
 UNKNOWN_SERVER: dict[str, Any] = {
     "kind": "none",
@@ -111,7 +115,7 @@ class Reporter:
 
     def _header(self) -> dict[str, Any]:
         drivers = [registry.driver(name) for name in self.choices.drivers]
-        seed = self.config.getoption("randomly_seed", None)
+        seed = profiles.seed(self.config)
         return {
             "metaparity": version("metaparity"),
             "started": self.started,
@@ -119,7 +123,7 @@ class Reporter:
             "platform": platform.platform(),
             "command": [without_password(part) for part in (os.path.basename(sys.argv[0]), *sys.argv[1:])],
             "selection": " ".join(self.choices.only) or "all",
-            "seed": seed if isinstance(seed, int) else None,
+            "seed": int(seed) if seed is not None and seed.isdigit() else None,
             "server": self.facts(),
             "drivers": [
                 {
@@ -180,32 +184,47 @@ class Reporter:
         terminalreporter.section("metaparity")
         for text in server_lines(results["header"]["server"]):
             line(text)
-        for number, one in enumerate(results["differences"]):
-            if number == 20:
-                line(f"... and {len(results['differences']) - 20} differences more in the report")
-                break
+        for one in results["differences"][:LISTED]:
             line(f"DIFFERENCE {one['clause']}: {one['call']}")
             line(f"  {one['left']}: {one['left_observed']}")
             line(f"  {one['right']}: {one['right_observed']}")
             line(f"  {one['rerun']}")
-        for record in results["records"]:
-            if record["verdict"] == "failed" and record["reason"]:
-                line(f"FAILED {record['clause']} on {record['driver']}: {record['reason']}")
+        for text in failure_lines(results["records"]):
+            line(text)
         for text in table(results["footer"]["summary"]):
             line(text)
         if self.tally.uncompared:
-            line(f"{self.tally.uncompared} tests that call from several threads, or not at all, were not compared")
+            line(
+                f"{self.tally.uncompared} tests were not compared: "
+                "they call from several threads or not at all"
+            )
         line(f"verdict: {results['footer']['verdict']} ({results['footer']['seconds']:.1f} s)")
         if self.choices.report is not None:
             line(f"report: {self.choices.report / 'index.html'}")
 
     def pytest_report_header(self) -> list[str]:
         lines = [
-            f"metaparity: drivers {', '.join(self.choices.drivers)}; server {without_password(self.choices.server)}; "
+            f"metaparity: drivers {', '.join(self.choices.drivers)}; "
+            f"server {without_password(self.choices.server)}; "
             f"hypothesis profile {profiles.chosen(self.config)}"
         ]
         facts = self.provider.facts()
         return lines + (server_lines(facts) if facts else [])
+
+
+def failure_lines(records: list[dict[str, Any]]) -> list[str]:
+    """A line for each clause that failed, as far as they can be listed."""
+    failed = [record for record in records if record["verdict"] == "failed"]
+    lines = []
+    for record in failed[:LISTED]:
+        first = next(iter(record["failures"]), None)
+        why = record["reason"] or (
+            f"expected {first['expected']}, observed {first['observed']}" if first else ""
+        )
+        lines.append(f"FAILED {record['clause']} on {record['driver']}: {shorten(why)}")
+    if len(failed) > LISTED:
+        lines.append(f"... and {len(failed) - LISTED} more")
+    return lines
 
 
 def server_lines(facts: dict[str, Any]) -> list[str]:

@@ -55,13 +55,26 @@ def run(options: argparse.Namespace) -> int:
         provider.close()
     if interruption.seen:
         return INTERRUPTED
-    return {pytest.ExitCode.INTERRUPTED: 1, pytest.ExitCode.USAGE_ERROR: USAGE}.get(code, int(code))
+    if code == pytest.ExitCode.INTERRUPTED:
+        return 1
+    return USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code)
 
 
 def arguments(options: argparse.Namespace) -> list[str]:
     """The same run for pytest, free of whatever project the user stands in."""
-    made = ["--pyargs", "metaparity.conformance.spec", f"--rootdir={PACKAGE.parent}", f"--confcutdir={PACKAGE}"]
-    made += [f"--config-file={os.devnull}", "--import-mode=importlib", "--strict-markers", "--tb=short"]
+    made = [
+        "--pyargs",
+        "metaparity.conformance.spec",
+        f"--rootdir={PACKAGE.parent}",
+        f"--confcutdir={PACKAGE}",
+    ]
+    made += [
+        f"--config-file={os.devnull}",
+        "--import-mode=importlib",
+        "--strict-markers",
+        "--tb=short",
+        "-rN",
+    ]
     made += ["-p", "no:cacheprovider", "-p", "no:randomly", "-n", options.n, f"--server={options.server}"]
     made += [f"--report={os.path.abspath(options.report)}", f"--hypothesis-profile={options.profile}"]
     made += [f"--driver={name}" for name in options.driver or ()]

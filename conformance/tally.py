@@ -177,7 +177,9 @@ class Tally:
         found = []
         for pin in self.ledger.for_clause(line.clause["id"], line.driver):
             if pin.expired(self.ledger.today):
-                found.append(f"the pinned deviation {pin.what!r} expired on {pin.expires}: fix it or renew it")
+                found.append(
+                    f"the pinned deviation {pin.what!r} expired on {pin.expires}: fix it or renew it"
+                )
             elif pin not in line.pinned:
                 found.append(f"the pinned deviation {pin.what!r} was not observed: correct or remove it")
         return found

@@ -16,7 +16,16 @@ UNIX = frozenset({"unix", "rueidisunix"})
 DIAL_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 30.0, 5.0
 """Seconds (S5.2)."""
 
-DURATION_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+DURATION_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
 _DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -155,6 +164,8 @@ def _split(url: str) -> SplitResult:
         _bad(f"unknown scheme {parts.scheme}://: use one of {', '.join(sorted(PLAIN | TLS | UNIX))}")
     if parts.fragment:
         _bad("a URL of a server has no fragment: write # as %23 in passwords and paths")
+    if "@" in parts.query:
+        _bad("a parameter holds an @: write ? as %3F in passwords, and @ as %40 in values")
     return parts
 
 
@@ -179,7 +190,7 @@ def _db_in(path: str) -> int:
 
 
 def _db(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         _bad("the database must be one number, as in redis://host:6379/1")
     return int(text)
 

@@ -16,6 +16,7 @@ from ..types import (
     Event,
     FileType,
     OpenFlag,
+    Slice,
     Time,
     is_trash,
 )
@@ -166,7 +167,7 @@ class Files(Trash):
                 self._delete_slice(id, size)
 
     @staticmethod
-    def _readable(records: list[bytes]) -> list[codec.Slice]:
+    def _readable(records: list[bytes]) -> list[Slice]:
         # The slices of a corrupt chunk are unknown: only its list can go (S1.8).
         try:
             return codec.decode_slices(records)

@@ -1,17 +1,9 @@
-"""The names of all keys (S1)."""
+"""The names of all keys, and what a key name says (S1)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """What a key name says: its kind and the numbers in it; kind `unknown` for a foreign key."""
-
-    kind: str
-    numbers: tuple[int, ...] = ()
-
 
 PLAIN = {
     "setting": b"setting",
@@ -51,50 +43,147 @@ PLAIN = {
     "next_cleanup_slices": b"nextCleanupSlices",
     "last_cleanup_changelog": b"lastCleanupChangelog",
 }
+"""The keys of a volume as a whole, by our names (S1.2-S1.4).
+
+Three counters are lower case though the API calls them nextInode, nextChunk and nextSession.
+"""
+
+NUMBERED = {
+    "attr": b"i%d",
+    "dentries": b"d%d",
+    "parents": b"p%d",
+    "symlink": b"s%d",
+    "xattrs": b"x%d",
+    "chunk": b"c%d_%d",
+    "flocks": b"lockf%d",
+    "plocks": b"lockp%d",
+    "sustained": b"session%d",
+    "locked": b"locked%d",
+    "legacy_slice_ref": b"k%d_%d",
+}
+"""The keys that carry inode, session, chunk or slice numbers, in decimal."""
+
+LEGACY_SESSIONS = b"sessions"
+"""The one key that never carries the prefix (S1.1)."""
+
+PATTERNS = [(kind, re.compile(shape.replace(b"%d", rb"(0|[1-9][0-9]*)"))) for kind, shape in NUMBERED.items()]
+KINDS = {key: kind for kind, key in PLAIN.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What a key name says: its kind, and the numbers in it in the order of the name.
+
+    The kind of a key that is none of ours is `unknown`.
+    """
+
+    kind: str
+    numbers: tuple[int, ...] = ()
 
 
 class Keys:
+    """The key names of one volume, which all start with `prefix` (S1.1).
+
+    The plain keys of `PLAIN` are attributes.
+    """
+
+    setting: bytes
+    next_inode: bytes
+    next_chunk: bytes
+    next_session: bytes
+    next_trash: bytes
+    used_space: bytes
+    total_inodes: bytes
+    acl_max_id: bytes
+    token_max_id: bytes
+    txn_last_log: bytes
+    all_sessions: bytes
+    session_infos: bytes
+    delfiles: bytes
+    detached_nodes: bytes
+    slice_refs: bytes
+    delayed_slices: bytes
+    dir_data_length: bytes
+    dir_used_space: bytes
+    dir_used_inodes: bytes
+    dir_quota: bytes
+    dir_quota_used_space: bytes
+    dir_quota_used_inodes: bytes
+    user_quota: bytes
+    user_quota_used_space: bytes
+    user_quota_used_inodes: bytes
+    group_quota: bytes
+    group_quota_used_space: bytes
+    group_quota_used_inodes: bytes
+    acl: bytes
+    tokens: bytes
+    txn_log: bytes
+    last_cleanup_sessions: bytes
+    last_cleanup_files: bytes
+    last_cleanup_trash: bytes
+    next_cleanup_slices: bytes
+    last_cleanup_changelog: bytes
+
     def __init__(self, prefix: bytes = b"") -> None:
         self.prefix = prefix
+        self.legacy_sessions = LEGACY_SESSIONS
         for name, key in PLAIN.items():
             setattr(self, name, prefix + key)
-        self.legacy_sessions = b"sessions"
-
-    def __getattr__(self, name: str) -> bytes:
-        raise AttributeError(name)
 
     def attr(self, inode: int) -> bytes:
+        """The attributes of an inode: a string (S2.2)."""
         return b"%si%d" % (self.prefix, inode)
 
     def dentries(self, inode: int) -> bytes:
+        """The entries of a directory: a hash of name to (type, inode) (S2.3)."""
         return b"%sd%d" % (self.prefix, inode)
 
     def parents(self, inode: int) -> bytes:
+        """How many names a hard-linked inode has in each directory: a hash (A3)."""
         return b"%sp%d" % (self.prefix, inode)
 
     def symlink(self, inode: int) -> bytes:
+        """The target of a symbolic link: a string."""
         return b"%ss%d" % (self.prefix, inode)
 
     def xattrs(self, inode: int) -> bytes:
+        """The extended attributes of an inode: a hash."""
         return b"%sx%d" % (self.prefix, inode)
 
     def chunk(self, inode: int, index: int) -> bytes:
+        """The slice records of one 64 MiB chunk: a list (S2.4)."""
         return b"%sc%d_%d" % (self.prefix, inode, index)
 
     def flocks(self, inode: int) -> bytes:
+        """The BSD locks on an inode: a hash (S2.9)."""
         return b"%slockf%d" % (self.prefix, inode)
 
     def plocks(self, inode: int) -> bytes:
+        """The record locks on an inode: a hash (S2.10)."""
         return b"%slockp%d" % (self.prefix, inode)
 
     def sustained(self, sid: int) -> bytes:
+        """The unlinked inodes that a session still has open: a set (S1.4)."""
         return b"%ssession%d" % (self.prefix, sid)
 
     def locked(self, sid: int) -> bytes:
+        """The lock keys in which a session holds something: a set of key names (S1.4)."""
         return b"%slocked%d" % (self.prefix, sid)
 
+    def legacy_slice_ref(self, id: int, size: int) -> bytes:
+        """Where old clients counted references of a slice: a string (S1.5)."""
+        return b"%sk%d_%d" % (self.prefix, id, size)
+
     def parse(self, key: bytes) -> Key:
-        for kind, head in (("flocks", b"lockf"), ("plocks", b"lockp")):
-            if key.startswith(self.prefix + head):
-                return Key(kind, (int(key[len(self.prefix + head):]),))
+        """What a key name says; never raises (S1.6)."""
+        if key == LEGACY_SESSIONS:
+            return Key("legacy_sessions")
+        if not key.startswith(self.prefix):
+            return Key("unknown")
+        name = key[len(self.prefix) :]
+        if name in KINDS:
+            return Key(KINDS[name])
+        for kind, pattern in PATTERNS:
+            if found := pattern.fullmatch(name):
+                return Key(kind, tuple(int(number) for number in found.groups()))
         return Key("unknown")

@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 Argument: TypeAlias = bytes | str | int
 Command: TypeAlias = tuple[Argument, ...]
 Reply: TypeAlias = Any
-"""None, int, bytes or a list of replies, as the server sent it."""
+"""What hiredis makes of RESP3, by every store: None, int, float (scores), bytes, a list of replies, a dict
+(HGETALL); `WITHSCORES` gives pairs."""
 
 T = TypeVar("T")
 

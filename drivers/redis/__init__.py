@@ -1,7 +1,17 @@
+"""Our engine on redis-py: pooled connections, hiredis.  Nothing heavy is imported before `open`."""
+
+from ..api import Engine
 from ..engine.capabilities import BUILT
 from ..registry import Driver
-def _open(url, config):
-    from ._interim import Quick
+from ..types import Config
+
+
+def _open(url: str, config: Config) -> Engine:
     from ..engine.engine import StoreEngine
-    return StoreEngine(Quick(url), config)
+    from ..url import parse
+    from .store import RedisStore
+
+    return StoreEngine(RedisStore(parse(url)), config)
+
+
 DRIVER = Driver("redis", "our engine on redis-py", ("redis", "rediss", "unix"), BUILT, _open)

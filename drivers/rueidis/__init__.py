@@ -1,7 +1,23 @@
+"""Our engine on one multiplexed connection.  Nothing heavy is imported before `open`."""
+
+from ..api import Engine
 from ..engine.capabilities import BUILT
 from ..registry import Driver
-def _open(url, config):
-    from ..redis._interim import Quick
+from ..types import Config
+
+
+def _open(url: str, config: Config) -> Engine:
     from ..engine.engine import StoreEngine
-    return StoreEngine(Quick(url.replace("rueidis://","redis://")), config)
-DRIVER = Driver("rueidis", "our engine on one multiplexed connection", ("rueidis", "ruediss", "rueidiss", "rueidisunix"), BUILT, _open)
+    from ..url import parse
+    from .store import RueidisStore
+
+    return StoreEngine(RueidisStore(parse(url)), config)
+
+
+DRIVER = Driver(
+    "rueidis",
+    "our engine on one multiplexed connection",
+    ("rueidis", "ruediss", "rueidiss", "rueidisunix"),
+    BUILT,
+    _open,
+)

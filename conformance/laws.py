@@ -1,0 +1,204 @@
+"""Laws of the key-space that hold at quiescence, read past the driver (§8)."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, FileType
+from metaparity.fixtures.volumes import Volume
+
+from .records import Record, aligned, record_of
+
+ENTRY = struct.Struct(">BQ")
+STATISTICS = (b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes")
+
+
+class Tree:
+    """The nodes and entries of a volume as its keys have them."""
+
+    def __init__(self, keys: dict[bytes, Any]) -> None:
+        self.keys = keys
+        self.nodes: dict[int, Record] = {
+            inode: record_of(value) for inode, value in self.numbered(b"i") if isinstance(value, bytes)
+        }
+        self.entries: list[tuple[int, bytes, int, int]] = [
+            (parent, name, *ENTRY.unpack(value))
+            for parent, names in self.numbered(b"d")
+            for name, value in names.items()
+        ]
+        """Directory, name, type and inode of every entry."""
+        self.names = Counter(inode for _, _, _, inode in self.entries)
+        self.sustained = {
+            int(inode)
+            for key, (kind, members) in keys.items()
+            if kind == "set" and key.startswith(b"session")
+            for inode in members
+        }
+        self.detached = {int(inode) for inode, _ in self.value(b"detachedNodes", [])}
+
+    def value(self, key: bytes, default: Any) -> Any:
+        """The value of a key."""
+        return self.keys[key][1] if key in self.keys else default
+
+    def numbered(self, head: bytes) -> Iterator[tuple[int, Any]]:
+        """The keys made of a head and an inode."""
+        for key, (_, value) in self.keys.items():
+            if key.startswith(head) and key[len(head) :].isdigit():
+                yield int(key[len(head) :]), value
+
+    def parents_of(self, inode: int) -> Counter[int]:
+        """How many names a node has in each directory."""
+        return Counter(parent for parent, _, _, target in self.entries if target == inode)
+
+    def ordinary(self) -> Iterator[tuple[int, Record]]:
+        """Every node but the root and the trash root."""
+        for inode, node in self.nodes.items():
+            if inode not in (ROOT_INODE, TRASH_INODE):
+                yield inode, node
+
+
+def entries_lead_to_nodes(tree: Tree) -> Iterator[str]:
+    """Every entry lies in a directory and leads to a node of its type.  Source: I2."""
+    for parent, name, type, inode in tree.entries:
+        directory, node = tree.nodes.get(parent), tree.nodes.get(inode)
+        if directory is None or directory.type != FileType.DIRECTORY:
+            yield f"entry {name!r} lies in {parent}, which is no directory"
+        if node is None:
+            yield f"entry {name!r} of {parent} leads to {inode}, which is missing"
+        elif node.type != type:
+            yield f"entry {name!r} of {parent} has type {type}, its node {inode} type {node.type}"
+        if not name or b"/" in name or b"\0" in name:
+            yield f"entry {name!r} of {parent} has an impossible name"
+
+
+def nodes_have_names(tree: Tree) -> Iterator[str]:
+    """Every node has a name, or is sustained, or is a detached clone.  Source: I3."""
+    for inode, _ in tree.ordinary():
+        if not tree.names[inode] and inode not in tree.sustained | tree.detached:
+            yield f"node {inode} has no name"
+
+
+def directories_count_their_children(tree: Tree) -> Iterator[str]:
+    """A directory has one name and counts its sub-directories.  Source: I4."""
+    below = Counter(parent for parent, _, type, _ in tree.entries if type == FileType.DIRECTORY)
+    for inode, node in tree.nodes.items():
+        if node.type != FileType.DIRECTORY:
+            continue
+        if node.length != 4096:
+            yield f"directory {inode} has length {node.length}"
+        links = 2 if inode >= TRASH_INODE else 2 + below[inode]
+        if node.nlink != links:
+            yield f"directory {inode} has nlink {node.nlink} instead of {links}"
+        if inode in (ROOT_INODE, TRASH_INODE) or inode in tree.detached:
+            continue
+        parents = tree.parents_of(inode)
+        if parents != {node.parent: 1}:
+            yield f"directory {inode} has parent {node.parent} and entries in {dict(parents)}"
+
+
+def links_are_counted(tree: Tree) -> Iterator[str]:
+    """Any other node counts its names.  Source: I5."""
+    for inode, node in tree.ordinary():
+        if node.type != FileType.DIRECTORY and node.nlink != tree.names[inode]:
+            yield f"node {inode} has nlink {node.nlink} and {tree.names[inode]} names"
+        if inode in tree.sustained and (node.nlink or tree.names[inode]):
+            yield f"node {inode} is sustained with nlink {node.nlink} and {tree.names[inode]} names"
+
+
+def parents_are_counted(tree: Tree) -> Iterator[str]:
+    """A node knows the directories of its names.  Source: I6."""
+    counted = dict(tree.numbered(b"p"))
+    for inode, node in tree.ordinary():
+        if node.type == FileType.DIRECTORY or inode in tree.sustained:
+            continue
+        parents = tree.parents_of(inode)
+        if node.parent > 0:
+            if parents != {node.parent: 1} or inode in counted:
+                yield f"node {inode} has parent {node.parent}, entries in {dict(parents)}"
+            continue
+        kept = {int(parent): int(count) for parent, count in counted.get(inode, {}).items() if int(count)}
+        if kept != parents:
+            yield f"node {inode} counts parents {kept}, its entries are in {dict(parents)}"
+
+
+def usage_is_counted(tree: Tree) -> Iterator[str]:
+    """The volume's counters are the sums over its nodes.  Source: I12."""
+    nodes = [node for _, node in tree.ordinary()]
+    space = sum(aligned(node.length if node.type == FileType.FILE else 0) for node in nodes)
+    for key, wanted in ((b"usedSpace", space), (b"totalInodes", len(nodes))):
+        found = int(tree.value(key, 0))
+        if found != wanted:
+            yield f"{key.decode()} is {found} instead of {wanted}"
+
+
+def directory_statistics_are_exact(tree: Tree) -> Iterator[str]:
+    """The statistics of a directory are the sums over its entries.  Source: I13."""
+    stored = [tree.value(key, {}) for key in STATISTICS]
+    for field in set().union(*stored) - {b"%d" % TRASH_INODE}:
+        directory = int(field)
+        if directory not in tree.nodes:
+            yield f"directory {directory} is gone and has statistics"
+            continue
+        children = [
+            tree.nodes[inode]
+            for parent, _, _, inode in tree.entries
+            if parent == directory and inode in tree.nodes
+        ]
+        lengths = [node.length if node.type == FileType.FILE else 0 for node in children]
+        wanted = (sum(lengths), sum(map(aligned, lengths)), len(children))
+        found = tuple(int(values.get(field, -1)) for values in stored)
+        if found != wanted:
+            yield f"directory {directory} has statistics {found} instead of {wanted}"
+
+
+def nothing_outlives_its_node(tree: Tree) -> Iterator[str]:
+    """Nothing is kept of a node that is gone.  Source: I9, I16."""
+    for head, what in ((b"p", "parent counts"), (b"x", "xattrs"), (b"s", "a target")):
+        for inode, _ in tree.numbered(head):
+            if inode not in tree.nodes:
+                yield f"node {inode} is gone and has {what}"
+    for member, _ in tree.value(b"delfiles", []):
+        yield f"the data of {member.decode()} waits for deletion"
+
+
+LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
+    entries_lead_to_nodes,
+    nodes_have_names,
+    directories_count_their_children,
+    links_are_counted,
+    parents_are_counted,
+    usage_is_counted,
+    directory_statistics_are_exact,
+    nothing_outlives_its_node,
+)
+
+
+def check_laws(volume: Volume) -> list[str]:
+    """Every law that the keys of a volume break; its clients must have settled before.
+
+    Source: I2-I6, I9, I12, I13, I16.
+    """
+    tree = Tree(volume.keyspace())
+    return [f"{law.__name__}: {broken}" for law in LAWS for broken in law(tree)]
+
+
+def check_empty(volume: Volume) -> list[str]:
+    """What is left of nodes in a volume from which everything was removed.  Source: I23."""
+    keys = volume.keyspace()
+    tree = Tree(keys)
+    left = [f"node {inode}" for inode, _ in tree.ordinary()]
+    left += [f"{key.decode()}" for key in (b"delfiles", b"sliceRef", b"delSlices") if key in keys]
+    left += [
+        key.decode()
+        for key in keys
+        if key[:1] in b"cpxs" and key[1:].replace(b"_", b"").isdigit()
+    ]
+    left += [
+        f"{key.decode()} {tree.value(key, 0).decode()}"
+        for key in (b"usedSpace", b"totalInodes")
+        if int(tree.value(key, 0))
+    ]
+    return left + check_laws(volume)

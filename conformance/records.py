@@ -1,0 +1,51 @@
+"""Node records as stored, read and rewritten past the driver (S2.2)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from metaparity.fixtures.volumes import Volume
+
+LAYOUT = struct.Struct(">BHIIqIqIqIIQIQ")
+FIELDS = (
+    *("flags", "type_and_mode", "uid", "gid", "atime", "atime_ns", "mtime", "mtime_ns", "ctime", "ctime_ns"),
+    *("nlink", "length", "rdev", "parent"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the laws of the key-space need to know of a node; `length` is in bytes."""
+
+    type: int
+    mode: int
+    nlink: int
+    length: int
+    parent: int
+
+
+def record_of(blob: bytes) -> Record:
+    """Read a stored node.  Raises `struct.error` when it is too short."""
+    fields = dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True))
+    type, mode = divmod(fields["type_and_mode"], 1 << 12)
+    return Record(type, mode, fields["nlink"], fields["length"], fields["parent"])
+
+
+def rewrite(volume: Volume, inode: int, **fields: int) -> None:
+    """Put a node into a state that no primitive makes; `fields` are names of `FIELDS`."""
+    key = b"i%d" % inode
+    blob: bytes = volume.raw.get(key)
+    values = {**dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True)), **fields}
+    volume.raw.set(key, LAYOUT.pack(*(values[name] for name in FIELDS)) + blob[LAYOUT.size :])
+
+
+def aligned(length: int) -> int:
+    """The space that so many bytes of content take (S3.6)."""
+    return max(-(-length // 4096), 1) * 4096
+
+
+def lengthen(volume: Volume, inode: int, length: int) -> None:
+    """Give a fresh empty file a length in bytes, all hole, and count its space."""
+    rewrite(volume, inode, length=length)
+    volume.raw.incrby("usedSpace", aligned(length) - aligned(0))

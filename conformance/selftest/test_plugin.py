@@ -1,0 +1,257 @@
+"""The plugin, on toy drivers: verdicts, parity, the ledger, what a failure prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+HEAD = """
+from errno import EEXIST
+import pytest
+from hypothesis import given, strategies as st
+from metaparity.conformance.clause import clause
+from metaparity.conformance.verbs import refuses
+"""
+
+AGREEING = """
+@clause("toy/a-new-directory-is-made", source="N12.8", needs="namespace")
+@pytest.mark.parametrize("name", [b"a", b"b"])
+def test_make(fs, name):
+    \"\"\"A directory that did not exist is made.\"\"\"
+    assert fs.mkdir(1, name).inode == 2
+"""
+
+REFUSING = """
+@clause("toy/an-existing-directory-is-refused", source="N12.2", needs="namespace")
+def test_refuse(fs):
+    \"\"\"A directory that exists is refused.\"\"\"
+    fs.mkdir(1, b"a")
+    refuses(EEXIST, fs.mkdir, 1, b"a")
+"""
+
+SILENT = """
+@clause("toy/twice", source="N12.2", needs="namespace")
+def test_silent(volume):
+    \"\"\"A directory is made twice.\"\"\"
+    for _ in range(2):
+        try:
+            volume.fs.mkdir(1, b"a", mode=0o700)
+        except FileExistsError:
+            pass
+"""
+
+GENERATED = """
+@clause("toy/generated", source="N12.2", needs="namespace")
+@given(st.integers(0, 0o777))
+def test_generated(fs, mode):
+    \"\"\"A directory of any mode is made.\"\"\"
+    try:
+        fs.mkdir(1, b"a", mode)
+    except FileExistsError:
+        pass
+"""
+
+OTHERS = """
+@clause("toy/lists", source="N29", needs="acl")
+def test_acl(fs):
+    \"\"\"ACLs are kept.\"\"\"
+    raise AssertionError
+
+@clause("toy/put-off", source="N1", needs="volume")
+def test_skipped(fs):
+    \"\"\"Something is put off.\"\"\"
+    pytest.skip("not today")
+
+@clause("toy/broken", source="N1", needs="volume")
+def test_broken(volume, request):
+    \"\"\"Something breaks.\"\"\"
+    request.addfinalizer(lambda: 1 / 0)
+"""
+
+
+def test_drivers_that_agree_have_parity(toys: Run) -> None:
+    ran = toys(HEAD + AGREEING)
+    assert ran.code == 0, ran.out
+    assert set(ran.verdicts().values()) == {"passed"}
+    footer = ran.results["footer"]
+    assert footer["complete"]
+    assert footer["verdict"] == "parity"
+    assert footer["summary"]["wobbly"]["passed"] == sum(footer["summary"]["wobbly"].values()) == 1
+    assert [record["tests"] for record in ran.results["records"]] == [2, 2]
+    assert {path.name for path in (ran.folder / "report").iterdir()} >= {
+        "results.json",
+        "log.html",
+        "junit.xml",
+    }
+
+
+def test_a_failure_says_everything(toys: Run) -> None:
+    ran = toys(HEAD + REFUSING)
+    assert ran.code == 1
+    clause = "toy/an-existing-directory-is-refused"
+    assert ran.verdicts() == {(clause, "steady"): "passed", (clause, "wobbly"): "failed"}
+    for text in (
+        "A directory that exists is refused.",
+        f"clause    {clause} (N12.2), driver wobbly",
+        "call      mkdir(parent=1, name=b'a')",
+        "expected  EEXIST",
+        "observed  success: Node(inode=7, attr=None)",
+        "d1[a]: - -> type 2, inode 2",
+        f"metaparity run --only {clause} --driver wobbly --server redis://",
+        "pytest 'test_toy.py::test_refuse[wobbly]' --driver wobbly --server redis://",
+    ):
+        assert text in ran.out, text
+    (failure,) = next(r for r in ran.results["records"] if r["driver"] == "wobbly")["failures"]
+    assert failure["expected"] == "EEXIST"
+    assert failure["keys"] == [{"key": "d1[a]", "before": "-", "after": "type 2, inode 2"}]
+
+
+def test_verdicts_that_are_not_passed(toys: Run) -> None:
+    ran = toys(HEAD + OTHERS)
+    steady = {clause: verdict for (clause, driver), verdict in ran.verdicts().items() if driver == "steady"}
+    assert steady == {"toy/lists": "unsupported", "toy/put-off": "skipped", "toy/broken": "failed"}
+    reasons = {record["clause"]: record["reason"] for record in ran.results["records"]}
+    assert reasons["toy/put-off"] == "not today"
+    assert "does not declare acl" in reasons["toy/lists"]
+    broken = next(record for record in ran.results["records"] if record["clause"] == "toy/broken")
+    assert broken["failures"][0]["phase"] == "teardown"
+
+
+@pytest.mark.parametrize("text", [SILENT, GENERATED], ids=["plain", "generated"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_difference_that_no_clause_names_shows(toys: Run, text: str, workers: str) -> None:
+    ran = toys(HEAD + text, "-n", workers)
+    assert ran.code == 1
+    assert set(ran.verdicts().values()) == {"passed"}
+    (difference,) = ran.results["differences"]
+    assert (difference["left"], difference["right"]) == ("steady", "wobbly")
+    assert (difference["left_observed"], difference["right_observed"]) == ("EEXIST", "Node(inode=7)")
+    assert ".mkdir(parent=1, name=b'a', mode=" in difference["call"]
+    assert ran.results["footer"]["verdict"] == "differences"
+
+
+def test_workers_and_one_process_give_the_same_verdicts(toys: Run) -> None:
+    text = HEAD + AGREEING + REFUSING + SILENT + GENERATED + OTHERS
+    alone, together = toys(text, "-n", "0").results, toys(text, "-n", "2").results
+
+    def essence(results: dict[str, list[dict[str, str]]]) -> list[tuple[str, ...]]:
+        return [(one["clause"], one["driver"], one["verdict"]) for one in results["records"]]
+
+    assert essence(alone) == essence(together)
+    assert len(alone["differences"]) == len(together["differences"]) == 2
+
+
+def pin(folder: Path, **changes: str) -> str:
+    """A ledger with one entry for the toy's fault."""
+    entry = {
+        "clause": '"toy/an-existing-directory-is-refused"',
+        "driver": '"wobbly"',
+        "what": '"success: Node(inode=7, attr=None)"',
+        "fault": '"driver"',
+        "why": '"It was never finished."',
+        "link": '"https://example.org/1"',
+        "expires": "2999-01-01",
+        **changes,
+    }
+    ledger = folder / "ledger.toml"
+    lines = [f"{name} = {value}" for name, value in entry.items()]
+    ledger.write_text("\n".join(["[[deviation]]", *lines]))
+    return str(ledger)
+
+
+def test_a_pinned_deviation_is_no_failure(toys: Run, tmp_path: Path) -> None:
+    ran = toys(HEAD + REFUSING, "--deviations", pin(tmp_path))
+    assert ran.code == 0, ran.out
+    assert ran.verdicts()["toy/an-existing-directory-is-refused", "wobbly"] == "deviated"
+    assert ran.results["footer"]["verdict"] == "parity"
+
+
+def test_a_difference_between_drivers_can_be_pinned(toys: Run, tmp_path: Path) -> None:
+    ran = toys(HEAD + SILENT, "--deviations", pin(tmp_path, clause='"toy/twice"', what='"Node(inode=7)"'))
+    assert ran.code == 0, ran.out
+    assert ran.verdicts()["toy/twice", "wobbly"] == "deviated"
+    assert ran.results["differences"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"clause": '"toy/a-new-directory-is-made"', "driver": '"steady"'}, "was not observed"),
+        ({"what": '"ENOSPC"'}, "was not observed"),
+        ({"expires": "2020-01-01"}, "expired on 2020-01-01"),
+        ({"clause": '"toy/nonsense"'}, "unknown clause 'toy/nonsense'"),
+        ({"driver": '"nobody"'}, "unknown driver 'nobody'"),
+    ],
+    ids=["fixed", "deviates-differently", "expired", "unknown-clause", "unknown-driver"],
+)
+def test_the_ledger_is_strict(toys: Run, tmp_path: Path, changes: dict[str, str], complaint: str) -> None:
+    text = HEAD + (AGREEING if "steady" in str(changes) else REFUSING)
+    ran = toys(text, "--deviations", pin(tmp_path, **changes))
+    assert ran.code == 1
+    assert any(complaint in (record["reason"] or "") for record in ran.results["records"])
+    assert ran.results["footer"]["verdict"] == "differences"
+
+
+def test_a_ledger_that_cannot_be_read_stops_the_run(toys: Run, tmp_path: Path) -> None:
+    ran = toys(HEAD + AGREEING, "--deviations", pin(tmp_path, fault='"nobody"'))
+    assert ran.code == 2
+    assert "fault in entry 1" in ran.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + AGREEING + "\nimport nothing_of_this_name\n",
+        HEAD + AGREEING + "\ndef test_end(request):\n    request.session.shouldstop = 'enough'\n" + REFUSING,
+        HEAD + AGREEING + "\ndef test_interrupt():\n    raise KeyboardInterrupt\n" + REFUSING,
+    ],
+    ids=["does-not-import", "stopped", "interrupted"],
+)
+def test_a_run_that_did_not_finish_is_no_result(toys: Run, text: str) -> None:
+    ran = toys(text, "-p", "no:randomly")
+    assert ran.code != 0
+    assert not ran.results["footer"]["complete"]
+    assert ran.results["footer"]["verdict"] == "incomplete"
+
+
+def test_a_crashed_worker_makes_the_run_incomplete(toys: Run) -> None:
+    ran = toys(HEAD + AGREEING + "\ndef test_crash():\n    import os\n    os._exit(3)\n", "-n", "1")
+    assert ran.code != 0
+    assert not ran.results["footer"]["complete"]
+
+
+def test_a_clause_must_be_proved_on_a_driver(toys: Run) -> None:
+    ran = toys(HEAD + AGREEING.replace("fs", "tmp_path"))
+    assert "a clause is proved on a driver" in ran.out
+    assert not ran.results["footer"]["complete"]
+
+
+def test_only_knows_the_clauses_of_the_spec(toys: Run) -> None:
+    ran = toys(HEAD + AGREEING, "--only", "toy/*")
+    assert ran.code == 2
+    assert "no clause matches 'toy/*'" in ran.err
+
+
+def test_other_projects_are_left_alone(tmp_path: Path, pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one():\n    pass\n")
+    ran = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    ran.assert_outcomes(passed=1)
+    ran.stdout.no_fnmatch_line("*drivers redis*")
+
+
+def test_columns_of_the_log(toys: Run) -> None:
+    ran = toys(HEAD + AGREEING)
+    page = (ran.folder / "report" / "log.html").read_text()
+    for text in ("toy/a-new-directory-is-made", "wobbly", "Clause", "Driver", "Server"):
+        assert text in page
+    suite = (ran.folder / "report" / "junit.xml").read_text()
+    assert '<property name="clause" value="toy/a-new-directory-is-made"' in suite
+
+
+def test_the_results_are_json_without_passwords(toys: Run) -> None:
+    ran = toys(HEAD + REFUSING)
+    assert "@" not in json.dumps(ran.results["header"])

@@ -1,0 +1,194 @@
+"""What is kept of a test's calls, how it reads, and what of it is compared."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from metaparity.conformance.parity import first_difference, observed
+from metaparity.conformance.rendering import SHOWN, Normal
+from metaparity.drivers.api import PRIMITIVES, Engine
+from metaparity.drivers.errors import NodeExists, Refused, Unsupported, error
+from metaparity.drivers.types import (
+    ROOT,
+    Attr,
+    Context,
+    Entry,
+    Node,
+    RenameFlag,
+    Session,
+    SessionInfo,
+    SetAttr,
+)
+from metaparity.fixtures.recording import HEAD, TAIL, Call, Log
+
+
+class Scripted(Engine):
+    """Answers every `getattr` and `lookup` with what it was given."""
+
+    capabilities = frozenset({"namespace"})
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+
+    def answer(self) -> Any:
+        answer = self.answers.pop(0)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def getattr(self, inode: int, *, ctx: Context = ROOT) -> Attr:
+        attr: Attr = self.answer()
+        return attr
+
+    def readdir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> list[Entry]:
+        entries: list[Entry] = self.answer()
+        return entries
+
+
+def logged(*answers: Any) -> Log:
+    """The log of one `getattr` for each answer."""
+    log = Log()
+    fs = log.record("a", Scripted(*answers))
+    for _ in answers:
+        try:
+            fs.getattr(1)
+        except Exception:
+            continue
+    return log
+
+
+def outcomes(*answers: Any) -> list[str]:
+    seen = observed(logged(*answers))
+    assert seen is not None
+    return [outcome for _, outcome in seen.seen]
+
+
+def test_a_recorder_is_the_engine_it_records() -> None:
+    log = Log()
+    fs = log.record("a", Scripted(Attr(nlink=3), error(errno.ENOENT)))
+    assert isinstance(fs, Engine)
+    assert fs.capabilities == {"namespace"}
+    assert fs.getattr(1).nlink == 3
+    with pytest.raises(FileNotFoundError):
+        fs.getattr(2, ctx=Context(5))
+    first, second = log.kept()
+    assert first.error is None
+    assert first.start <= first.end <= second.start
+    assert isinstance(second.error, FileNotFoundError)
+    assert second.arguments() == {"inode": 2, "ctx": Context(5)}
+
+
+def test_every_primitive_is_recorded() -> None:
+    log = Log()
+    fs = log.record("a", Engine())
+    for name in PRIMITIVES:
+        with pytest.raises((TypeError, Unsupported)):
+            getattr(fs, name)()
+    assert [call.method for call in log.kept()] == list(PRIMITIVES)
+
+
+def test_a_long_log_keeps_its_two_ends() -> None:
+    log = Log()
+    count = HEAD + TAIL + 50
+    fs = log.record("a", Scripted(*[Attr()] * count))
+    for inode in range(count):
+        fs.getattr(inode)
+    kept = [call.args[0] for call in log.kept()]
+    assert kept == [*range(HEAD), *range(HEAD + 50, count)]
+    assert log.count == count
+
+
+def call(method: str, *args: Any, **kwargs: Any) -> Call:
+    return Call("a", method, args, kwargs, None, None, 0, 0, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("made", "text"),
+    [
+        (
+            call("rename", 1, b"a", 2, dst_name=b"\xff", flags=RenameFlag.NOREPLACE),
+            "rename(src_parent=1, src_name=b'a', dst_parent=2, dst_name=b'\\xff', "
+            "flags=RenameFlag.NOREPLACE)",
+        ),
+        (
+            call("setattr", 2, SetAttr.MODE | SetAttr.UID, Attr(mode=8, uid=5), ctx=Context(7, (8,))),
+            "setattr(inode=2, set=SetAttr.MODE | SetAttr.UID, attr=Attr(mode=8, uid=5), "
+            "ctx=Context(uid=7, gids=(8,)))",
+        ),
+        (call("getattr", 1, ctx=ROOT), "getattr(inode=1)"),
+    ],
+)
+def test_a_call_reads_as_python(made: Call, text: str) -> None:
+    assert SHOWN.call(made) == text
+    names = {one.__name__: one for one in (RenameFlag, SetAttr, Attr, Context)}
+    again = eval(f"dict{text.removeprefix(made.method)}", names)
+    assert again == {name: value for name, value in made.arguments().items() if value != ROOT}
+
+
+def test_times_of_the_test_are_not_compared_but_explicit_ones_are() -> None:
+    now = int(time.time())
+    assert outcomes(Attr(mtime=(now, 5), atime=(1000, 7))) == ["Attr(atime=(1000, 7), mtime=now)"]
+
+
+def test_what_the_host_says_of_itself_is_not_compared() -> None:
+    info = SessionInfo("1", "host", ["10.0.0.1"], "/mnt", "today", 77)
+    assert outcomes(Session(3, 99, info)) == ["Session(sid=3, info=SessionInfo(mount_point='/mnt'))"]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "text"),
+    [
+        (error(errno.EPERM), "EPERM"),
+        (NodeExists(Node(5)), "EEXIST Node(inode=5)"),
+        (Refused("these words"), "refused"),
+        (Unsupported("other words"), "unsupported"),
+        (KeyError("a defect"), "KeyError"),
+    ],
+)
+def test_refusals_are_compared_by_errno_not_by_words(refusal: Exception, text: str) -> None:
+    assert outcomes(refusal) == [text]
+
+
+def test_the_order_of_a_listing_is_not_compared() -> None:
+    one, two = Entry(b"x", 2, 1), Entry(b"y", 3, 1)
+    assert Normal(0, 0).value([one, two]) == Normal(0, 0).value([two, one])
+    assert Normal(0, 0).value([one]) != Normal(0, 0).value([two])
+
+
+def difference(left: list[Any], right: list[Any]) -> tuple[str, str, str] | None:
+    one, other = observed(logged(*left)), observed(logged(*right))
+    assert one is not None
+    assert other is not None
+    return first_difference(one, other)
+
+
+def test_the_first_difference_is_found() -> None:
+    same = Attr(nlink=1)
+    assert difference([same, same], [same, same]) is None
+    assert difference([same, Attr(nlink=2)], [same, Attr(nlink=3)]) == (
+        "a.getattr(inode=1)",
+        "Attr(nlink=2)",
+        "Attr(nlink=3)",
+    )
+
+
+def test_a_difference_far_from_the_start_is_found() -> None:
+    same = [Attr()] * (HEAD + 5)
+    found = difference([*same, Attr(nlink=2)], [*same, Attr(nlink=3)])
+    assert found is not None
+    assert "after the first 100" in found[0]
+
+
+def test_calls_of_several_threads_are_not_compared() -> None:
+    log = Log()
+    fs = log.record("a", Scripted(Attr(), Attr()))
+    fs.getattr(1)
+    thread = threading.Thread(target=fs.getattr, args=(1,))
+    thread.start()
+    thread.join()
+    assert observed(log) is None

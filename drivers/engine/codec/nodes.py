@@ -1,0 +1,110 @@
+"""Nodes and their names: attributes, directory entries, the trash, sizes (S2.2, S2.3, S3.6, S3.9)."""
+
+from __future__ import annotations
+
+import datetime
+import struct
+
+from ...types import MAX_NAME, Attr
+from .corrupt import CorruptValue, require_length
+
+HEAD = struct.Struct(">BHIIqIqIqIIQI")
+"""Flags, type and mode, uid, gid, three times, nlink, length, rdev."""
+
+PARENT = struct.Struct(">Q")
+ACLS = struct.Struct(">II")
+ENTRY = struct.Struct(">BQ")
+PAD = b"\0"
+"""One zero byte ends every attribute blob (S2.2.1)."""
+
+BLOCK = 4096
+HOUR = "%Y-%m-%d-%H"
+
+
+def encode_attr(attr: Attr) -> bytes:
+    """The blob of a node's attributes: 72 bytes, 73 with a tier, 80 with ACLs, 81 with both.
+
+    A mode is cut to its 12 bits.  Raises `ValueError` for another field out of range.  Source: S2.2.
+    """
+    try:
+        blob = HEAD.pack(
+            attr.flags,
+            attr.type << 12 | attr.mode & 0xFFF,
+            attr.uid,
+            attr.gid,
+            *attr.atime,
+            *attr.mtime,
+            *attr.ctime,
+            attr.nlink,
+            attr.length,
+            attr.rdev,
+        ) + PARENT.pack(attr.parent)
+        tier = bytes([attr.tier]) if attr.tier else b""
+        acls = ACLS.pack(attr.access_acl, attr.default_acl)
+    except (struct.error, ValueError) as out_of_range:
+        raise ValueError(f"an attribute is out of range: {out_of_range}") from None
+    if not attr.access_acl and not attr.default_acl:
+        return blob + tier + PAD
+    if (attr.access_acl + attr.default_acl) & 0xFFFFFFFF == 0:
+        # Room is made for ids whose 32-bit sum is zero, but they are not written (S2.2.5).
+        return (blob + tier).ljust(len(blob) + len(tier) + ACLS.size, PAD) + PAD
+    return blob + acls + tier + PAD
+
+
+def decode_attr(blob: bytes) -> Attr:
+    """The attributes in a blob of any version.
+
+    Raises `CorruptValue` when it ends before its fixed fields do.  Source: S2.2.2, S2.2.4.
+    """
+    if len(blob) < HEAD.size:
+        raise CorruptValue(f"an attribute blob has {len(blob)} bytes, not {HEAD.size} at least")
+    flags, kind, uid, gid, at, atn, mt, mtn, ct, ctn, nlink, length, rdev = HEAD.unpack_from(blob)
+    attr = Attr(
+        flags, kind >> 12, kind & 0xFFF, uid, gid, rdev, (at, atn), (mt, mtn), (ct, ctn), nlink, length
+    )
+    at_byte = HEAD.size
+    if len(blob) - at_byte >= PARENT.size:
+        (attr.parent,) = PARENT.unpack_from(blob, at_byte)
+        at_byte += PARENT.size
+    if len(blob) - at_byte >= ACLS.size:
+        attr.access_acl, attr.default_acl = ACLS.unpack_from(blob, at_byte)
+        at_byte += ACLS.size
+    if len(blob) > at_byte:
+        attr.tier = blob[at_byte]
+    return attr
+
+
+def encode_entry(type: int, inode: int) -> bytes:
+    """The value of a directory entry, 9 bytes.  Source: S2.3."""
+    return ENTRY.pack(type, inode)
+
+
+def decode_entry(value: bytes) -> tuple[int, int]:
+    """The type and inode of a directory entry.  Raises `CorruptValue`.  Source: S2.3."""
+    require_length("a directory entry", value, ENTRY.size)
+    type, inode = ENTRY.unpack(value)
+    return type, inode
+
+
+def aligned(length: int) -> int:
+    """The space that so many bytes of content take, at least one 4 KiB block.  Source: S3.6."""
+    return max(-(-length // BLOCK), 1) * BLOCK
+
+
+def trash_name(parent: int, inode: int, name: bytes) -> bytes:
+    """The name of an entry in the trash: where it was and what it was, cut to 255 bytes.  Source: R8."""
+    return (b"%d-%d-%s" % (parent, inode, name))[:MAX_NAME]
+
+
+def hour_name(seconds: int) -> bytes:
+    """The name of the trash directory of a time, in UTC.  Source: S3.9."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime(HOUR).encode()
+
+
+def parse_hour_name(name: bytes) -> int:
+    """The first second of the hour that a trash directory is named for.  Raises `CorruptValue`."""
+    try:
+        hour = datetime.datetime.strptime(name.decode("ascii"), HOUR)
+    except ValueError:
+        raise CorruptValue(f"{name!r} is not the name of a trash directory (YYYY-MM-DD-HH)") from None
+    return int(hour.replace(tzinfo=datetime.UTC).timestamp())

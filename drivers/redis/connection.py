@@ -1,0 +1,133 @@
+"""One connection for one caller at a time: commands out in one send, replies back in order."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+
+import hiredis
+
+from ..engine.store import Command, Disconnected, Reply, ServerError
+from ..url import Address
+from .wire import Wire
+
+_INCOMPLETE = object()
+
+
+class Lost(Disconnected):
+    """The connection ended before it brought any reply: a read may be sent again."""
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    """The commands as they travel."""
+    try:
+        return b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]
+    except TypeError:  # hiredis takes no enumerations, nor any other subclass of `int`
+        plain = [tuple(int(one) if isinstance(one, int) else one for one in command) for command in commands]
+        return b"".join([hiredis.pack_command(command) for command in plain])  # type: ignore[arg-type]
+
+
+class Replies:
+    """The replies in a stream of bytes: what hiredis makes of RESP3, with errors as `ServerError` values.
+
+    Pushes are left out.
+    """
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader(
+            protocolError=Disconnected, replyError=ServerError, errors="replace", notEnoughData=_INCOMPLETE
+        )
+
+    def feed(self, data: bytes) -> Iterator[Reply | ServerError]:
+        """The replies that are complete with these bytes.  Raises `Disconnected` on a broken stream."""
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not _INCOMPLETE:
+            if not isinstance(reply, hiredis.PushNotification):
+                yield reply
+
+
+class Connection:
+    """A `Channel` (see `engine.transaction`).  It is closed by the first failure and refuses calls then."""
+
+    def __init__(self, wire: Wire, address: Address) -> None:
+        self._wire = wire
+        self._address = address
+        self._replies = Replies()
+        self._owed = 0
+        self._in_step = True
+        self._pid = os.getpid()
+
+    @property
+    def usable(self) -> bool:
+        """Whether every request sent has had its reply, but for an UNWATCH."""
+        return self._in_step and self._pid == os.getpid()
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """Send all commands at once and return their replies in order, errors as values.
+
+        Raises `Lost` and `Disconnected`.
+        """
+        data = pack(commands)
+        if not self.usable:
+            raise Disconnected("the connection was lost in this transaction")
+        if not commands:
+            return []
+        self._in_step = False
+        replies: list[Reply | ServerError] = []
+        try:
+            self._wire.send(data, self._address.write_timeout)
+            self._receive(len(commands), replies)
+        except TimeoutError:
+            raise Disconnected(f"no answer from {self._address} in time; the connection was closed") from None
+        except (OSError, EOFError) as failure:
+            kind = Disconnected if replies else Lost
+            raise kind(f"lost the connection to {self._address}: {failure}") from failure
+        else:
+            self._in_step = True
+            return replies
+        finally:
+            if not self._in_step:
+                self.close()
+
+    def unwatch(self) -> None:
+        """Send UNWATCH; its reply is read before the next ones."""
+        if not self.usable:
+            return
+        try:
+            self._wire.send(pack([("UNWATCH",)]), self._address.write_timeout)
+            self._owed += 1
+        except OSError:  # a closed connection watches nothing either
+            self.close()
+
+    def alive(self) -> bool:
+        """Whether the server has kept the connection open since its last use.  Does not wait."""
+        try:
+            while self._wire.readable():
+                for _ in self._replies.feed(self._wire.receive(0)):
+                    self._owed -= 1
+        except TimeoutError:  # half a TLS record
+            return True
+        except (OSError, EOFError, Disconnected):
+            return False
+        return self._owed >= 0
+
+    def interrupt(self) -> None:
+        """Make a call under way in another thread fail."""
+        self._wire.shutdown()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._in_step = False
+        self._wire.close()
+
+    def _receive(self, count: int, replies: list[Reply | ServerError]) -> None:
+        deadline = time.monotonic() + self._address.read_timeout
+        while len(replies) < count:
+            for reply in self._replies.feed(self._wire.receive(deadline - time.monotonic())):
+                if self._owed:
+                    self._owed -= 1
+                else:
+                    replies.append(reply)
+        if len(replies) > count:
+            raise Disconnected(f"{self._address} sent a reply that nobody asked for")

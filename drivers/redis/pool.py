@@ -1,0 +1,123 @@
+"""Idle connections, last used first."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..engine.store import Disconnected
+from .connection import Connection
+from .dial import Dialler
+from .forks import after_fork
+
+LIMIT = 100
+"""Connections a pool has at most; a caller that finds them all busy waits for one."""
+
+
+class Pool:
+    """Connections to one server.  May be used from many threads.
+
+    `_freed` guards the lists and the count; it is never held while a connection does anything.
+    """
+
+    def __init__(self, dialler: Dialler, limit: int = LIMIT) -> None:
+        self._dialler = dialler
+        self._limit = limit
+        self._closed = False
+        self._idle: list[Connection]
+        self._busy: set[Connection]
+        self._start_empty()
+        after_fork(self, Pool._forget)
+
+    @contextmanager
+    def connection(self, *, fresh: bool = False) -> Iterator[Connection]:
+        """A connection for the length of a block; `fresh` asks for a new one.
+
+        Raises what `Dialler.dial` does, and `Disconnected` when none is free in time.
+        """
+        connection = self._take(fresh)
+        try:
+            yield connection
+        finally:
+            self._give_back(connection)
+
+    def close(self) -> None:
+        """Close idle connections and make the calls under way on others fail."""
+        with self._freed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            busy = list(self._busy)
+            self._freed.notify_all()
+        for connection in idle:
+            connection.close()
+        for connection in busy:
+            connection.interrupt()
+
+    def _start_empty(self) -> None:
+        self._freed = threading.Condition(threading.Lock())
+        self._idle = []
+        self._busy = set()
+        self._dialling = 0
+
+    def _forget(self) -> None:
+        """Leave the connections to the parent process."""
+        connections = [*self._idle, *self._busy]
+        self._start_empty()
+        for connection in connections:
+            connection.close()
+
+    def _take(self, fresh: bool) -> Connection:
+        while (idle := self._reserve()) is not None:
+            if not fresh and idle.alive():
+                return idle
+            self._discard(idle)
+        try:
+            connection = Connection(self._dialler.dial(), self._dialler.address)
+        except BaseException:
+            with self._freed:
+                self._dialling -= 1
+                self._freed.notify()
+            raise
+        with self._freed:
+            self._dialling -= 1
+            self._busy.add(connection)
+            if not self._closed:
+                return connection
+        self._discard(connection)
+        raise Disconnected("this client has been closed")
+
+    def _reserve(self) -> Connection | None:
+        """An idle connection, or None and the right to dial one."""
+        patience = self._dialler.address.read_timeout
+        deadline = time.monotonic() + patience
+        with self._freed:
+            while True:
+                if self._closed:
+                    raise Disconnected("this client has been closed")
+                if self._idle:
+                    connection = self._idle.pop()
+                    self._busy.add(connection)
+                    return connection
+                if len(self._busy) + self._dialling < self._limit:
+                    self._dialling += 1
+                    return None
+                if not self._freed.wait(deadline - time.monotonic()):
+                    raise Disconnected(f"all {self._limit} connections were busy for {patience:g} s")
+
+    def _give_back(self, connection: Connection) -> None:
+        with self._freed:
+            self._busy.discard(connection)
+            keep = connection.usable and not self._closed
+            if keep:
+                self._idle.append(connection)
+            self._freed.notify()
+        if not keep:
+            connection.close()
+
+    def _discard(self, connection: Connection) -> None:
+        connection.close()
+        with self._freed:
+            self._busy.discard(connection)
+            self._freed.notify()

@@ -1,0 +1,72 @@
+"""`Store` on pooled connections: a call has a connection to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from ..engine.store import Command, Reply, Store, Transaction
+from ..engine.transaction import checked, run_attempt
+from ..url import Address
+from .connection import Lost
+from .dial import Dialler
+from .pool import Pool
+
+T = TypeVar("T")
+
+
+class RedisStore(Store):
+    """The database at an address; the first call makes the first connection.
+
+    Every method raises `Refused` when the server is too old.  The constructor raises `BadURL` when the
+    TLS files of the address are of no use.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._dialler = Dialler(address)
+        self._pool = Pool(self._dialler)
+
+    def read(self, *commands: Command) -> list[Reply]:
+        """Replies in order, one round trip; asked once more when the connection ended before any came."""
+        return self._read_pooled(commands)
+
+    def pipeline(self, *commands: Command) -> list[Reply]:
+        """Replies in order; sent once, never repeated."""
+        with self._pool.connection() as connection:
+            return checked(connection.exchange(commands))
+
+    def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
+        """Run one optimistic transaction on a connection of its own."""
+        with self._pool.connection() as connection:
+            return run_attempt(connection, watch, body)
+
+    def scan(self, pattern: bytes, count: int = 10000) -> Iterator[list[bytes]]:
+        """Keys that match, page by page; a key may come twice."""
+        yield from self._pages(("SCAN",), pattern, count)
+
+    def hscan(self, key: bytes, count: int = 10000) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Fields and values of a hash, page by page; a field may come twice."""
+        for flat in self._pages(("HSCAN", key), b"*", count):
+            yield list(zip(flat[::2], flat[1::2], strict=True))
+
+    def close(self) -> None:
+        """Close every connection; calls under way raise `Disconnected`."""
+        self._pool.close()
+
+    def _read_pooled(self, commands: Sequence[Command]) -> list[Reply]:
+        try:
+            with self._pool.connection() as connection:
+                return checked(connection.exchange(commands))
+        except Lost:
+            with self._pool.connection(fresh=True) as connection:
+                return checked(connection.exchange(commands))
+
+    def _pages(self, head: Command, pattern: bytes, count: int) -> Iterator[list[bytes]]:
+        cursor = b"0"
+        while True:
+            command = (*head, cursor, "MATCH", pattern, "COUNT", count)
+            [[cursor, page]] = self._read_pooled([command])
+            if page:
+                yield page
+            if cursor == b"0":
+                return

@@ -1,0 +1,155 @@
+"""One connection shared by all threads; commands that meet on it are pipelined.
+
+A caller appends its commands to the outbox and waits.  The caller that finds nobody sending becomes the
+leader: it sends whatever is in the outbox until that is empty.  One thread reads, and hands the replies
+to the waiting calls in the order in which those were appended.  No code of a caller runs in it.
+
+Lock discipline.  `_lock` guards `_outbox`, `_sending`, `_failure` and `_ended`, and makes appending to
+`_outbox` and `_waiting` one step; it is never held during a system call on the connection, and no second
+lock is taken under it.  Only the leader sends, only the reader receives and takes from `_waiting`.  The
+descriptor is closed by whichever of the two leaves last.  Each call has a lock of its own to wait on,
+which is used once.
+
+A deadline belongs to the call that waits.  One that passes ends the connection, since its reply could
+only be told apart from the next by its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from ..engine.store import Command, Disconnected, Reply, ServerError
+from ..redis.connection import Lost, Replies, pack
+from ..redis.wire import Wire
+from ..url import Address
+
+
+class _Call:
+    """Commands under way: how many replies they get, those that came, and what to wait on."""
+
+    __slots__ = ("count", "done", "failure", "replies")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.replies: list[Reply | ServerError] = []
+        self.failure: str | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+
+class Mux:
+    """A connection in use by many threads, until its first failure."""
+
+    def __init__(self, wire: Wire, address: Address) -> None:
+        self._wire = wire
+        self._address = address
+        self._lock = threading.Lock()
+        self._outbox: list[bytes] = []
+        self._waiting: deque[_Call] = deque()
+        self._sending = False
+        self._ended = False
+        self._failure: str | None = None
+        self._reader = threading.Thread(
+            target=self._receive_all, name=f"metaparity replies {address}", daemon=True
+        )
+        self._reader.start()
+
+    @property
+    def alive(self) -> bool:
+        """False after the first failure."""
+        return self._failure is None
+
+    def exchange(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        """The replies of the commands, in order, errors as values.
+
+        Raises `Disconnected`, and `Lost` when the connection ended for another reason than the patience
+        of this call and before any of its replies.
+        """
+        data = pack(commands)
+        if not commands:
+            return []
+        call = _Call(len(commands))
+        with self._lock:
+            if self._failure is not None:
+                raise Lost(self._failure)
+            self._waiting.append(call)
+            self._outbox.append(data)
+            leads = not self._sending
+            self._sending = True
+        if leads:
+            self._send_all()
+        if not call.done.acquire(timeout=self._address.read_timeout):
+            text = f"no answer from {self._address} in time; the connection was closed"
+            self.fail(text)
+            call.done.acquire()
+            if call.failure is not None:
+                raise Disconnected(text)
+        if call.failure is not None:
+            raise (Disconnected if call.replies else Lost)(call.failure)
+        return call.replies
+
+    def fail(self, text: str) -> None:
+        """End the connection: every call on it raises an error with this text."""
+        with self._lock:
+            if self._failure is None:
+                self._failure = text
+        self._wire.shutdown()
+
+    def close(self) -> None:
+        """End the connection and its thread."""
+        self.fail("this client has been closed")
+        self._reader.join()
+
+    def abandon(self) -> None:
+        """Leave the connection to the parent process; this is a child made by `fork`."""
+        self._wire.close()
+
+    def _send_all(self) -> None:
+        """Send until the outbox is empty: the work of the leader."""
+        while True:
+            with self._lock:
+                if not self._outbox or self._failure is not None:
+                    self._sending = False
+                    last = self._ended
+                    break
+                data = b"".join(self._outbox)
+                self._outbox.clear()
+            try:
+                self._wire.send(data, self._address.write_timeout)
+            except OSError as failure:
+                self.fail(f"lost the connection to {self._address}: {failure}")
+            except BaseException:
+                self.fail("a call on this connection was interrupted while it sent")
+                raise
+        if last:
+            self._wire.close()
+
+    def _receive_all(self) -> None:
+        """Hand out replies until the connection ends, then the failure: the work of the reader."""
+        try:
+            self._receive()
+        except (OSError, EOFError, Disconnected) as failure:
+            self.fail(f"lost the connection to {self._address}: {failure}")
+        with self._lock:
+            self._ended = True
+            last = not self._sending
+            failure_text = self._failure
+        for call in self._waiting:
+            call.failure = failure_text
+            call.done.release()
+        if last:
+            self._wire.close()
+
+    def _receive(self) -> None:
+        replies = Replies()
+        while self._failure is None:
+            for reply in replies.feed(self._wire.receive(None)):
+                if not self._waiting:
+                    raise Disconnected("the server sent a reply that nobody asked for")
+                call = self._waiting[0]
+                call.replies.append(reply)
+                if len(call.replies) == call.count:
+                    self._waiting.popleft()
+                    call.done.release()
