@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import errno as errnos
-from collections.abc import Sequence
+from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
 
 import pytest
 
-Order = Sequence[tuple[str, int]]
-"""Conditions with their errno, the one that is named first at the head."""
+
+class Reason:
+    """One reason to refuse, and the settings of a scene under which it holds."""
+
+    def __init__(self, name: str, errno: int, /, **settings: Any) -> None:
+        self.name = name
+        self.errno = errno
+        self.settings = settings
 
 
-def precedence(order: Order, *exclusive: set[str], impossible: Sequence[set[str]] = ()) -> list[Any]:
-    """Values for `("conditions", "errno")`: each condition alone, then each pair that tells an order.
+def precedence(*order: Reason) -> list[Any]:
+    """Values for `("settings", "errno")`: each reason alone, then each pair whose order can be seen.
 
-    Conditions of one `exclusive` set cannot hold together, nor can the pairs in `impossible`.
+    `order` has the reason that is named first at its head.  Reasons that set one thing to different
+    values cannot hold together.
     """
-    alone = [_value({condition}, number) for condition, number in order]
+    alone = [_value(reason.errno, reason) for reason in order]
     pairs = [
-        _value({first, second}, number)
-        for (first, number), (second, other) in combinations(order, 2)
-        if number != other
-        and not any({first, second} <= group for group in exclusive)
-        and {first, second} not in impossible
+        _value(first.errno, first, second)
+        for first, second in combinations(order, 2)
+        if first.errno != second.errno and _compatible(first.settings, second.settings)
     ]
     return alone + pairs
 
 
-def _value(conditions: set[str], number: int) -> Any:
-    return pytest.param(conditions, number, id=f"{'+'.join(sorted(conditions))}-{errnos.errorcode[number]}")
+def _compatible(left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
+    return all(left[key] == right[key] for key in left.keys() & right.keys())
+
+
+def _value(number: int, *held: Reason) -> Any:
+    settings = {key: value for reason in held for key, value in reason.settings.items()}
+    label = "+".join(reason.name for reason in held)
+    return pytest.param(settings, number, id=f"{label}-{errnos.errorcode[number]}")

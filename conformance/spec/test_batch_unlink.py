@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EACCES, ENOENT, ENOTDIR, EPERM, EROFS
+from typing import Any
 
 import pytest
 
 from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_laws
-from metaparity.conformance.precedence import precedence
+from metaparity.conformance.precedence import Reason, precedence
 from metaparity.conformance.records import lengthen
 from metaparity.conformance.scenery import NON_DIRECTORIES, each_non_directory, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
@@ -33,41 +35,43 @@ def names(fs: Engine, directory: int) -> set[bytes]:
     return {entry.name for entry in fs.readdir(directory)} - {b".", b".."}
 
 
-ORDER = [
-    ("read-only", EROFS),
-    ("no-parent", ENOENT),
-    ("file-parent", ENOTDIR),
-    ("unwritable", EACCES),
-    ("frozen-parent", EPERM),
-    ("sticky", EACCES),
-    ("frozen", EPERM),
-]
-
-
 @pytest.mark.parametrize(
-    ("conditions", "errno"),
+    ("settings", "errno"),
     precedence(
-        ORDER,
-        *({"no-parent", one} for one, _ in ORDER[2:]),
-        *({"file-parent", one} for one in ("sticky", "frozen")),
+        Reason("read-only", EROFS, read_only=True),
+        Reason("no-parent", ENOENT, parent=404),
+        Reason("file-parent", ENOTDIR, parent=None, parent_type=FileType.FILE),
+        Reason("unwritable", EACCES, parent=None, mode=0o555),
+        Reason("frozen-parent", EPERM, parent=None, frozen_parent=True),
+        Reason("sticky", EACCES, parent=None, parent_type=FileType.DIRECTORY, mode=0o1777),
+        Reason("frozen", EPERM, parent=None, parent_type=FileType.DIRECTORY, frozen=True),
     ),
 )
 @clause("batch-unlink/the-first-reason-to-refuse-is-named", source="N14.1 N14.2", needs="namespace")
-def test_precedence(volume: Volume, conditions: set[str], errno: int) -> None:
+def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a batch hold, the errno is that of the first in the rule's order."""
-    parent = make(volume, FileType.FILE if "file-parent" in conditions else FileType.DIRECTORY, "d")
-    inodes = [0, 0]
-    if "file-parent" not in conditions:
-        inodes = [volume.file(name, parent, uid=ALICE.uid) for name in ("x", "y")]
-    if "frozen" in conditions:
-        flag(volume, inodes[0], AttrFlag.IMMUTABLE)
-    mode = 0o555 if "unwritable" in conditions else 0o777
-    volume.fs.setattr(parent, SetAttr.MODE, Attr(mode=mode | (0o1000 if "sticky" in conditions else 0)))
-    if "frozen-parent" in conditions:
-        flag(volume, parent, AttrFlag.APPEND)
-    client = volume.open(read_only="read-only" in conditions)
-    entries = [Entry(name, inode, FileType.FILE) for name, inode in zip((b"x", b"y"), inodes, strict=True)]
-    refuses(errno, client.batch_unlink, 404 if "no-parent" in conditions else parent, entries, ctx=BOB)
+
+    def arrange(
+        parent: int | None = None,
+        parent_type: FileType = FileType.DIRECTORY,
+        mode: int = 0o777,
+        read_only: bool = False,
+        frozen: bool = False,
+        frozen_parent: bool = False,
+    ) -> Callable[[], int]:
+        d = make(volume, parent_type, "d")
+        entries = [Entry(b"x", 0, FileType.FILE)]
+        if parent_type is FileType.DIRECTORY:
+            entries = [Entry(name, volume.file(name, d, uid=ALICE.uid), FileType.FILE) for name in (b"x", b"y")]
+        if frozen:
+            flag(volume, entries[1].inode, AttrFlag.IMMUTABLE)
+        volume.fs.setattr(d, SetAttr.MODE, Attr(mode=mode))
+        if frozen_parent:
+            flag(volume, d, AttrFlag.APPEND)
+        client = volume.open(read_only=read_only)
+        return lambda: client.batch_unlink(d if parent is None else parent, entries, ctx=BOB)
+
+    refuses(errno, arrange(**settings))
 
 
 @clause("batch-unlink/an-empty-batch-does-nothing", source="N14.1", needs="namespace")
@@ -195,8 +199,8 @@ def test_statistics(volume: Volume) -> None:
     for name in (b"b", b"c"):
         fs.link(inode, d, name)
     volume.symlink("s", "target", d)
+    fs.settle()
     for field, value in (("dirDataLength", 15000), ("dirUsedSpace", 3 * 8192 + 4096), ("dirUsedInodes", 4)):
-        fs.settle()
         volume.raw.hset(field, d, value)
     fs.batch_unlink(d, [Entry(b"a", inode, 0), Entry(b"b", inode, 0)])
     fs.settle()

@@ -2,70 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EACCES, EEXIST, EINVAL, ENOENT, ENOTDIR, EPERM, EROFS
+from typing import Any
 
 import pytest
 
 from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import precedence
+from metaparity.conformance.precedence import Reason, precedence
 from metaparity.conformance.records import rewrite
 from metaparity.conformance.scenery import each_frozen, each_non_directory, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
-ORDER = [
-    ("in-trash", EPERM),
-    ("trash-name", EPERM),
-    ("read-only", EROFS),
-    ("bad-name", EINVAL),
-    ("dot-name", EEXIST),
-    ("no-node", ENOENT),
-    ("directory", EPERM),
-    ("no-parent", ENOENT),
-    ("file-parent", ENOTDIR),
-    ("trashed-parent", ENOENT),
-    ("unwritable", EACCES),
-    ("immutable-parent", EPERM),
-    ("frozen", EPERM),
-    ("exists", EEXIST),
-]
-PARENTS = {"in-trash", "trash-name", "no-parent"}
-
-
 @pytest.mark.parametrize(
-    ("conditions", "errno"),
+    ("settings", "errno"),
     precedence(
-        ORDER,
-        {"trash-name", "dot-name", "bad-name", "exists"},
-        PARENTS | {"file-parent"},
-        *(PARENTS | {one} for one in ("trashed-parent", "unwritable", "immutable-parent", "exists")),
-        {"file-parent", "exists"},
-        {"no-node", "directory", "frozen"},
+        Reason("in-trash", EPERM, parent=TRASH_INODE),
+        Reason("trash-name", EPERM, parent=1, name=b".trash"),
+        Reason("read-only", EROFS, read_only=True),
+        Reason("bad-name", EINVAL, name=b"a/b"),
+        Reason("dot-name", EEXIST, name=b"."),
+        Reason("no-node", ENOENT, node=405),
+        Reason("directory", EPERM, node=None, type=FileType.DIRECTORY),
+        Reason("no-parent", ENOENT, parent=404),
+        Reason("file-parent", ENOTDIR, parent=None, parent_type=FileType.FILE),
+        Reason("trashed-parent", ENOENT, parent=None, trashed=True),
+        Reason("unwritable", EACCES, parent=None, mode=0o555),
+        Reason("immutable", EPERM, parent=None, immutable=True),
+        Reason("frozen", EPERM, node=None, frozen=True),
+        Reason("exists", EEXIST, parent=None, name=b"new", parent_type=FileType.DIRECTORY, exists=True),
     ),
 )
 @clause("link/the-first-reason-to-refuse-is-named", source="N17.1 N17.2 D3", needs="namespace")
-def test_precedence(volume: Volume, conditions: set[str], errno: int) -> None:
+def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a new name hold, the errno is that of the first in the rule's order."""
-    fs = volume.fs
-    node = make(volume, FileType.DIRECTORY if "directory" in conditions else FileType.FILE, "node")
-    if "frozen" in conditions:
-        flag(volume, node, AttrFlag.APPEND)
-    parent = make(volume, FileType.FILE if "file-parent" in conditions else FileType.DIRECTORY, "d")
-    fs.setattr(parent, SetAttr.MODE, Attr(mode=0o555 if "unwritable" in conditions else 0o777))
-    if "exists" in conditions:
-        volume.file("new", parent)
-    if "immutable-parent" in conditions:
-        flag(volume, parent, AttrFlag.IMMUTABLE)
-    if "trashed-parent" in conditions:
-        rewrite(volume, parent, parent=TRASH_INODE + 1)
-    client = volume.open(read_only="read-only" in conditions)
-    place = {"in-trash": TRASH_INODE, "trash-name": 1, "no-parent": 404}
-    where = next((place[one] for one in conditions if one in place), parent)
-    names = {"trash-name": b".trash", "dot-name": b".", "bad-name": b"a/b"}
-    name = next((names[one] for one in conditions if one in names), b"new")
-    refuses(errno, client.link, 405 if "no-node" in conditions else node, where, name, ctx=ALICE)
+
+    def arrange(
+        node: int | None = None,
+        type: FileType = FileType.FILE,
+        parent: int | None = None,
+        parent_type: FileType = FileType.DIRECTORY,
+        mode: int = 0o777,
+        name: bytes = b"new",
+        read_only: bool = False,
+        exists: bool = False,
+        immutable: bool = False,
+        trashed: bool = False,
+        frozen: bool = False,
+    ) -> Callable[[], Attr]:
+        inode = make(volume, type, "node")
+        if frozen:
+            flag(volume, inode, AttrFlag.APPEND)
+        d = make(volume, parent_type, "d")
+        volume.fs.setattr(d, SetAttr.MODE, Attr(mode=mode))
+        if exists:
+            volume.file("new", d)
+        if immutable:
+            flag(volume, d, AttrFlag.IMMUTABLE)
+        if trashed:
+            rewrite(volume, d, parent=TRASH_INODE + 1)
+        client = volume.open(read_only=read_only)
+        where = d if parent is None else parent
+        return lambda: client.link(inode if node is None else node, where, name, ctx=ALICE)
+
+    refuses(errno, arrange(**settings))
 
 
 @clause("link/a-directory-has-one-name", source="N17.1", needs="namespace")

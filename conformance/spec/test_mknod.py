@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EACCES, EEXIST, EINVAL, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import precedence
+from metaparity.conformance.precedence import Reason, precedence
 from metaparity.conformance.records import rewrite
 from metaparity.conformance.scenery import each_type, flag, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
@@ -21,6 +23,7 @@ from metaparity.drivers.types import (
     AttrFlag,
     Context,
     FileType,
+    Node,
     OpenFlag,
     SetAttr,
 )
@@ -40,55 +43,55 @@ def test_unknown_type(fs: Engine, type: int) -> None:
     refuses(EINVAL, fs.mknod, 1, b"x", type, 0o644)
 
 
-ORDER = [
-    ("bad-type", EINVAL),
-    ("in-trash", EPERM),
-    ("trash-name", EPERM),
-    ("read-only", EROFS),
-    ("dot-name", EEXIST),
-    ("bad-name", EINVAL),
-    ("full", ENOSPC),
-    ("no-parent", ENOENT),
-    ("file-parent", ENOTDIR),
-    ("trashed-parent", ENOENT),
-    ("unwritable", EACCES),
-    ("immutable", EPERM),
-    ("exists", EEXIST),
-]
-PARENTS = {"in-trash", "trash-name", "no-parent"}
-
-
 @pytest.mark.parametrize(
-    ("conditions", "errno"),
+    ("settings", "errno"),
     precedence(
-        ORDER,
-        {"trash-name", "dot-name", "bad-name", "exists"},
-        PARENTS | {"file-parent"},
-        *(PARENTS | {condition} for condition in ("trashed-parent", "unwritable", "immutable", "exists")),
-        {"file-parent", "exists"},
+        Reason("bad-type", EINVAL, type=9),
+        Reason("in-trash", EPERM, parent=TRASH_INODE),
+        Reason("trash-name", EPERM, parent=1, name=b".trash"),
+        Reason("read-only", EROFS, read_only=True),
+        Reason("dot-name", EEXIST, name=b"."),
+        Reason("bad-name", EINVAL, name=b"a/b"),
+        Reason("full", ENOSPC, full=True),
+        Reason("no-parent", ENOENT, parent=404),
+        Reason("file-parent", ENOTDIR, parent=None, parent_type=FileType.FILE),
+        Reason("trashed-parent", ENOENT, parent=None, trashed=True),
+        Reason("unwritable", EACCES, parent=None, mode=0o555),
+        Reason("immutable", EPERM, parent=None, immutable=True),
+        Reason("exists", EEXIST, parent=None, name=b"new", parent_type=FileType.DIRECTORY, exists=True),
     ),
 )
 @clause("mknod/the-first-reason-to-refuse-is-named", source="N12.1 N12.2 D3", needs="namespace")
-def test_precedence(volume: Volume, conditions: set[str], errno: int) -> None:
+def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a new node hold, the errno is that of the first in the rule's order."""
-    volume.format(Inodes=1 if "full" in conditions else 0)
-    fs = volume.fs
-    parent = make(volume, FileType.FILE if "file-parent" in conditions else FileType.DIRECTORY, "d")
-    fs.setattr(parent, SetAttr.MODE, Attr(mode=0o555 if "unwritable" in conditions else 0o777))
-    if "exists" in conditions:
-        volume.file("new", parent)
-    if "immutable" in conditions:
-        flag(volume, parent, AttrFlag.IMMUTABLE)
-    if "trashed-parent" in conditions:
-        rewrite(volume, parent, parent=TRASH_INODE + 1)
-    client = volume.open(read_only="read-only" in conditions)
-    client.refresh()
-    place = {"in-trash": TRASH_INODE, "trash-name": 1, "no-parent": 404}
-    where = next((place[one] for one in conditions if one in place), parent)
-    names = {"trash-name": b".trash", "dot-name": b".", "bad-name": b"a/b"}
-    name = next((names[one] for one in conditions if one in names), b"new")
-    type = 9 if "bad-type" in conditions else FileType.FILE
-    refuses(errno, client.mknod, where, name, type, 0o644, ctx=ALICE)
+
+    def arrange(
+        type: int = FileType.FILE,
+        parent: int | None = None,
+        parent_type: FileType = FileType.DIRECTORY,
+        mode: int = 0o777,
+        name: bytes = b"new",
+        full: bool = False,
+        read_only: bool = False,
+        exists: bool = False,
+        immutable: bool = False,
+        trashed: bool = False,
+    ) -> Callable[[], Node]:
+        volume.format(Inodes=1 if full else 0)
+        d = make(volume, parent_type, "d")
+        volume.fs.setattr(d, SetAttr.MODE, Attr(mode=mode))
+        if exists:
+            volume.file("new", d)
+        if immutable:
+            flag(volume, d, AttrFlag.IMMUTABLE)
+        if trashed:
+            rewrite(volume, d, parent=TRASH_INODE + 1)
+        client = volume.open(read_only=read_only)
+        client.refresh()
+        where = d if parent is None else parent
+        return lambda: client.mknod(where, name, type, 0o644, ctx=ALICE)
+
+    refuses(errno, arrange(**settings))
 
 
 @each_type

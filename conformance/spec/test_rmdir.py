@@ -2,65 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EACCES, EINVAL, ENOENT, ENOTDIR, ENOTEMPTY, EPERM, EROFS
+from typing import Any
 
 import pytest
 
 from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import precedence
+from metaparity.conformance.precedence import Reason, precedence
 from metaparity.conformance.scenery import TYPES, each_frozen, each_non_directory, flag, make
 from metaparity.conformance.verbs import refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, DirStat, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
-ORDER = [
-    ("dot", EINVAL),
-    ("dot-dot", ENOTEMPTY),
-    ("trash-name", EPERM),
-    ("in-trash", EPERM),
-    ("read-only", EROFS),
-    ("absent", ENOENT),
-    ("no-directory", ENOTDIR),
-    ("unwritable", EACCES),
-    ("frozen-parent", EPERM),
-    ("not-empty", ENOTEMPTY),
-    ("sticky", EACCES),
-]
-NAMES = ("dot", "dot-dot", "trash-name", "absent")
-PLACES = ("trash-name", "in-trash")
-
-
 @pytest.mark.parametrize(
-    ("conditions", "errno"),
+    ("settings", "errno"),
     precedence(
-        ORDER,
-        set(NAMES),
-        set(PLACES),
-        *({name, one} for name in NAMES for one in ("no-directory", "not-empty", "sticky")),
-        *({place, one} for place in PLACES for one, _ in ORDER[5:]),
-        {"no-directory", "not-empty"},
-        {"no-directory", "sticky"},
+        Reason("dot", EINVAL, name=b"."),
+        Reason("dot-dot", ENOTEMPTY, name=b".."),
+        Reason("trash-name", EPERM, parent=1, name=b".trash"),
+        Reason("in-trash", EPERM, parent=TRASH_INODE),
+        Reason("read-only", EROFS, read_only=True),
+        Reason("absent", ENOENT, parent=None, name=b"absent"),
+        Reason("no-directory", ENOTDIR, parent=None, name=b"x", type=FileType.FILE),
+        Reason("unwritable", EACCES, parent=None, mode=0o555),
+        Reason("frozen-parent", EPERM, parent=None, frozen_parent=True),
+        Reason("not-empty", ENOTEMPTY, parent=None, name=b"x", type=FileType.DIRECTORY, full=True),
+        Reason("sticky", EACCES, parent=None, name=b"x", type=FileType.DIRECTORY, mode=0o1777),
     ),
 )
 @clause("rmdir/the-first-reason-to-refuse-is-named", source="N15.1 N15.2 D3", needs="namespace")
-def test_precedence(volume: Volume, conditions: set[str], errno: int) -> None:
+def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse hold, the errno is that of the first in the rule's order."""
-    parent = volume.dir("d")
-    if "absent" not in conditions:
-        type = FileType.FILE if "no-directory" in conditions else FileType.DIRECTORY
-        node = make(volume, type, "x", parent, uid=ALICE.uid)
-        if "not-empty" in conditions:
-            volume.file("inside", node)
-    mode = 0o555 if "unwritable" in conditions else 0o777
-    volume.fs.setattr(parent, SetAttr.MODE, Attr(mode=mode | (0o1000 if "sticky" in conditions else 0)))
-    if "frozen-parent" in conditions:
-        flag(volume, parent, AttrFlag.IMMUTABLE)
-    client = volume.open(read_only="read-only" in conditions)
-    where = TRASH_INODE if "in-trash" in conditions else 1 if "trash-name" in conditions else parent
-    names = {"dot": b".", "dot-dot": b"..", "trash-name": b".trash"}
-    name = next((names[one] for one in conditions if one in names), b"x")
-    refuses(errno, client.rmdir, where, name, ctx=BOB)
+
+    def arrange(
+        parent: int | None = None,
+        name: bytes = b"x",
+        type: FileType = FileType.DIRECTORY,
+        mode: int = 0o777,
+        read_only: bool = False,
+        full: bool = False,
+        frozen_parent: bool = False,
+    ) -> Callable[[], None]:
+        d = volume.dir("d")
+        inode = make(volume, type, "x", d, uid=ALICE.uid)
+        if full:
+            volume.file("inside", inode)
+        volume.fs.setattr(d, SetAttr.MODE, Attr(mode=mode))
+        if frozen_parent:
+            flag(volume, d, AttrFlag.IMMUTABLE)
+        client = volume.open(read_only=read_only)
+        return lambda: client.rmdir(d if parent is None else parent, name, ctx=BOB)
+
+    refuses(errno, arrange(**settings))
 
 
 @clause("rmdir/an-empty-directory-goes", source="N15.4 N15.3", needs="namespace")

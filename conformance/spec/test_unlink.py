@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EACCES, ENOENT, EPERM, EROFS
+from typing import Any
 
 import pytest
 
 from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import precedence
+from metaparity.conformance.precedence import Reason, precedence
 from metaparity.conformance.records import lengthen
 from metaparity.conformance.scenery import each_non_directory, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
-ORDER = [
-    ("foreign-trash", EPERM),
-    ("trash-name", EPERM),
-    ("read-only", EROFS),
-    ("absent", ENOENT),
-    ("directory", EPERM),
-    ("unwritable", EACCES),
-    ("frozen-parent", EPERM),
-    ("sticky", EACCES),
-    ("frozen", EPERM),
-]
-PLACES = {"foreign-trash", "trash-name"}
-
-
 @pytest.mark.parametrize(
-    ("conditions", "errno"),
+    ("settings", "errno"),
     precedence(
-        ORDER,
-        *(PLACES | {one} for one, _ in ORDER[3:]),
-        *({"absent", one} for one in ("directory", "sticky", "frozen")),
-        *({"directory", one} for one in ("sticky", "frozen")),
+        Reason("foreign-trash", EPERM, parent=TRASH_INODE + 1),
+        Reason("trash-name", EPERM, parent=1, name=b".trash"),
+        Reason("read-only", EROFS, read_only=True),
+        Reason("absent", ENOENT, parent=None, name=b"absent"),
+        Reason("directory", EPERM, parent=None, name=b"x", type=FileType.DIRECTORY),
+        Reason("unwritable", EACCES, parent=None, mode=0o555),
+        Reason("unwritable-sticky", EACCES, parent=None, mode=0o1555),
+        Reason("frozen-parent", EPERM, parent=None, frozen_parent=True),
+        Reason("sticky", EACCES, parent=None, name=b"x", mode=0o1777, type=FileType.FILE),
+        Reason("frozen", EPERM, parent=None, name=b"x", frozen=True, type=FileType.FILE),
     ),
 )
 @clause("unlink/the-first-reason-to-refuse-is-named", source="N13.1 N13.2 D3", needs="namespace")
-def test_precedence(volume: Volume, conditions: set[str], errno: int) -> None:
+def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse hold, the errno is that of the first in the rule's order."""
-    parent = volume.dir("d")
-    if "absent" not in conditions:
-        type = FileType.DIRECTORY if "directory" in conditions else FileType.FILE
-        node = make(volume, type, "x", parent, uid=ALICE.uid)
-        if "frozen" in conditions:
-            flag(volume, node, AttrFlag.IMMUTABLE)
-    mode = 0o555 if "unwritable" in conditions else 0o777
-    sticky = 0o1000 if "sticky" in conditions else 0
-    volume.fs.setattr(parent, SetAttr.MODE, Attr(mode=mode | sticky))
-    if "frozen-parent" in conditions:
-        flag(volume, parent, AttrFlag.APPEND)
-    client = volume.open(read_only="read-only" in conditions)
-    where = TRASH_INODE + 1 if "foreign-trash" in conditions else 1 if "trash-name" in conditions else parent
-    refuses(errno, client.unlink, where, b".trash" if "trash-name" in conditions else b"x", ctx=BOB)
+
+    def arrange(
+        parent: int | None = None,
+        name: bytes = b"x",
+        type: FileType = FileType.FILE,
+        mode: int = 0o777,
+        read_only: bool = False,
+        frozen: bool = False,
+        frozen_parent: bool = False,
+    ) -> Callable[[], None]:
+        d = volume.dir("d")
+        inode = make(volume, type, "x", d, uid=ALICE.uid)
+        if frozen:
+            flag(volume, inode, AttrFlag.IMMUTABLE)
+        volume.fs.setattr(d, SetAttr.MODE, Attr(mode=mode))
+        if frozen_parent:
+            flag(volume, d, AttrFlag.APPEND)
+        client = volume.open(read_only=read_only)
+        return lambda: client.unlink(d if parent is None else parent, name, ctx=BOB)
+
+    refuses(errno, arrange(**settings))
 
 
 @each_non_directory

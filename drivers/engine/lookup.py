@@ -31,6 +31,10 @@ MAX_TARGETS = 10000
 MAX_SCRIPT_INODE = (1 << 52) - 1
 
 
+ATIME_MODES = ("relatime", "strictatime")
+"""The modes that keep access times; any other is noatime (S5.6)."""
+
+
 class Lookup(Core):
     """Reading the namespace."""
 
@@ -109,23 +113,28 @@ class Lookup(Core):
         self.require_access_to(ctx, self.check_root(inode), mask)
 
     def readlink(self, inode: int, *, ctx: Context = ROOT) -> bytes:
-        # Targets never change and inodes are never used again, so a target is kept for good (N11.4).
-        if inode in self._targets:
-            return self._targets[inode]
+        if self.config.read_only or self.config.atime_mode not in ATIME_MODES:
+            return self._kept_target(inode)
         blob, target = self.db.read(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
         attr = optional_attr(blob)
         if attr is None:
             raise error(errno.ENOENT)
-        refuse_if(attr.type != FileType.SYMLINK, errno.EINVAL)
-        refuse_if(not target, errno.EIO)
-        found: bytes = target
-        if self.config.atime_mode == "noatime" or self.config.read_only:
-            if len(self._targets) >= MAX_TARGETS:
-                self._targets.clear()
-            self._targets[inode] = found
-        else:
-            self.touch_atime(inode, attr)
+        found = require_target(attr, target)
+        self.touch_atime(inode, attr)
         return found
+
+    def _kept_target(self, inode: int) -> bytes:
+        # Targets never change and inodes are never used again, so a target is kept for good (N11.4).
+        kept = self._targets.get(inode)
+        if kept is not None:
+            return kept
+        target: bytes | None = self.db.read_one("GET", self.keys.symlink(inode))
+        if not target:
+            return require_target(self.stored_attr(inode), target)
+        if len(self._targets) >= MAX_TARGETS:
+            self._targets.clear()
+        self._targets[inode] = target
+        return target
 
     def statfs(self, inode: int = 0, *, ctx: Context = ROOT) -> StatFS:
         space, inodes = (
@@ -160,8 +169,16 @@ class Lookup(Core):
 
     def _atime_due(self, attr: Attr, now: Time) -> bool:
         mode = self.config.atime_mode
-        if mode not in ("relatime", "strictatime"):
+        if mode not in ATIME_MODES:
             return False
         if attr.mtime > attr.atime or attr.ctime > attr.atime or later_by(now, attr.atime, 24 * 3600):
             return True
         return mode == "strictatime" and later_by(now, attr.atime, 1)
+
+
+def require_target(attr: Attr, target: bytes | None) -> bytes:
+    """The target of a symbolic link.  Raises EINVAL (no link) and EIO (no target)."""
+    refuse_if(attr.type != FileType.SYMLINK, errno.EINVAL)
+    if not target:
+        raise error(errno.EIO)
+    return target

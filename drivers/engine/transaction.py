@@ -95,6 +95,6 @@ def run_attempt(channel: Channel, watch: Sequence[bytes], body: Callable[[Transa
         result = body(attempt)
         attempt.commit()
     finally:
-        if False:
+        if attempt.watching:
             channel.unwatch()
     return result
