@@ -89,7 +89,7 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
     arguments = inspect.signature(item.obj).parameters
     repeatable = arguments.keys() <= REPEATABLE | parameters_of(item).keys()
     if hasattr(item.obj, "hypothesis") or not repeatable or not volume.log.count:
-        return since_format, "since the volume was formatted"
+        return since_format, "changed since the volume was formatted"
     first, volume.log = volume.log, Log()
     try:
         volume.reset()
@@ -104,7 +104,7 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
     finally:
         volume.log.watch = None
         volume.log = first
-    return since_format, "since the volume was formatted; a second run did not fail alike"
+    return since_format, "changed since the volume was formatted; a second run did not fail alike"
 
 
 def _last_change(calls: list[Call], after: dict[bytes, Any]) -> tuple[list[dict[str, str]], str]:
@@ -112,6 +112,7 @@ def _last_change(calls: list[Call], after: dict[bytes, Any]) -> tuple[list[dict[
     for call in reversed(calls):
         rows = difference(call.before or {}, after)
         if rows:
-            return rows, f"around {shorten(SHOWN.call(call))}"
+            made = shorten(SHOWN.call(call))
+            return rows, f"changed by {made}" if call is calls[-1] else f"last changed before, by {made}"
         after = call.before or {}
     return [], "no call changed a key"

@@ -191,11 +191,7 @@ def check_empty(volume: Volume) -> list[str]:
     tree = Tree(keys)
     left = [f"node {inode}" for inode, _ in tree.ordinary()]
     left += [f"{key.decode()}" for key in (b"delfiles", b"sliceRef", b"delSlices") if key in keys]
-    left += [
-        key.decode()
-        for key in keys
-        if key[:1] in b"cpxs" and key[1:].replace(b"_", b"").isdigit()
-    ]
+    left += [key.decode() for key in keys if key[:1] in b"cpxs" and key[1:].replace(b"_", b"").isdigit()]
     left += [
         f"{key.decode()} {tree.value(key, 0).decode()}"
         for key in (b"usedSpace", b"totalInodes")

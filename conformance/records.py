@@ -46,6 +46,11 @@ def aligned(length: int) -> int:
 
 
 def lengthen(volume: Volume, inode: int, length: int) -> None:
-    """Give a fresh empty file a length in bytes, all hole, and count its space."""
+    """Give an empty file that has one name a length in bytes, all hole, and count it everywhere."""
+    parent = record_of(volume.raw.get(b"i%d" % inode)).parent
+    space = aligned(length) - aligned(0)
     rewrite(volume, inode, length=length)
-    volume.raw.incrby("usedSpace", aligned(length) - aligned(0))
+    volume.raw.incrby("usedSpace", space)
+    if volume.raw.hexists("dirUsedSpace", parent):
+        volume.raw.hincrby("dirDataLength", parent, length)
+        volume.raw.hincrby("dirUsedSpace", parent, space)

@@ -17,6 +17,7 @@ from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
+
 @pytest.mark.parametrize(
     ("settings", "errno"),
     precedence(

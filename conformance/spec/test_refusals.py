@@ -69,14 +69,18 @@ def each(ops: Iterable[str]) -> pytest.MarkDecorator:
 
 def rows(table: dict[int, Iterable[str]]) -> pytest.MarkDecorator:
     """Every call of a table of errno to calls."""
-    return pytest.mark.parametrize(("op", "errno"), [(op, errno) for errno, ops in table.items() for op in ops])
+    return pytest.mark.parametrize(
+        ("op", "errno"), [(op, errno) for errno, ops in table.items() for op in ops]
+    )
 
 
 EVERY = [*ADDING, *TAKING]
 
 
 @each(EVERY)
-@clause("refusal/a-missing-parent-is-not-found", source="N12.2 N13.2 N14.2 N15.2 N16.5 N17.2", needs="namespace")
+@clause(
+    "refusal/a-missing-parent-is-not-found", source="N12.2 N13.2 N14.2 N15.2 N16.5 N17.2", needs="namespace"
+)
 def test_missing_parent(volume: Volume, op: str) -> None:
     """A call on a directory that does not exist is refused with ENOENT."""
     refuses(ENOENT, Scene(volume).call(volume.fs, op, MISSING))
@@ -92,7 +96,11 @@ def test_file_as_parent(volume: Volume, op: str, errno: int) -> None:
 
 @each(EVERY)
 @pytest.mark.parametrize("mode", [0o555, 0o666, 0o733], ids=oct)
-@clause("refusal/a-parent-must-grant-write-and-search", source="R3 N12.2 N13.2 N14.2 N15.2 N16.5 N17.2 N31.1", needs="namespace")
+@clause(
+    "refusal/a-parent-must-grant-write-and-search",
+    source="R3 N12.2 N13.2 N14.2 N15.2 N16.5 N17.2 N31.1",
+    needs="namespace",
+)
 def test_access_to_the_parent(volume: Volume, op: str, mode: int) -> None:
     """Entries change only where the mode grants both W and X to the caller; else EACCES."""
     scene = Scene(volume, mode)
@@ -133,7 +141,11 @@ def test_cancelled(volume: Volume, op: str) -> None:
 
 
 @each(EVERY)
-@clause("refusal/an-immutable-directory-keeps-its-entries", source="N12.2 N13.2 N14.2 N15.2 N16.5 N17.2", needs="namespace")
+@clause(
+    "refusal/an-immutable-directory-keeps-its-entries",
+    source="N12.2 N13.2 N14.2 N15.2 N16.5 N17.2",
+    needs="namespace",
+)
 def test_immutable_parent(volume: Volume, op: str) -> None:
     """Not even the superuser adds or takes a name in an IMMUTABLE directory: EPERM."""
     scene = Scene(volume)
@@ -153,7 +165,11 @@ def test_append_only_parent_accepts(volume: Volume, op: str) -> None:
 
 
 @each(TAKING)
-@clause("refusal/an-append-only-directory-gives-no-name-away", source="N13.2 N14.2 N15.2 N16.5 D10", needs="namespace")
+@clause(
+    "refusal/an-append-only-directory-gives-no-name-away",
+    source="N13.2 N14.2 N15.2 N16.5 D10",
+    needs="namespace",
+)
 def test_append_only_parent_keeps(volume: Volume, op: str) -> None:
     """No name may be taken from an APPEND directory: EPERM."""
     scene = Scene(volume)
@@ -175,7 +191,11 @@ def test_frozen_node(volume: Volume, op: str, frozen: AttrFlag) -> None:
 
 @each(TAKING)
 @pytest.mark.parametrize("checked", [True, False], ids=["checked", "unchecked"])
-@clause("refusal/a-sticky-directory-protects-the-nodes-of-others", source="R5 D2 N13.2 N14.2 N15.2 N16.5", needs="namespace")
+@clause(
+    "refusal/a-sticky-directory-protects-the-nodes-of-others",
+    source="R5 D2 N13.2 N14.2 N15.2 N16.5",
+    needs="namespace",
+)
 def test_sticky_stranger(volume: Volume, op: str, checked: bool) -> None:
     """In a sticky directory EACCES answers who owns neither it nor the node, even with checks off."""
     scene = Scene(volume, 0o1777)
@@ -200,7 +220,9 @@ def test_sticky_owner(volume: Volume, op: str, owner: str) -> None:
 
 
 @rows({EPERM: [*ADDING, "unlink", "rmdir", "rename-from"]})
-@clause("refusal/the-name-of-the-trash-is-reserved", source="N12.1 N13.1 N15.1 N16.1 N17.1", needs="namespace")
+@clause(
+    "refusal/the-name-of-the-trash-is-reserved", source="N12.1 N13.1 N15.1 N16.1 N17.1", needs="namespace"
+)
 def test_trash_name(volume: Volume, op: str, errno: int) -> None:
     """`.trash` in the root is neither made, replaced, moved nor removed: EPERM."""
     scene = Scene(volume)
@@ -209,7 +231,11 @@ def test_trash_name(volume: Volume, op: str, errno: int) -> None:
 
 
 @each([*ADDING, "unlink", "rmdir", "rename-from"])
-@clause("refusal/the-name-of-the-trash-is-free-elsewhere", source="N12.1 N13.1 N15.1 N16.1 N17.1", needs="namespace")
+@clause(
+    "refusal/the-name-of-the-trash-is-free-elsewhere",
+    source="N12.1 N13.1 N15.1 N16.1 N17.1",
+    needs="namespace",
+)
 def test_trash_name_elsewhere(volume: Volume, op: str) -> None:
     """`.trash` is an ordinary name in any directory but the root."""
     scene = Scene(volume)
@@ -258,7 +284,9 @@ DOT_ERRNO: dict[tuple[str, bytes], int] = {
     ("op", "name", "errno"),
     [pytest.param(op, name, errno, id=f"{op}-{name.decode()}") for (op, name), errno in DOT_ERRNO.items()],
 )
-@clause("refusal/dot-names-are-no-entries", source="N12.1 N13.1 N15.1 N16.2 N17.1 N31.4 D5 Q4", needs="namespace")
+@clause(
+    "refusal/dot-names-are-no-entries", source="N12.1 N13.1 N15.1 N16.2 N17.1 N31.4 D5 Q4", needs="namespace"
+)
 def test_dot_names(volume: Volume, op: str, name: bytes, errno: int) -> None:
     """`.` and `..` are never entries that can be made, moved or removed."""
     scene = Scene(volume)

@@ -16,6 +16,7 @@ from metaparity.conformance.verbs import refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, DirStat, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
+
 @pytest.mark.parametrize(
     ("settings", "errno"),
     precedence(

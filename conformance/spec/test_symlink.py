@@ -55,11 +55,19 @@ def test_mode(volume: Volume) -> None:
     parent = volume.dir("d", mode=0o2777, gid=77)
     attr = volume.fs.symlink(parent, b"link", b"target", ctx=ALICE).attr
     assert attr is not None
-    assert (attr.type, attr.mode, attr.uid, attr.gid, attr.nlink) == (FileType.SYMLINK, 0o777, ALICE.uid, 77, 1)
+    assert (attr.type, attr.mode, attr.uid, attr.gid, attr.nlink) == (
+        FileType.SYMLINK,
+        0o777,
+        ALICE.uid,
+        77,
+        1,
+    )
 
 
 @every_atime_mode
-@pytest.mark.parametrize("type", [type for type in TYPES if type is not FileType.SYMLINK], ids=lambda t: t.name)
+@pytest.mark.parametrize(
+    "type", [type for type in TYPES if type is not FileType.SYMLINK], ids=lambda t: t.name
+)
 @clause("readlink/only-links-have-a-target", source="N11.3", needs="namespace")
 def test_no_link(volume: Volume, type: FileType, mode: str) -> None:
     """readlink of any other type is EINVAL."""

@@ -17,6 +17,7 @@ from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume
 
+
 @pytest.mark.parametrize(
     ("settings", "errno"),
     precedence(
@@ -204,7 +205,10 @@ def test_entry_without_record(volume: Volume, type: FileType) -> None:
     volume.raw.delete(b"i%d" % inode)
     volume.fs.unlink(1, b"x")
     refuses(ENOENT, volume.fs.lookup, 1, b"x")
-    assert [int(value) for value in volume.raw.mget("usedSpace", "totalInodes")] == [usage[0] - 4096, usage[1] - 1]
+    assert [int(value) for value in volume.raw.mget("usedSpace", "totalInodes")] == [
+        usage[0] - 4096,
+        usage[1] - 1,
+    ]
 
 
 @clause("unlink/a-directory-without-record-keeps-its-entries", source="N13.2", needs="namespace")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from metaparity.drivers.engine.store import Disconnected, ServerError, Store, Transaction
+from metaparity.drivers.engine.store import Disconnected, Reply, ServerError, Store, Transaction
 from metaparity.drivers.errors import Refused
 
 if TYPE_CHECKING:
@@ -48,22 +48,28 @@ WRITES: dict[str, Callable[[Store], object]] = {
 }
 
 
-@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+CONNECTION_ID: dict[str, Callable[[Store], list[Reply]]] = {
+    "pipeline": lambda store: store.pipeline(("CLIENT", "ID")),
+    "attempt": lambda store: store.attempt([], lambda tx: tx.read(("CLIENT", "ID"))),
+}
+
+
+@pytest.mark.parametrize("way", WRITES)
 def test_a_write_that_times_out_runs_at_most_once(
-    server: LocalServer, open_store: Open, blocked: Blocked, write: Callable[[Store], object]
+    server: LocalServer, open_store: Open, blocked: Blocked, way: str
 ) -> None:
-    """A reply that is late is `Disconnected`; the command is not sent again, and its reply is not lost in
-    another's place."""
+    """A reply that is late is `Disconnected`; the command is not sent again, and its connection is
+    never used again."""
     store = open_store(f"127.0.0.1:{server.port}?read-timeout=200ms")
-    write(store)
-    server.raw.delete("n")
+    write, connection_id = WRITES[way], CONNECTION_ID[way]
+    before = connection_id(store)
     with blocked(0.6):
         started = time.monotonic()
         with pytest.raises(Disconnected, match="in time"):
             write(store)
         assert 0.15 < time.monotonic() - started < 0.5
     assert int(server.raw.get("n") or 0) <= 1
-    assert store.read(("ECHO", "mine")) == [b"mine"]
+    assert connection_id(store) != before
 
 
 def test_only_reads_are_repeated(scripted: Scripted, open_store: Open) -> None:
@@ -111,6 +117,13 @@ def test_replies_that_nobody_asked_for(scripted: Scripted, open_store: Open) -> 
         with contextlib.suppress(Disconnected):
             seen += store.read(("GET", "a"))
     assert b"two" not in seen
+
+
+def test_pushes_are_no_replies(scripted: Scripted, open_store: Open) -> None:
+    """What the server sends of its own accord is not taken for an answer."""
+    server = scripted(answer=b">2\r\n+invalidate\r\n_\r\n+one\r\n")
+    store = open_store(f"127.0.0.1:{server.port}")
+    assert [store.read(("GET", "a")) for _ in range(3)] == [[b"one"]] * 3
 
 
 def test_a_body_cannot_go_on_after_a_failure(scripted: Scripted, open_store: Open) -> None:

@@ -64,6 +64,18 @@ def test_replies_come_in_order(store: Store, commands: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["read", "pipeline"])
+def test_bulk_work_has_a_connection_of_its_own(server: LocalServer, method: str) -> None:
+    """On `rueidis`, more than 500 commands in one call do not hold up the connection that all share."""
+    with contextlib.closing(RueidisStore(parse(f"127.0.0.1:{server.port}", {}))) as store:
+        call = getattr(store, method)
+        shared = {*store.read(("CLIENT", "ID")), *call(*[("CLIENT", "ID")] * 500)}
+        assert len(shared) == 1
+        bulk = set(call(*[("CLIENT", "ID")] * 501))
+        assert len(bulk) == 1
+        assert not bulk & shared
+
+
+@pytest.mark.parametrize("method", ["read", "pipeline"])
 def test_the_first_error_is_raised(server: LocalServer, store: Store, method: str) -> None:
     """An error reply is raised with the server's text; the commands around it ran."""
     server.raw.set("s", "text")

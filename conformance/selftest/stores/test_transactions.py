@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from metaparity.drivers.engine.store import Conflict, ServerError, Store, Transa
 from metaparity.drivers.redis.wire import Wire
 
 if TYPE_CHECKING:
-    from metaparity.conformance.selftest.stores.conftest import LocalServer
+    from metaparity.conformance.selftest.stores.conftest import Blocked, LocalServer
 
 
 def client_id(tx: Transaction) -> int:
@@ -99,6 +100,19 @@ def test_nothing_stays_watched(server: LocalServer, store: Store, ending: str) -
     store.attempt([], second)
     assert ids[0] == ids[1]
     assert server.raw.get("b") == b"mine"
+
+
+def test_unwatch_is_not_waited_for(store: Store, blocked: Blocked) -> None:
+    """A body that only reads ends at once on a stalled server; the late reply goes to nobody else."""
+    with contextlib.ExitStack() as stall:
+
+        def body(tx: Transaction) -> float:
+            tx.read(("GET", "a"))
+            stall.enter_context(blocked(0.3))
+            return time.monotonic()
+
+        assert time.monotonic() - store.attempt([b"a"], body) < 0.1
+        assert store.attempt([], lambda tx: tx.read(("ECHO", "mine"))) == [b"mine"]
 
 
 @pytest.fixture
