@@ -13,7 +13,7 @@ import pytest
 from metaparity.fixtures.recording import Call, Log
 from metaparity.fixtures.volumes import Volume
 
-from .keyview import difference
+from .keyview import Change, difference
 from .rendering import SHOWN, error_text, shorten
 
 LAST = 6
@@ -31,7 +31,7 @@ class Finding:
     call: str
     expected: str
     observed: str
-    keys: list[dict[str, str]] = field(default_factory=list)
+    keys: list[Change] = field(default_factory=list)
     keys_note: str = ""
     calls: list[str] = field(default_factory=list)
 
@@ -80,7 +80,7 @@ def _asserted(error: BaseException) -> str:
     return line.removeprefix("assert ") or "the assertion to hold"
 
 
-def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[list[dict[str, str]], str]:
+def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[list[Change], str]:
     """Which keys changed, and around what: the test runs once more with all keys read before each call.
 
     A generated test already ran many times, and a test with fixtures of its own cannot have them anew.
@@ -107,7 +107,7 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
     return since_format, "changed since the volume was formatted; a second run did not fail alike"
 
 
-def _last_change(calls: list[Call], after: dict[bytes, Any]) -> tuple[list[dict[str, str]], str]:
+def _last_change(calls: list[Call], after: dict[bytes, Any]) -> tuple[list[Change], str]:
     """The difference made by the last call, or by the last before it that made one."""
     for call in reversed(calls):
         rows = difference(call.before or {}, after)

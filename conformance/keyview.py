@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from metaparity.drivers.engine import codec
 
 from .rendering import SHOWN, shorten
 
+Change: TypeAlias = dict[str, str | None]
 
-def difference(before: Mapping[bytes, Any], after: Mapping[bytes, Any]) -> list[dict[str, str]]:
-    """Keys, or fields of hashes, that differ: `key`, `before` and `after` as text, `-` for none."""
+
+def difference(before: Mapping[bytes, Any], after: Mapping[bytes, Any]) -> list[Change]:
+    """Keys, or fields of hashes, that differ: `key`, `before` and `after` as text, None for no value."""
     rows = []
     for key in sorted(before.keys() | after.keys()):
         kind, old = before.get(key, ("none", None))
@@ -31,7 +33,7 @@ def difference(before: Mapping[bytes, Any], after: Mapping[bytes, Any]) -> list[
     return rows
 
 
-def row(key: bytes, field: bytes | None, old: Any, new: Any) -> dict[str, str]:
+def row(key: bytes, field: bytes | None, old: Any, new: Any) -> Change:
     """One line of a difference."""
     name = text(key) if field is None else f"{text(key)}[{text(field)}]"
     return {"key": name, "before": value_text(key, old), "after": value_text(key, new)}
@@ -43,10 +45,10 @@ def text(raw: bytes) -> str:
     return decoded if decoded.isprintable() and "\ufffd" not in decoded else repr(raw)
 
 
-def value_text(key: bytes, value: Any) -> str:
+def value_text(key: bytes, value: Any) -> str | None:
     """A stored value, decoded where it is an attribute record or a directory entry."""
     if value is None:
-        return "-"
+        return None
     try:
         if isinstance(value, bytes) and re.fullmatch(rb".*i\d+", key):
             return shorten(SHOWN.value(codec.decode_attr(value)))

@@ -277,7 +277,7 @@ def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding
     ]
     if finding.keys_note:
         lines.append(f"keys      {finding.keys_note}")
-        lines += [f"  {row['key']}: {row['before']} -> {row['after']}" for row in finding.keys]
+        lines += [f"  {row['key']}: {row['before'] or '-'} -> {row['after'] or '-'}" for row in finding.keys]
     if finding.calls:
         lines.append("last calls")
         lines += [f"  {call}" for call in finding.calls]

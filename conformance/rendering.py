@@ -132,6 +132,7 @@ def error_text(error: BaseException) -> str:
 
 def shorten(text: str, limit: int = 240) -> str:
     """Text that fits a line or two."""
+    text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 

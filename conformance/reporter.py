@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import os
 import platform
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -15,6 +16,21 @@ import pytest
 
 from metaparity.drivers import registry
 from metaparity.fixtures.provision import Provider
+from metaparity.reports import results
+from metaparity.reports.html import write_report
+from metaparity.reports.results import (
+    Conclusion,
+    Difference,
+    DriverInfo,
+    Footer,
+    Header,
+    PassedOver,
+    Record,
+    Results,
+    Server,
+    Summary,
+    Verdict,
+)
 
 from . import profiles
 from .catalogue import catalogue
@@ -23,11 +39,9 @@ from .rendering import shorten
 from .rerun import without_password
 from .tally import Tally
 
-SCHEMA = "metaparity-results-1"
 LISTED = 20
 """Failures and differences that the terminal lists; the report has them all."""
 
-SUMMARY = ("passed", "failed", "deviated", "unsupported", "skipped")
 UNKNOWN_SERVER: dict[str, Any] = {
     "kind": "none",
     "software": "",
@@ -53,12 +67,12 @@ class Reporter:
         self.started, self.clock = now(), time.monotonic()
         self.expected: set[str] = set()
         self.broken = False
-        self.results: dict[str, Any] | None = None
+        self.results: Results | None = None
 
     # -- what pytest tells -------------------------------------------------------------------------
 
     def pytest_sessionstart(self) -> None:
-        self._write(self._document(complete=False))
+        self._write(self._results(complete=False))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.expected.update(item.nodeid for item in session.items)
@@ -81,124 +95,106 @@ class Reporter:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
         complete = ended and not self.broken and bool(self.expected) and self.expected <= self.tally.finished
-        self.results = self._document(complete=complete)
-        self._write(self.results)
-        if exitstatus == pytest.ExitCode.OK and self.results["records"]:
-            verdict = self.results["footer"]["verdict"]
-            session.exitstatus = pytest.ExitCode.OK if verdict == "parity" else pytest.ExitCode.TESTS_FAILED
+        found = self.results = self._results(complete=complete)
+        self._write(found)
+        if exitstatus == pytest.ExitCode.OK and found.records:
+            parity = found.footer.verdict is Conclusion.PARITY
+            session.exitstatus = pytest.ExitCode.OK if parity else pytest.ExitCode.TESTS_FAILED
 
     # -- the results -------------------------------------------------------------------------------
 
-    def _document(self, *, complete: bool) -> dict[str, Any]:
-        records = self.tally.records(whole=complete and self._whole_clauses()) + self._baseless()
-        differs = self.tally.differences or any(record["verdict"] == "failed" for record in records)
-        summary = {
-            name: {
-                verdict: sum(r["driver"] == name and r["verdict"] == verdict for r in records)
-                for verdict in SUMMARY
-            }
-            for name in self.choices.drivers
-        }
-        return {
-            "schema": SCHEMA,
-            "header": self._header(),
-            "records": records,
-            "differences": self.tally.differences,
-            "footer": {
-                "complete": complete,
-                "finished": now(),
-                "seconds": round(time.monotonic() - self.clock, 3),
-                "verdict": "incomplete" if not complete else "differences" if differs else "parity",
-                "summary": summary,
-            },
-        }
+    def _results(self, *, complete: bool) -> Results:
+        records = tuple(self.tally.records(whole=complete and self._whole_clauses()) + self._baseless())
+        differences = tuple(self.tally.differences)
+        return Results(
+            self._header(),
+            records,
+            differences,
+            Footer(
+                complete=complete,
+                finished=now(),
+                seconds=round(time.monotonic() - self.clock, 3),
+                verdict=results.verdict(complete, records, differences),
+                summary=results.summarize(records, self.choices.drivers),
+            ),
+        )
 
-    def _header(self) -> dict[str, Any]:
+    def _header(self) -> Header:
         drivers = [registry.driver(name) for name in self.choices.drivers]
         seed = profiles.seed(self.config)
-        return {
-            "metaparity": version("metaparity"),
-            "started": self.started,
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "command": [without_password(part) for part in (os.path.basename(sys.argv[0]), *sys.argv[1:])],
-            "selection": " ".join(self.choices.only) or "all",
-            "seed": int(seed) if seed is not None and seed.isdigit() else None,
-            "server": self.facts(),
-            "drivers": [
-                {
-                    "name": driver.name,
-                    "description": driver.description,
-                    "capabilities": sorted(driver.capabilities),
-                }
-                for driver in drivers
-            ],
-        }
+        command = [os.path.basename(sys.argv[0]), *sys.argv[1:]]
+        return Header(
+            metaparity=version("metaparity"),
+            started=self.started,
+            python=platform.python_version(),
+            platform=platform.platform(),
+            command=tuple(without_password(part) for part in command),
+            selection=" ".join(self.choices.only) or "all",
+            seed=int(seed) if seed is not None and seed.isdigit() else None,
+            server=self.server(),
+            drivers=tuple(
+                DriverInfo(one.name, one.description, tuple(sorted(one.capabilities))) for one in drivers
+            ),
+        )
 
-    def facts(self) -> dict[str, Any]:
+    def server(self) -> Server:
         """What is known of the server by now."""
-        return self.tally.facts or self.provider.facts() or UNKNOWN_SERVER
+        facts = self.tally.facts or self.provider.facts() or UNKNOWN_SERVER
+        passed_over = tuple(PassedOver(**one) for one in facts["passed_over"])
+        return Server(**{**facts, "passed_over": passed_over})
 
     def _whole_clauses(self) -> bool:
         """Whether pytest was left to run every test of a clause."""
         narrowed = self.config.getoption("keyword") or any("::" in arg for arg in self.config.args)
         return not narrowed
 
-    def _baseless(self) -> list[dict[str, Any]]:
-        if not self.choices.ledger.entries:
+    def _baseless(self) -> list[Record]:
+        ledger = self.choices.ledger
+        if not ledger.entries:
             return []
+        clauses = catalogue().keys() | {clause for clause, _ in self.tally.lines}
         return [
-            {
-                "clause": entry.clause,
-                "sentence": "A pinned deviation names a clause of the spec and an installed driver.",
-                "source": "",
-                "needs": "",
-                "driver": entry.driver,
-                "verdict": "failed",
-                "tests": 0,
-                "seconds": 0.0,
-                "reason": complaint,
-                "rerun": "metaparity clauses",
-                "failures": [],
-            }
-            for entry, complaint in self.choices.ledger.baseless(
-                {**catalogue(), **{clause: None for clause, _ in self.tally.lines}}, registry.drivers()
+            Record(
+                clause=entry.clause,
+                sentence="A pinned deviation names a clause of the spec and an installed driver.",
+                source="",
+                needs="",
+                driver=entry.driver,
+                verdict=Verdict.FAILED,
+                tests=0,
+                seconds=0.0,
+                reason=complaint,
+                rerun="metaparity clauses",
+                failures=(),
             )
+            for entry, complaint in ledger.baseless(clauses, registry.drivers())
         ]
 
-    def _write(self, results: dict[str, Any]) -> None:
-        directory = self.choices.report
-        if directory is None:
-            return
-        unfinished = directory / "results.json.part"
-        unfinished.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        unfinished.replace(directory / "results.json")
+    def _write(self, found: Results) -> None:
+        if self.choices.report is not None:
+            write_report(found, self.choices.report)
 
     # -- the terminal ------------------------------------------------------------------------------
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        results = self.results
-        if results is None or not results["records"]:
+        found = self.results
+        if found is None or not found.records:
             return
         line = terminalreporter.write_line
         terminalreporter.section("metaparity")
-        for text in server_lines(results["header"]["server"]):
-            line(text)
-        for one in results["differences"][:LISTED]:
-            line(f"DIFFERENCE {one['clause']}: {one['call']}")
-            line(f"  {one['left']}: {one['left_observed']}")
-            line(f"  {one['right']}: {one['right_observed']}")
-            line(f"  {one['rerun']}")
-        for text in failure_lines(results["records"]):
-            line(text)
-        for text in table(results["footer"]["summary"]):
+        for text in (
+            *server_lines(found.header.server),
+            *difference_lines(found.differences),
+            *failure_lines(found.records),
+            *table(found.footer.summary),
+        ):
             line(text)
         if self.tally.uncompared:
             line(
                 f"{self.tally.uncompared} tests were not compared: "
                 "they call from several threads or not at all"
             )
-        line(f"verdict: {results['footer']['verdict']} ({results['footer']['seconds']:.1f} s)")
+        line(f"verdict: {found.footer.verdict.value} ({found.footer.seconds:.1f} s)")
         if self.choices.report is not None:
             line(f"report: {self.choices.report / 'index.html'}")
 
@@ -208,38 +204,51 @@ class Reporter:
             f"server {without_password(self.choices.server)}; "
             f"hypothesis profile {profiles.chosen(self.config)}"
         ]
-        facts = self.provider.facts()
-        return lines + (server_lines(facts) if facts else [])
+        return lines + (server_lines(self.server()) if self.provider.places else [])
 
 
-def failure_lines(records: list[dict[str, Any]]) -> list[str]:
-    """A line for each clause that failed, as far as they can be listed."""
-    failed = [record for record in records if record["verdict"] == "failed"]
-    lines = []
-    for record in failed[:LISTED]:
-        first = next(iter(record["failures"]), None)
-        why = record["reason"] or (
-            f"expected {first['expected']}, observed {first['observed']}" if first else ""
-        )
-        lines.append(f"FAILED {record['clause']} on {record['driver']}: {shorten(why)}")
-    if len(failed) > LISTED:
-        lines.append(f"... and {len(failed) - LISTED} more")
-    return lines
-
-
-def server_lines(facts: dict[str, Any]) -> list[str]:
+def server_lines(server: Server) -> list[str]:
     """Which server it was, and why not an earlier choice."""
-    at = f" at {facts['detail']}" if facts["detail"] else ""
+    at = f" at {server.detail}" if server.detail else ""
     return [
-        f"server: {facts['software']} {facts['version']} ({facts['kind']}){at}",
-        *(f"  not {one['kind']}: {one['reason']}" for one in facts["passed_over"]),
+        f"server: {server.software} {server.version} ({server.kind}){at}",
+        *(f"  not {one.kind}: {one.reason}" for one in server.passed_over),
     ]
 
 
-def table(summary: dict[str, dict[str, int]]) -> list[str]:
+def difference_lines(differences: Sequence[Difference]) -> list[str]:
+    """The differences that no clause names, as far as they can be listed."""
+    lines = []
+    for one in differences[:LISTED]:
+        lines.append(f"DIFFERENCE {one.clause}: {shorten(one.call)}")
+        lines.append(f"  {one.left}: {shorten(one.left_observed)}")
+        lines.append(f"  {one.right}: {shorten(one.right_observed)}")
+        lines.append(f"  {one.rerun}")
+    if len(differences) > LISTED:
+        lines.append(f"... and {len(differences) - LISTED} differences more")
+    return lines
+
+
+def failure_lines(records: Sequence[Record]) -> list[str]:
+    """A line for each clause that failed, as far as they can be listed."""
+    failed = [record for record in records if record.verdict is Verdict.FAILED]
+    lines = []
+    for record in failed[:LISTED]:
+        why = record.reason or ""
+        for failure in record.failures[:1]:
+            why = why or f"expected {failure.expected}, observed {failure.observed}"
+        lines.append(f"FAILED {record.clause} on {record.driver}: {shorten(why)}")
+    if len(failed) > LISTED:
+        lines.append(f"... and {len(failed) - LISTED} failures more")
+    return lines
+
+
+def table(summary: Mapping[str, Summary]) -> list[str]:
     """Clauses by driver and verdict."""
+    verdicts = [one.name for one in dataclasses.fields(Summary)]
     width = max(len(name) for name in summary)
-    lines = [" ".join([" " * width, *(f"{verdict:>11}" for verdict in SUMMARY)])]
+    lines = [" ".join([" " * width, *(f"{verdict:>11}" for verdict in verdicts)])]
     for name, counts in summary.items():
-        lines.append(" ".join([f"{name:<{width}}", *(f"{counts[verdict]:>11}" for verdict in SUMMARY)]))
+        cells = [f"{getattr(counts, verdict):>11}" for verdict in verdicts]
+        lines.append(" ".join([f"{name:<{width}}", *cells]))
     return lines

@@ -74,6 +74,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
         "--strict-markers",
         "--tb=short",
         "-rN",
+        "-W",
+        "ignore:Module already imported:pytest.PytestAssertRewriteWarning",
     ]
     made += ["-p", "no:cacheprovider", "-p", "no:randomly", "-n", options.n, f"--server={options.server}"]
     made += [f"--report={os.path.abspath(options.report)}", f"--hypothesis-profile={options.profile}"]

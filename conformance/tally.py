@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest
 
+from metaparity.reports.results import Difference, Failure, KeyChange, Record, Verdict
+
 from .deviations import Deviation, Ledger
 from .parity import Observations, first_difference
 from .rerun import command_line
 
-VERDICTS = ("failed", "deviated", "skipped", "unsupported", "passed")
+SEVERITY = (Verdict.FAILED, Verdict.DEVIATED, Verdict.SKIPPED, Verdict.UNSUPPORTED, Verdict.PASSED)
 """From worst to best: the verdict of a clause is the worst of its tests."""
+
+JUDGED = (Verdict.PASSED, Verdict.DEVIATED, Verdict.FAILED)
+"""Verdicts of clauses that ran, so that a pinned deviation must have shown."""
 
 TEXT = 6000
 """Characters of a failure's full text that a result keeps."""
@@ -23,14 +28,13 @@ TEXT = 6000
 class Outcome:
     """A test on one driver, over its phases."""
 
-    verdict: str = "passed"
+    verdict: Verdict = Verdict.PASSED
     reason: str | None = None
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     seconds: float = 0.0
-    finished: bool = False
 
-    def worsen(self, verdict: str, reason: str | None) -> None:
-        if VERDICTS.index(verdict) < VERDICTS.index(self.verdict):
+    def worsen(self, verdict: Verdict, reason: str | None) -> None:
+        if SEVERITY.index(verdict) < SEVERITY.index(self.verdict):
             self.verdict, self.reason = verdict, reason
 
 
@@ -52,7 +56,7 @@ class Tally:
         self.server = server
         self.ledger = ledger
         self.lines: dict[tuple[str, str], Line] = {}
-        self.differences: list[dict[str, Any]] = []
+        self.differences: list[Difference] = []
         self.facts: dict[str, Any] | None = None
         self.uncompared = 0
         self.finished: set[str] = set()
@@ -79,28 +83,30 @@ class Tally:
         if report.failed:
             finding = data["finding"]
             rerun = command_line(line.clause["id"], [line.driver], self.server)
-            outcome.worsen("failed", None)
+            outcome.worsen(Verdict.FAILED, None)
             outcome.failures.append(
-                {
-                    "test": data["test"],
-                    "phase": finding["phase"],
-                    "call": finding["call"],
-                    "expected": finding["expected"],
-                    "observed": finding["observed"],
-                    "keys": finding["keys"],
-                    "text": report.longreprtext[-TEXT:],
-                    "rerun": rerun,
-                }
+                Failure(
+                    test=data["test"],
+                    phase=finding["phase"],
+                    call=finding["call"],
+                    expected=finding["expected"],
+                    observed=finding["observed"],
+                    keys=tuple(KeyChange(**row) for row in finding["keys"]),
+                    text=report.longreprtext[-TEXT:],
+                    rerun=rerun,
+                )
             )
         elif data.get("deviated"):
             pin = self.ledger.find(line.clause["id"], line.driver, data["deviated"])
             if pin is not None:
                 line.pinned.add(pin)
-                outcome.worsen("deviated", f"{pin.what}: {pin.why} ({pin.link})")
+                outcome.worsen(Verdict.DEVIATED, f"{pin.what}: {pin.why} ({pin.link})")
         elif report.skipped:
             reason = _skip_reason(report)
             unsupported = reason.startswith("unsupported: ")
-            outcome.worsen("unsupported" if unsupported else "skipped", reason.removeprefix("unsupported: "))
+            outcome.worsen(
+                Verdict.UNSUPPORTED if unsupported else Verdict.SKIPPED, reason.removeprefix("unsupported: ")
+            )
 
     # -- parity ------------------------------------------------------------------------------------
 
@@ -128,49 +134,49 @@ class Tally:
             if pin is not None:
                 line = self.lines[clause, side["driver"]]
                 line.pinned.add(pin)
-                line.outcomes[side["test"]].worsen("deviated", f"{pin.what}: {pin.why} ({pin.link})")
+                line.outcomes[side["test"]].worsen(Verdict.DEVIATED, f"{pin.what}: {pin.why} ({pin.link})")
                 return
         self.differences.append(
-            {
-                "clause": clause,
-                "test": left["pair"],
-                "left": left["driver"],
-                "right": right["driver"],
-                "call": call,
-                "left_observed": one,
-                "right_observed": other,
-                "rerun": command_line(clause, [left["driver"], right["driver"]], self.server),
-            }
+            Difference(
+                clause=clause,
+                test=left["pair"],
+                left=left["driver"],
+                right=right["driver"],
+                call=call,
+                left_observed=one,
+                right_observed=other,
+                rerun=command_line(clause, [left["driver"], right["driver"]], self.server),
+            )
         )
 
     # -- the end -----------------------------------------------------------------------------------
 
-    def records(self, *, whole: bool) -> list[dict[str, Any]]:
+    def records(self, *, whole: bool) -> list[Record]:
         """One record for each clause and driver, by clause; `whole` when no test of a clause was left out."""
         order = {name: number for number, name in enumerate(self.drivers)}
         keys = sorted(self.lines, key=lambda key: (key[0], order.get(key[1], len(order))))
         return [self._record(self.lines[key], whole) for key in keys]
 
-    def _record(self, line: Line, whole: bool) -> dict[str, Any]:
+    def _record(self, line: Line, whole: bool) -> Record:
         outcomes = line.outcomes.values()
-        worst = min(outcomes, key=lambda outcome: VERDICTS.index(outcome.verdict))
+        worst = min(outcomes, key=lambda outcome: SEVERITY.index(outcome.verdict))
         verdict, reason = worst.verdict, worst.reason
-        complaints = self._complaints(line) if whole and verdict in ("passed", "deviated", "failed") else []
+        complaints = self._complaints(line) if whole and verdict in JUDGED else []
         if complaints:
-            verdict, reason = "failed", "; ".join(complaints)
-        return {
-            "clause": line.clause["id"],
-            "sentence": line.clause["sentence"],
-            "source": line.clause["source"],
-            "needs": line.clause["needs"],
-            "driver": line.driver,
-            "verdict": verdict,
-            "tests": len(outcomes),
-            "seconds": round(sum(outcome.seconds for outcome in outcomes), 4),
-            "reason": reason,
-            "rerun": command_line(line.clause["id"], [line.driver], self.server),
-            "failures": [failure for outcome in outcomes for failure in outcome.failures],
-        }
+            verdict, reason = Verdict.FAILED, "; ".join(complaints)
+        return Record(
+            clause=line.clause["id"],
+            sentence=line.clause["sentence"],
+            source=line.clause["source"],
+            needs=line.clause["needs"],
+            driver=line.driver,
+            verdict=verdict,
+            tests=len(outcomes),
+            seconds=round(sum(outcome.seconds for outcome in outcomes), 4),
+            reason=reason,
+            rerun=command_line(line.clause["id"], [line.driver], self.server),
+            failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
+        )
 
     def _complaints(self, line: Line) -> list[str]:
         """Why the ledger's entries for this line do not hold."""

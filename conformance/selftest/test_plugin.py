@@ -107,7 +107,7 @@ def test_a_failure_says_everything(toys: Run) -> None:
         assert text in ran.out, text
     (failure,) = next(r for r in ran.results["records"] if r["driver"] == "wobbly")["failures"]
     assert failure["expected"] == "EEXIST"
-    assert failure["keys"] == [{"key": "d1[a]", "before": "-", "after": "type 2, inode 2"}]
+    assert failure["keys"] == [{"key": "d1[a]", "before": None, "after": "type 2, inode 2"}]
 
 
 def test_verdicts_that_are_not_passed(toys: Run) -> None:

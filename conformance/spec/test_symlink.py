@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from errno import EINVAL, EIO, ENOENT
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,7 +101,7 @@ def test_lost_target(volume: Volume, mode: str) -> None:
     ],
 )
 @clause("readlink/a-target-needs-no-record-unless-atime-is-kept", source="N11.3", needs="namespace")
-def test_lost_record(volume: Volume, config: dict[str, str], answers: bool) -> None:
+def test_lost_record(volume: Volume, config: dict[str, Any], answers: bool) -> None:
     """Where no atime is kept, a stored target answers by itself; else the missing record is ENOENT."""
     inode = volume.symlink("link", "there")
     client = volume.open(**config)

@@ -94,25 +94,28 @@ class Summaries(DirStats):
             self._add_entry(total, attr)
             return total
         total.dirs, total.size = 1, codec.aligned(0)
-        below = [inode]
+        fast = self.format.dir_stats and not strict
+        below = [(inode, attr)]
         while below:
             check_cancelled(ctx)
-            directory = below.pop()
-            children = self._children(directory)
-            for _, child, found in children:
-                if found.type == FileType.DIRECTORY:
-                    total.dirs += 1
-                    if recursive:
-                        below.append(child)
-                else:
-                    total.files += 1
-            if strict or not self.format.dir_stats:
-                for _, _, found in children:
-                    self._add_size(total, found)
-            else:
+            directory, above = below.pop()
+            if fast:
                 stat = self.dirstat_get(directory, ctx=ctx)
                 total.size += stat.space
                 total.length += stat.length
+                if above.nlink <= 2:
+                    # No sub-directories, so the statistics tell the number of files, too (N32.2).
+                    total.files += stat.inodes
+                    continue
+            for _, child, found in self._children(directory):
+                if not fast:
+                    self._add_size(total, found)
+                if found.type != FileType.DIRECTORY:
+                    total.files += 1
+                    continue
+                total.dirs += 1
+                if recursive:
+                    below.append((child, found))
         return total
 
     def tree_summary(

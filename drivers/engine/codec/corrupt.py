@@ -1,6 +1,19 @@
-"""What a decoder says of a value that cannot be one."""
+"""What a codec says of a value that cannot be one."""
 
 from __future__ import annotations
+
+import re
+import struct
+from typing import TypeAlias
+
+Limits: TypeAlias = tuple[int, int]
+"""The least and the greatest number."""
+
+U32: Limits = (0, (1 << 32) - 1)
+U64: Limits = (0, (1 << 64) - 1)
+I64: Limits = (-1 << 63, (1 << 63) - 1)
+
+DECIMAL = re.compile(rb"-?[0-9]{1,20}")
 
 
 class CorruptValue(ValueError):
@@ -19,9 +32,25 @@ def require_multiple(what: str, value: bytes, length: int) -> None:
         raise CorruptValue(f"{what} has {len(value)} bytes, which is no multiple of {length}")
 
 
-def decimal(what: str, text: bytes) -> int:
-    """A number in ASCII decimal, with a sign or without.  Raises `CorruptValue`."""
-    digits = text[1:] if text[:1] == b"-" else text
-    if not digits.isdigit():
-        raise CorruptValue(f"{what} is not a decimal number: {text!r}")
-    return int(text)
+def decimal(what: str, text: bytes, limits: Limits) -> int:
+    """A number in ASCII decimal.  Raises `CorruptValue` for another text or a number outside the limits."""
+    least, greatest = limits
+    if DECIMAL.fullmatch(text) and least <= (number := int(text)) <= greatest:
+        return number
+    raise CorruptValue(f"{what} is not a decimal number from {least} to {greatest}: {text[:40]!r}")
+
+
+def require_within(what: str, number: int, limits: Limits) -> int:
+    """The number itself.  Raises `ValueError` when it is outside the limits."""
+    least, greatest = limits
+    if least <= number <= greatest:
+        return number
+    raise ValueError(f"{what} is not from {least} to {greatest}: {number}")
+
+
+def pack(what: str, layout: struct.Struct, *values: int) -> bytes:
+    """The values in their fixed layout.  Raises `ValueError` when one does not fit."""
+    try:
+        return layout.pack(*values)
+    except struct.error as misfit:
+        raise ValueError(f"{what} does not fit its {layout.size} bytes ({misfit}): {values}") from None

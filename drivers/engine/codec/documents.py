@@ -2,148 +2,261 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
 import re
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 from ...types import Format, SessionInfo
-from .corrupt import CorruptValue
+from .corrupt import I64, U64, CorruptValue
 
-FORMAT_FIELDS = (
-    "Name",
-    "UUID",
-    "Storage",
-    "StorageClass",
-    "Tiers",
-    "Bucket",
-    "AccessKey",
-    "SecretKey",
-    "SessionToken",
-    "BlockSize",
-    "Compression",
-    "Shards",
-    "HashPrefix",
-    "Capacity",
-    "Inodes",
-    "EncryptKey",
-    "EncryptAlgo",
-    "KeyEncrypted",
-    "UploadLimit",
-    "DownloadLimit",
-    "TrashDays",
-    "MetaVersion",
-    "MinClientVersion",
-    "MaxClientVersion",
-    "DirStats",
-    "UserGroupQuota",
-    "EnableACL",
-    "RangerRestUrl",
-    "RangerService",
-    "ChangeLog",
-    "ChangeLogMaxAge",
-    "ChangeLogMaxLines",
-    "KerbConf",
-)
-"""The known settings in the order in which they are stored (S5.7)."""
-
-ALWAYS: dict[str, Any] = {
+SETTINGS: dict[str, Any] = {
     "Name": "",
     "UUID": "",
     "Storage": "",
-    "Tiers": None,
+    "StorageClass": "",
+    "Tiers": {},
     "Bucket": "",
+    "AccessKey": "",
+    "SecretKey": "",
+    "SessionToken": "",
     "BlockSize": 0,
     "Compression": "",
+    "Shards": 0,
+    "HashPrefix": False,
+    "Capacity": 0,
+    "Inodes": 0,
+    "EncryptKey": "",
+    "EncryptAlgo": "",
+    "KeyEncrypted": False,
+    "UploadLimit": 0,
+    "DownloadLimit": 0,
     "TrashDays": 0,
+    "MetaVersion": 0,
+    "MinClientVersion": "",
+    "MaxClientVersion": "",
+    "DirStats": False,
+    "UserGroupQuota": False,
     "EnableACL": False,
+    "RangerRestUrl": "",
+    "RangerService": "",
+    "ChangeLog": False,
+    "ChangeLogMaxAge": 0,
+    "ChangeLogMaxLines": 0,
+    "KerbConf": "",
 }
-"""What is stored of a setting that is written even when it has no value."""
+"""The zero of each known setting, in the order in which they are stored (S5.7)."""
 
-ESCAPED = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-SESSION_FIELDS = ("Version", "HostName", "IPAddrs", "MountPoint", "MountTime", "ProcessID")
+FORMAT_FIELDS = tuple(SETTINGS)
+"""The names of the known settings, in the order in which they are stored."""
+
+ALWAYS = {"Name", "UUID", "Storage", "Tiers", "Bucket", "BlockSize", "TrashDays", "EnableACL"}
+"""The settings that are stored even when they are zero."""
+
+TIER: dict[str, Any] = {"ID": 0, "StorageClass": "", "Tag": ""}
+"""The zero of each field of a storage tier."""
+
+SESSION: dict[str, Any] = {
+    "Version": "",
+    "HostName": "",
+    "IPAddrs": [],
+    "MountPoint": "",
+    "MountTime": "",
+    "ProcessID": 0,
+}
+"""The zero of each field of a session's info, in the order in which they are stored (L3.3)."""
+
+NO_TIME = "0001-01-01T00:00:00Z"
+"""How the absence of a mount time is stored and shown."""
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+VERSION = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))?(?:\.(\d{1,20}))?", re.ASCII)
+SURROGATE = re.compile("[\ud800-\udfff]")
+REPLACEMENT = "\ufffd"
+ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
-def _go(text: str) -> str:
-    """JSON text as Go writes it: some characters that need no escape get one."""
-    return re.sub("[<>&\u2028\u2029]", lambda found: ESCAPED[found[0]], text)
+# -- JSON as Go reads and writes it ------------------------------------------------------------------
 
 
-def _object(what: str, value: bytes) -> dict[str, Any]:
+def _escape(found: re.Match[str]) -> str:
+    """The escape of one character: bytes that are no text become U+FFFD."""
+    code = ord(found[0])
+    return f"\\u{0xFFFD if 0xD800 <= code <= 0xDFFF else code:04x}"
+
+
+def _text(document: dict[str, Any], **layout: Any) -> bytes:
+    """JSON text with the escapes of Go: some characters that need none get one."""
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, **layout)
+    return ESCAPED.sub(_escape, text).encode()
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
+
+
+def _document(what: str, value: bytes) -> Any:
+    """The document in JSON text, in which what is no text counts as U+FFFD."""
+    text = SURROGATE.sub(REPLACEMENT, value.decode("utf-8", "surrogateescape"))
     try:
-        document = json.loads(value)
-    except ValueError as error:
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if "\\u" in text:  # which may have spelled half a surrogate pair
+            document = json.loads(SURROGATE.sub(REPLACEMENT, json.dumps(document, ensure_ascii=False)))
+    except (ValueError, RecursionError) as error:
         raise CorruptValue(f"{what} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise CorruptValue(f"{what} is not a JSON object")
     return document
 
 
+def _known(what: str, fields: Iterable[tuple[str, Any]], zeros: dict[str, Any]) -> dict[str, Any]:
+    """The fields that are there: a known one is known in any case, and null is its absence.
+
+    Raises `CorruptValue` when a known field is of another kind than its zero.
+    """
+    names = {name.lower(): name for name in zeros}
+    found = {}
+    for spelled, value in fields:
+        name = names.get(spelled.lower())
+        if name is None:
+            found[spelled] = value
+        elif value is not None:
+            _require_kind(f"{name} of {what}", value, zeros[name])
+            found[name] = value
+    return found
+
+
+def _require_kind(what: str, value: Any, zero: Any) -> None:
+    kind = type(zero)
+    if not isinstance(value, kind) or isinstance(value, bool) != isinstance(zero, bool):
+        raise CorruptValue(f"{what} is not of the kind {kind.__name__}")
+    if kind is int and not I64[0] <= value <= U64[1]:
+        raise CorruptValue(f"{what} does not fit 64 bits")
+
+
+# -- the settings ------------------------------------------------------------------------------------
+
+
+def _settings(fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    settings = _known("the setting", fields, SETTINGS)
+    if "Tiers" in settings:
+        settings["Tiers"] = {id: _tier(id, settings["Tiers"][id]) for id in sorted(settings["Tiers"])}
+    return settings
+
+
+def _tier(id: str, tier: Any) -> dict[str, Any]:
+    what = f"tier {id} of the setting"
+    _require_kind(what, tier, {})
+    return TIER | _known(what, tier.items(), TIER)
+
+
 def encode_format(format: Format) -> bytes:
-    """The settings as stored: a field a line in the known order, unknown fields last.  Source: S5.7."""
+    """The settings as stored: a field a line in the known order, unknown fields last.
+
+    Raises `ValueError` for a known field of the wrong kind.  Source: S5.7, S9.4.12.
+    """
+    given = _settings(format.items())
     fields = {}
-    for name in FORMAT_FIELDS:
-        if format.get(name):
-            fields[name] = format[name]
-        elif name in ALWAYS:
-            fields[name] = ALWAYS[name]
-    fields |= {name: value for name, value in format.items() if name not in FORMAT_FIELDS}
-    text = json.dumps(fields, indent=0, ensure_ascii=False)
-    return _go(text).encode("utf-8", "surrogateescape")
+    for name, zero in SETTINGS.items():
+        if name == "Tiers":
+            fields[name] = given.get(name)
+        elif given.get(name) or name in ALWAYS:
+            fields[name] = given.get(name, zero)
+    unknown = {name: value for name, value in given.items() if name not in SETTINGS}
+    return _text(fields | unknown, indent=0)
 
 
 def decode_format(value: bytes) -> Format:
-    """The settings, unknown fields too; a field that is null counts as absent.  Raises `CorruptValue`."""
-    document = _object("the setting", value)
-    return Format({name: field for name, field in document.items() if field is not None})
+    """The settings, unknown fields too; a known field that is null counts as absent.
+
+    Raises `CorruptValue` for what is no JSON object, or has a known field of the wrong kind.  Source: S5.7.
+    """
+    document = _document("the setting", value)
+    if not isinstance(document, dict):
+        raise CorruptValue("the setting is not a JSON object")
+    return Format(_settings(document.items()))
 
 
 def with_default_tiers(format: Format) -> Format:
-    """The settings as a client uses them: at least tier 0, with the storage class (N1.3)."""
-    tiers = format.get("Tiers") or {"0": {"ID": 0, "StorageClass": format.get("StorageClass", ""), "Tag": ""}}
+    """The settings as a client uses them: without tiers, there is tier 0 with the storage class (N1.3)."""
+    tiers = format.get("Tiers")
+    if tiers is None:
+        tiers = {"0": TIER | {"StorageClass": format.get("StorageClass") or ""}}
     known = {**format, "Tiers": tiers}
     ordered = {name: known[name] for name in FORMAT_FIELDS if name in known}
     return Format({**ordered, **known})
 
 
+# -- sessions ----------------------------------------------------------------------------------------
+
+
 def encode_session_info(info: SessionInfo) -> bytes:
-    """What a session says of itself, as stored.  Source: S2.12."""
-    values = (info.version, info.host, info.ip_addrs, info.mount_point, info.mount_time, info.pid)
-    fields = dict(zip(SESSION_FIELDS, values, strict=True))
+    """What a session says of itself, as stored.  Raises `ValueError` for a bad mount time.  Source: S2.12."""
+    mount_time = info.mount_time or NO_TIME
+    _require_time(mount_time)
+    values = (info.version, info.host, info.ip_addrs, info.mount_point, mount_time, info.pid)
+    fields = dict(zip(SESSION, values, strict=True))
     if not info.ip_addrs:
         del fields["IPAddrs"]
-    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-    return _go(text).encode("utf-8", "replace")
+    return _text(fields, separators=(",", ":"))
 
 
-def decode_session_info(value: bytes) -> SessionInfo:
-    """What a session says of itself; unknown fields are ignored.  Raises `CorruptValue`."""
-    document = _object("a session's info", value)
-    info = SessionInfo()
-    kinds: tuple[type, ...] = (str, str, list, str, str, int)
-    names = ("version", "host", "ip_addrs", "mount_point", "mount_time", "pid")
-    for field, name, kind in zip(SESSION_FIELDS, names, kinds, strict=True):
-        found = document.get(field)
-        if found is None:
-            continue
-        if not isinstance(found, kind):
-            raise CorruptValue(f"{field} of a session's info is not a {kind.__name__}")
-        setattr(info, name, found)
-    return info
+def decode_session_info(value: bytes | None) -> SessionInfo:
+    """What a session says of itself; unknown fields are ignored, an absent info says nothing.
+
+    Raises `CorruptValue`.  Source: S2.12, L3.11.
+    """
+    document = {} if value is None else _document("a session's info", value)
+    if document is None:
+        document = {}
+    if not isinstance(document, dict):
+        raise CorruptValue("a session's info is not a JSON object")
+    fields = SESSION | {"MountTime": NO_TIME} | _known("a session's info", document.items(), SESSION)
+    _require_time(fields["MountTime"])
+    addresses = ["" if address is None else address for address in fields["IPAddrs"]]
+    for address in addresses:
+        _require_kind("an address in a session's info", address, "")
+    return SessionInfo(
+        version=fields["Version"],
+        host=fields["HostName"],
+        ip_addrs=addresses,
+        mount_point=fields["MountPoint"],
+        mount_time=fields["MountTime"],
+        pid=fields["ProcessID"],
+    )
+
+
+def _require_time(text: str) -> None:
+    try:
+        if RFC3339.fullmatch(text):
+            datetime.datetime.fromisoformat(text)
+            return
+    except ValueError:
+        pass  # of the form of a time, but none
+    raise CorruptValue(f"the mount time of a session is not a time of RFC 3339: {text[:40]!r}")
+
+
+# -- versions ----------------------------------------------------------------------------------------
 
 
 def compare_versions(left: str, right: str) -> int:
     """-1, 0 or 1 as one version is lower than, equal to or higher than the other.
 
+    A version with a pre-release part is lower than the one without; a build part does not count.
     Raises `ValueError` for what is no version.  Source: S5.7.1.
     """
     a, b = _version(left), _version(right)
     return (a > b) - (a < b)
 
 
-def _version(text: str) -> tuple[tuple[int, ...], bool, str]:
+def _version(text: str) -> tuple[list[int], bool, str]:
     numbers, _, before = text.partition("+")[0].partition("-")
-    try:
-        parts = tuple(int(part) for part in numbers.split("."))
-    except ValueError:
-        raise ValueError(f"{text!r} is not a version") from None
-    return (*parts, 0, 0)[:3], not before, before
+    found = VERSION.fullmatch(numbers)
+    if not found:
+        raise ValueError(f"{text!r} is not a version: it takes the form 1.2.3 or 1.2.3-beta1")
+    return [int(part or 0) for part in found.groups()], not before, before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from ...types import Quota, Rule
-from .corrupt import CorruptValue, decimal, require_length
+from .corrupt import I64, CorruptValue, decimal, pack, require_length, require_within
 
 QUOTA = struct.Struct(">qq")
 RULE_HEAD = struct.Struct(">HHHH")
@@ -14,15 +14,15 @@ NAMED = struct.Struct(">IH")
 
 
 def encode_counter(value: int) -> bytes:
-    """A counter as stored.  Source: S1.2."""
-    return b"%d" % value
+    """A counter as stored.  Raises `ValueError` unless it is signed of 64 bits.  Source: S1.2."""
+    return b"%d" % require_within("a counter", value, I64)
 
 
 def decode_counter(value: bytes | int | None) -> int:
     """The value of a counter; an absent one is 0.  Raises `CorruptValue`.  Source: S1.2."""
     if value is None:
         return 0
-    return value if isinstance(value, int) else decimal("a counter", value)
+    return value if isinstance(value, int) else decimal("a counter", value, I64)
 
 
 def usable_ids(reserved: int, count: int) -> range:
@@ -31,24 +31,28 @@ def usable_ids(reserved: int, count: int) -> range:
 
 
 def encode_quota(quota: Quota) -> bytes:
-    """The limits of a quota, 16 bytes; usage is kept elsewhere.  Source: S2.8."""
-    return QUOTA.pack(quota.max_space, quota.max_inodes)
+    """The limits of a quota, 16 bytes; usage is kept elsewhere.
+
+    Raises `ValueError` unless both are signed of 64 bits.  Source: S2.8.
+    """
+    return pack("a quota", QUOTA, quota.max_space, quota.max_inodes)
 
 
 def decode_quota(value: bytes) -> Quota:
-    """The limits of a quota; an empty value limits to (0, 0).  Raises `CorruptValue`.  Source: S2.8."""
-    if not value:
-        return Quota(0, 0)
+    """The limits of a quota.  Raises `CorruptValue`, for an empty value too (S1.8).  Source: S2.8."""
     require_length("a quota", value, QUOTA.size)
     return Quota(*QUOTA.unpack(value))
 
 
 def encode_rule(rule: Rule) -> bytes:
-    """An ACL rule, 16 bytes and 6 for each named entry.  Source: S2.11."""
-    parts = [RULE_HEAD.pack(rule.owner, rule.group, rule.mask, rule.other)]
+    """An ACL rule, 16 bytes and 6 for each named entry.
+
+    Raises `ValueError` unless permissions are unsigned of 16 bits and ids of 32.  Source: S2.11.
+    """
+    parts = [pack("an ACL rule", RULE_HEAD, rule.owner, rule.group, rule.mask, rule.other)]
     for named in (rule.users, rule.groups):
         parts.append(COUNT.pack(len(named)))
-        parts += [NAMED.pack(id, permissions) for id, permissions in named]
+        parts += [pack("a named ACL entry", NAMED, id, permissions) for id, permissions in named]
     return b"".join(parts)
 
 
@@ -70,7 +74,7 @@ def _named(value: bytes, at: int) -> tuple[list[tuple[int, int]], int]:
     if count * NAMED.size > len(value) - at:
         raise CorruptValue(f"an ACL rule of {len(value)} bytes cannot hold {count} named entries")
     end = at + count * NAMED.size
-    return [(id, permissions) for id, permissions in NAMED.iter_unpack(value[at:end])], end
+    return list(NAMED.iter_unpack(value[at:end])), end
 
 
 def _crc_table() -> list[int]:

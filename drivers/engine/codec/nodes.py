@@ -6,7 +6,7 @@ import datetime
 import struct
 
 from ...types import MAX_NAME, Attr
-from .corrupt import CorruptValue, require_length
+from .corrupt import CorruptValue, pack, require_length, require_within
 
 HEAD = struct.Struct(">BHIIqIqIqIIQI")
 """Flags, type and mode, uid, gid, three times, nlink, length, rdev."""
@@ -17,6 +17,9 @@ ENTRY = struct.Struct(">BQ")
 PAD = b"\0"
 """One zero byte ends every attribute blob (S2.2.1)."""
 
+MODE = (0, 0xFFFF)
+TYPE = (0, 15)
+BYTE = (0, 255)
 BLOCK = 4096
 HOUR = "%Y-%m-%d-%H"
 
@@ -24,30 +27,31 @@ HOUR = "%Y-%m-%d-%H"
 def encode_attr(attr: Attr) -> bytes:
     """The blob of a node's attributes: 72 bytes, 73 with a tier, 80 with ACLs, 81 with both.
 
-    A mode is cut to its 12 bits.  Raises `ValueError` for another field out of range.  Source: S2.2.
+    A mode is cut to its 12 bits.  Raises `ValueError` for a field out of the range of its bytes.
+    Source: S2.2.
     """
-    try:
-        blob = HEAD.pack(
-            attr.flags,
-            attr.type << 12 | attr.mode & 0xFFF,
-            attr.uid,
-            attr.gid,
-            *attr.atime,
-            *attr.mtime,
-            *attr.ctime,
-            attr.nlink,
-            attr.length,
-            attr.rdev,
-        ) + PARENT.pack(attr.parent)
-        tier = bytes([attr.tier]) if attr.tier else b""
-        acls = ACLS.pack(attr.access_acl, attr.default_acl)
-    except (struct.error, ValueError) as out_of_range:
-        raise ValueError(f"an attribute is out of range: {out_of_range}") from None
+    mode = require_within("a mode", attr.mode, MODE) & 0xFFF
+    blob = pack(
+        "an attribute",
+        HEAD,
+        attr.flags,
+        require_within("a type", attr.type, TYPE) << 12 | mode,
+        attr.uid,
+        attr.gid,
+        *attr.atime,
+        *attr.mtime,
+        *attr.ctime,
+        attr.nlink,
+        attr.length,
+        attr.rdev,
+    ) + pack("a parent", PARENT, attr.parent)
+    tier = bytes([require_within("a tier", attr.tier, BYTE)]) if attr.tier else b""
     if not attr.access_acl and not attr.default_acl:
         return blob + tier + PAD
+    acls = pack("a pair of ACL ids", ACLS, attr.access_acl, attr.default_acl)
     if (attr.access_acl + attr.default_acl) & 0xFFFFFFFF == 0:
         # Room is made for ids whose 32-bit sum is zero, but they are not written (S2.2.5).
-        return (blob + tier).ljust(len(blob) + len(tier) + ACLS.size, PAD) + PAD
+        return blob + tier + PAD * len(acls) + PAD
     return blob + acls + tier + PAD
 
 
@@ -57,7 +61,7 @@ def decode_attr(blob: bytes) -> Attr:
     Raises `CorruptValue` when it ends before its fixed fields do.  Source: S2.2.2, S2.2.4.
     """
     if len(blob) < HEAD.size:
-        raise CorruptValue(f"an attribute blob has {len(blob)} bytes, not {HEAD.size} at least")
+        raise CorruptValue(f"an attribute blob has {len(blob)} bytes, not at least {HEAD.size}")
     flags, kind, uid, gid, at, atn, mt, mtn, ct, ctn, nlink, length, rdev = HEAD.unpack_from(blob)
     attr = Attr(
         flags, kind >> 12, kind & 0xFFF, uid, gid, rdev, (at, atn), (mt, mtn), (ct, ctn), nlink, length
@@ -75,8 +79,11 @@ def decode_attr(blob: bytes) -> Attr:
 
 
 def encode_entry(type: int, inode: int) -> bytes:
-    """The value of a directory entry, 9 bytes.  Source: S2.3."""
-    return ENTRY.pack(type, inode)
+    """The value of a directory entry, 9 bytes.
+
+    Raises `ValueError` unless the type is unsigned of 8 bits and the inode of 64.  Source: S2.3.
+    """
+    return pack("a directory entry", ENTRY, type, inode)
 
 
 def decode_entry(value: bytes) -> tuple[int, int]:
@@ -97,14 +104,19 @@ def trash_name(parent: int, inode: int, name: bytes) -> bytes:
 
 
 def hour_name(seconds: int) -> bytes:
-    """The name of the trash directory of a time, in UTC.  Source: S3.9."""
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime(HOUR).encode()
+    """The name of the trash directory of a time (seconds since the epoch), in UTC.  Source: S3.9."""
+    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    # strftime does not pad years before 1000
+    return moment.isoformat()[:13].replace("T", "-").encode()
 
 
 def parse_hour_name(name: bytes) -> int:
     """The first second of the hour that a trash directory is named for.  Raises `CorruptValue`."""
     try:
         hour = datetime.datetime.strptime(name.decode("ascii"), HOUR)
+        seconds = int(hour.replace(tzinfo=datetime.UTC).timestamp())
     except ValueError:
-        raise CorruptValue(f"{name!r} is not the name of a trash directory (YYYY-MM-DD-HH)") from None
-    return int(hour.replace(tzinfo=datetime.UTC).timestamp())
+        seconds = None
+    if seconds is None or hour_name(seconds) != name:
+        raise CorruptValue(f"{name[:40]!r} is not the name of a trash directory (YYYY-MM-DD-HH)")
+    return seconds

@@ -6,15 +6,30 @@ import struct
 from collections.abc import Sequence
 
 from ...types import Slice
-from .corrupt import CorruptValue, decimal, require_length, require_multiple
+from .corrupt import (
+    I64,
+    U32,
+    U64,
+    CorruptValue,
+    decimal,
+    pack,
+    require_length,
+    require_multiple,
+    require_within,
+)
 
 RECORD = struct.Struct(">IQIII")
 DELAYED = struct.Struct(">QI")
+LEGACY_LENGTH = 1 << 30
+"""What is assumed of a deleted file whose length an old client did not note (S1.5)."""
 
 
 def encode_slice(slice: Slice) -> bytes:
-    """One record of a chunk's list, 24 bytes.  Source: S2.4."""
-    return RECORD.pack(slice.pos, slice.id, slice.size, slice.off, slice.len)
+    """One record of a chunk's list, 24 bytes.
+
+    Raises `ValueError` unless `id` is unsigned of 64 bits and the others of 32.  Source: S2.4.
+    """
+    return pack("a slice record", RECORD, slice.pos, slice.id, slice.size, slice.off, slice.len)
 
 
 def decode_slice(record: bytes) -> Slice:
@@ -34,21 +49,29 @@ def decode_slices(records: Sequence[bytes]) -> list[Slice]:
 
 
 def slice_ref_field(id: int, size: int) -> bytes:
-    """The field of `sliceRef` that counts a slice's references less one.  Source: S2.6."""
-    return b"k%d_%d" % (id, size)
+    """The field of `sliceRef` that counts a slice's references less one.
+
+    `size` is that of the whole slice object, in bytes.  Raises `ValueError`.  Source: S2.6.
+    """
+    return b"k%d_%d" % (require_within("a slice id", id, U64), require_within("a slice size", size, U32))
 
 
 def parse_slice_ref_field(field: bytes) -> tuple[int, int]:
     """The id and size (bytes) in a field of `sliceRef`.  Raises `CorruptValue`."""
     id, separator, size = field[1:].partition(b"_")
     if field[:1] != b"k" or not separator:
-        raise CorruptValue(f"a slice reference is not of the form kID_SIZE: {field!r}")
-    return decimal("a slice id", id), decimal("a slice size", size)
+        raise CorruptValue(f"a slice reference is not of the form kID_SIZE: {field[:40]!r}")
+    return decimal("a slice id", id, U64), decimal("a slice size", size, U32)
 
 
 def encode_delayed_slices(slices: Sequence[tuple[int, int]]) -> bytes:
-    """The value of `delSlices` for slices given as (id, size in bytes).  Source: S2.7."""
-    return b"".join(DELAYED.pack(id, size) for id, size in slices)
+    """The value of `delSlices` for slices given as (id, size in bytes): 12 bytes each.
+
+    Raises `ValueError` when there are none, or one does not fit.  Source: S2.7.
+    """
+    if not slices:
+        raise ValueError("a list of delayed slices is never stored empty")
+    return b"".join(pack("a delayed slice", DELAYED, id, size) for id, size in slices)
 
 
 def decode_delayed_slices(value: bytes) -> list[tuple[int, int]]:
@@ -56,25 +79,34 @@ def decode_delayed_slices(value: bytes) -> list[tuple[int, int]]:
     if not value:
         raise CorruptValue("a list of delayed slices is empty")
     require_multiple("a list of delayed slices", value, DELAYED.size)
-    return [(id, size) for id, size in DELAYED.iter_unpack(value)]
+    return list(DELAYED.iter_unpack(value))
 
 
 def delayed_slices_field(id: int, seconds: int) -> bytes:
-    """The field of `delSlices`: the slice that replaced the others, and when.  Source: S1.3."""
-    return b"%d_%d" % (id, seconds)
+    """The field of `delSlices`: the slice that replaced the others, and when.
+
+    Raises `ValueError`.  Source: S1.3.
+    """
+    return b"%d_%d" % (require_within("a slice id", id, U64), require_within("a time", seconds, I64))
 
 
 def parse_delayed_slices_field(field: bytes) -> tuple[int, int]:
     """The id and time (seconds) in a field of `delSlices`.  Raises `CorruptValue`."""
     id, separator, seconds = field.partition(b"_")
     if not separator:
-        raise CorruptValue(f"a field of delSlices is not of the form ID_SECONDS: {field!r}")
-    return decimal("a slice id", id), decimal("a time", seconds)
+        raise CorruptValue(f"a field of delSlices is not of the form ID_SECONDS: {field[:40]!r}")
+    return decimal("a slice id", id, U64), decimal("a time", seconds, I64)
 
 
 def delfile_member(inode: int, length: int) -> bytes:
-    """The member of `delfiles` for a file whose data has to go; length in bytes.  Source: S1.4."""
-    return b"%d:%d" % (inode, length)
+    """The member of `delfiles` for a file whose data has to go; length in bytes.
+
+    A length is unsigned, but written as the signed number of the same 64 bits.  Raises `ValueError`.
+    Source: S1.4.
+    """
+    require_within("an inode", inode, U64)
+    require_within("a length", length, U64)
+    return b"%d:%d" % (inode, length if length < 1 << 63 else length - (1 << 64))
 
 
 def parse_delfile_member(member: bytes) -> tuple[int, int]:
@@ -83,7 +115,8 @@ def parse_delfile_member(member: bytes) -> tuple[int, int]:
     Raises `CorruptValue`.
     """
     parts = member.split(b":")
-    inode = decimal("an inode", parts[0])
-    if len(parts) == 2:
-        return inode, decimal("a length", parts[1])
-    return inode, decimal("a length", parts[2]) if len(parts) > 2 else 1 << 30
+    inode = decimal("an inode", parts[0], U64)
+    if len(parts) == 1:
+        return inode, LEGACY_LENGTH
+    length = parts[1] if len(parts) == 2 else parts[2]
+    return inode, decimal("a length", length, I64) % (1 << 64)
