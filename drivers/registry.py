@@ -8,6 +8,7 @@ An entry point of the group `metaparity.drivers` names an object of type `Driver
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -75,7 +76,9 @@ def driver(name: str) -> Driver:
     module, separator, attribute = name.partition(":")
     if separator:
         return _driver_at(module, attribute)
-    raise UnknownDriver(f"unknown driver {name!r}; installed drivers: {', '.join(drivers()) or 'none'}")
+    near = difflib.get_close_matches(name, drivers(), n=1)
+    hint = f"did you mean {near[0]}" if near else f"choose from {', '.join(drivers())}"
+    raise UnknownDriver(f"unknown driver {name!r}: {hint}, or name an object as package.module:OBJECT")
 
 
 def _driver_at(module: str, attribute: str) -> Driver:

@@ -10,16 +10,15 @@ from importlib import import_module
 from typing import Any
 
 from metaparity.drivers.api import Engine
-from metaparity.drivers.engine import codec, permissions
+from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.core import Core
-from metaparity.drivers.engine.directories import Handle
 from metaparity.drivers.engine.files import Files
 from metaparity.drivers.engine.renaming import Place, Renaming
-from metaparity.drivers.engine.scripts import Scripts
 from metaparity.drivers.engine.store import Command, Transaction
+from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
-from metaparity.drivers.types import AclType, Attr, Config, Context, Entry, RenameFlag, Time
+from metaparity.drivers.types import ROOT, Attr, Config, Context, Node, RenameFlag, Time
 
 EXHIBITS: dict[str, str] = {}
 """The name of each broken driver in this module, and the clause that must catch it."""
@@ -53,23 +52,20 @@ def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) ->
 sound_apply = Change.apply
 sound_enter = Renaming._enter
 sound_lose_name = Files.lose_name
-sound_page = Handle.page
 sound_rename = Renaming.rename
 sound_encode = codec.encode_attr
 
 
-def change_always(self: Change) -> Attr | None:
-    self.changed = True
-    return sound_apply(self)
+def group_of_caller(ctx: Context, parent: Attr) -> int:
+    return ctx.gid
 
 
-def enter_without_parent(
-    self: Renaming, tx: Transaction, origin: Place, attr: Attr, place: Place
-) -> None:
-    before = attr.parent
-    sound_enter(self, tx, origin, attr, place)
-    attr.parent = before
-    tx.queue(self.set_attr(origin.inode, attr))
+def never(*args: Any, **kwargs: Any) -> bool:
+    return False
+
+
+def nothing(*args: Any, **kwargs: Any) -> None:
+    return None
 
 
 def keep_nlink(
@@ -87,31 +83,30 @@ def keep_nlink(
     return sound_lose_name(self, tx, trash, parent, name, inode, node, now)
 
 
-def page_without_its_last(self: Handle, offset: int) -> list[Entry]:
-    return sound_page(self, offset)[:-1]
+def rename_over_anything(
+    self: Renaming,
+    src_parent: int,
+    src_name: bytes,
+    dst_parent: int,
+    dst_name: bytes,
+    flags: RenameFlag = RenameFlag(0),
+    *,
+    ctx: Context = ROOT,
+) -> Node:
+    ignored = RenameFlag(flags & ~RenameFlag.NOREPLACE)
+    return sound_rename(self, src_parent, src_name, dst_parent, dst_name, ignored, ctx=ctx)
 
 
-def rename_over_anything(self: Renaming, *args: Any, **kwargs: Any) -> Any:
-    names = [RenameFlag(flag & ~RenameFlag.NOREPLACE) if isinstance(flag, RenameFlag) else flag for flag in args]
-    if "flags" in kwargs:
-        kwargs["flags"] = RenameFlag(kwargs["flags"] & ~RenameFlag.NOREPLACE)
-    return sound_rename(self, *names, **kwargs)
+def enter_without_parent(self: Renaming, tx: Transaction, origin: Place, attr: Attr, place: Place) -> None:
+    before = attr.parent
+    sound_enter(self, tx, origin, attr, place)
+    attr.parent = before
+    tx.queue(self.set_attr(origin.inode, attr))
 
 
-def group_of_caller(ctx: Context, parent: Attr) -> int:
-    return ctx.gid
-
-
-def never_sticky(ctx: Context, parent: Attr, victim: Attr) -> bool:
-    return False
-
-
-def nothing(*args: Any, **kwargs: Any) -> None:
-    return None
-
-
-def never(*args: Any, **kwargs: Any) -> bool:
-    return False
+def change_always(self: Change) -> Attr | None:
+    self.changed = True
+    return sound_apply(self)
 
 
 def encode_without_pad(attr: Attr) -> bytes:
@@ -120,3 +115,86 @@ def encode_without_pad(attr: Attr) -> bytes:
 
 def count_space_only(self: Core, space: int, inodes: int) -> tuple[Command, ...]:
     return (("INCRBY", self.keys.used_space, space),)
+
+
+def watch_nothing(self: Attempt) -> list[Command]:
+    return []
+
+
+SETGID_IGNORED = broken(
+    "SETGID_IGNORED",
+    "a node made in a setgid directory gets the group of its maker",
+    caught_by="mknod/mode-and-group-follow-umask-and-setgid",
+    target="creation:inherited_gid",
+    wrong=group_of_caller,
+)
+STICKY_BIT_IGNORED = broken(
+    "STICKY_BIT_IGNORED",
+    "anyone who may write a sticky directory may remove the files of others",
+    caught_by="refusal/a-sticky-directory-protects-the-nodes-of-others",
+    target="removal:sticky",
+    wrong=never,
+)
+NAMES_UNCHECKED = broken(
+    "NAMES_UNCHECKED",
+    "a name with a slash becomes an entry",
+    caught_by="names/with-slash-or-nul-are-invalid",
+    target="creation:check_name",
+    wrong=nothing,
+)
+LINKS_NEVER_DROP = broken(
+    "LINKS_NEVER_DROP",
+    "removing one of several names leaves the link count as it was",
+    caught_by="unlink/other-names-keep-the-node",
+    target="files:Files.lose_name",
+    wrong=keep_nlink,
+)
+OPEN_FILES_FORGOTTEN = broken(
+    "OPEN_FILES_FORGOTTEN",
+    "an open file is deleted with its last name",
+    caught_by="unlink/an-open-file-outlives-its-names",
+    target="openfiles:OpenFiles.is_open",
+    wrong=never,
+)
+NOREPLACE_IGNORED = broken(
+    "NOREPLACE_IGNORED",
+    "RENAME_NOREPLACE replaces",
+    caught_by="rename/noreplace-keeps-an-existing-target",
+    target="renaming:Renaming.rename",
+    wrong=rename_over_anything,
+)
+PARENTS_STAY_BEHIND = broken(
+    "PARENTS_STAY_BEHIND",
+    "a node that moves to another directory still names the old one as its parent",
+    caught_by="rename/moves-a-node-of-any-type",
+    target="renaming:Renaming._enter",
+    wrong=enter_without_parent,
+)
+CTIME_ALWAYS_MOVES = broken(
+    "CTIME_ALWAYS_MOVES",
+    "setattr that changes nothing moves ctime",
+    caught_by="setattr/equal-values-change-nothing",
+    target="attributes:Change.apply",
+    wrong=change_always,
+)
+PAD_BYTE_MISSING = broken(
+    "PAD_BYTE_MISSING",
+    "attribute blobs lack the zero byte at their end",
+    caught_by="trace/keys-namespace",
+    target="codec:encode_attr",
+    wrong=encode_without_pad,
+)
+INODES_UNCOUNTED = broken(
+    "INODES_UNCOUNTED",
+    "the volume's inodes are not counted",
+    caught_by="counters/a-node-of-any-type-takes-one-block",
+    target="core:Core.count_usage",
+    wrong=count_space_only,
+)
+UPDATES_LOST = broken(
+    "UPDATES_LOST",
+    "transactions watch no key, so that of two changes at once one is lost",
+    caught_by="concurrency/many-clients-share-one-directory",
+    target="transaction:Attempt._take_watches",
+    wrong=watch_nothing,
+)

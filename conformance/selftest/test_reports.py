@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -102,8 +103,8 @@ ANY_RESULTS = st.builds(
 )
 
 
-def example(*, complete: bool = True, text: str = "A name that exists is kept.") -> Results:
-    """A run of two drivers with one failure and one difference."""
+def example(*, complete: bool = True, text: str = "A name that exists is kept.", word: str = "b") -> Results:
+    """A run of two drivers with one failure and one difference; `word` is wherever a name may stand."""
     rerun = "metaparity run --only rename/keeps"
     failure = Failure(
         *("test_keeps[b]", "call", f"rename({text})", "EEXIST", text),
@@ -112,14 +113,14 @@ def example(*, complete: bool = True, text: str = "A name that exists is kept.")
     clause = ("rename/keeps", text, "N16.5", "namespace")
     records = (
         Record(*clause, "a", Verdict.PASSED, 3, 0.25, None, rerun, ()),
-        Record(*clause, "b", Verdict.FAILED, 3, 0.5, text, rerun, (failure,)),
+        Record(*clause, word, Verdict.FAILED, 3, 0.5, text, rerun, (failure,)),
     )
-    differences = (Difference("rename/keeps", "test_keeps", "a", "b", text, "EEXIST", text, rerun),)
-    server = Server("local", "redis", "7.0.15", "", (PassedOver("container", text),))
-    drivers = tuple(DriverInfo(name, text, ("namespace", "volume")) for name in "ab")
+    differences = (Difference("rename/keeps", "test_keeps", "a", word, text, "EEXIST", text, rerun),)
+    server = Server("local", "redis", "7.0.15", "" if word == "b" else word, (PassedOver("container", text),))
+    drivers = tuple(DriverInfo(name, text, ("namespace", word)) for name in ("a", word))
     command = ("metaparity", "run", "--only", text)
     return Results(
-        Header("0.1.0", "2026-01-31T12:00:00Z", "3.11.2", "Linux", command, text, 7, server, drivers),
+        Header(word, "2026-01-31T12:00:00Z", f"3.11.2 {word}", word, command, text, 7, server, drivers),
         records,
         differences,
         Footer(
@@ -348,13 +349,22 @@ def test_the_policy_allows_our_own_scripts_only() -> None:
     assert json.loads(data)["schema"] == results.SCHEMA
 
 
-def test_no_text_becomes_markup() -> None:
-    plain, nasty = Page(render(example())), Page(render(example(text=NASTY)))
-    assert nasty.tags == plain.tags
-    assert nasty.handlers == []
-    assert nasty.scripts[::2] == plain.scripts[::2]
-    assert Results.from_json(json.loads(nasty.scripts[1])) == example(text=NASTY)
-    assert not re.search("[<>&\u2028\u2029\ud800-\udfff]", nasty.scripts[1])
+def agreeing(run: Results) -> Results:
+    """The same run had all clauses passed."""
+    records = tuple(replace(record, verdict=Verdict.PASSED, failures=()) for record in run.records)
+    footer = replace(run.footer, verdict=Conclusion.PARITY, summary=results.summarize(records))
+    return replace(run, records=records, differences=(), footer=footer)
+
+
+@pytest.mark.parametrize("ended", [agreeing, lambda run: run], ids=["parity", "differences"])
+def test_no_text_becomes_markup(ended: Callable[[Results], Results]) -> None:
+    plain, nasty = (ended(run) for run in (example(), example(text=NASTY, word=NASTY)))
+    expected, found = Page(render(plain)), Page(render(nasty))
+    assert found.tags == expected.tags
+    assert found.handlers == []
+    assert found.scripts[::2] == expected.scripts[::2]
+    assert Results.from_json(json.loads(found.scripts[1])) == nasty
+    assert not re.search("[<>&\u2028\u2029\ud800-\udfff]", found.scripts[1])
 
 
 def test_the_script_builds_text_never_markup() -> None:
@@ -369,6 +379,7 @@ def test_an_incomplete_run_says_so_first() -> None:
     order = ["Incomplete run · metaparity", "so far", warning, "About this run"]
     places = [partial.text.index(text) for text in order]
     assert all(one < other for one, other in pairwise(places))
+    assert "a and b agree" in Page(render(agreeing(example()))).text
     assert "agree" not in partial.text.partition("About this run")[0].replace("drivers agree. Run it", "")
 
 

@@ -122,7 +122,15 @@ def test_device_number(fs: Engine, type: FileType) -> None:
     assert fs.getattr(made.inode).rdev == kept
 
 
-@given(type=types, asked=st.integers(0, 0xFFFF), umask=modes, parent_mode=modes, uid=ids, gid=ids, group=ids)
+@given(
+    type=types,
+    asked=st.integers(0, 0xFFFF) | modes.map(lambda mode: mode | 0o2010),
+    umask=st.sampled_from([0, 0o022]) | modes,
+    parent_mode=modes | modes.map(lambda mode: mode | SETGID),
+    uid=ids,
+    gid=ids,
+    group=ids,
+)
 @pytest.mark.parametrize("member", [True, False], ids=["member", "stranger"])
 @pytest.mark.parametrize("checked", [True, False], ids=["checked", "unchecked"])
 @clause("mknod/mode-and-group-follow-umask-and-setgid", source="N12.4 R4 D20", needs="namespace")
@@ -158,6 +166,30 @@ def test_mode_and_group(
     made = volume.fs.mknod(parent, b"x", type, asked, umask, ctx=ctx).attr
     assert made is not None
     assert (made.mode, made.uid, made.gid) == (mode, uid, group if parent_mode & SETGID else gid)
+
+
+@pytest.mark.parametrize(
+    ("type", "ctx", "asked", "given_mode"),
+    [
+        pytest.param(FileType.FILE, Context(5, (5,)), 0o2770, 0o0770, id="executable-by-stranger"),
+        pytest.param(FileType.FILE, Context(5, (5,)), 0o2760, 0o2760, id="not-executable"),
+        pytest.param(FileType.FILE, Context(5, (5, 77)), 0o2770, 0o2770, id="by-member"),
+        pytest.param(FileType.FILE, Context(0, (0,)), 0o2770, 0o2770, id="by-superuser"),
+        pytest.param(FileType.FILE, Context(5, (5,), 1, False), 0o2770, 0o2770, id="kernel-checks"),
+        pytest.param(FileType.FIFO, Context(5, (5,)), 0o2770, 0o0770, id="pipe-by-stranger"),
+        pytest.param(FileType.DIRECTORY, Context(5, (5,)), 0o0770, 0o2770, id="directory"),
+        pytest.param(FileType.FILE, Context(5, (5,)), 0o6770, 0o4770, id="setuid-stays"),
+    ],
+)
+@clause("mknod/a-setgid-directory-gives-and-takes-setgid", source="R4 N12.4 D20", needs="namespace")
+def test_setgid_directory(
+    fs: Engine, volume: Volume, type: FileType, ctx: Context, asked: int, given_mode: int
+) -> None:
+    """Below a setgid directory of group 77, directories are setgid, and a file executable by its group keeps
+    setgid only from a member, the superuser, or where the kernel checks."""
+    parent = volume.dir("d", mode=0o2777, gid=77)
+    attr = fs.getattr(fs.mknod(parent, b"x", type, asked, ctx=ctx).inode)
+    assert (attr.mode, attr.gid) == (given_mode, 77)
 
 
 @clause("mknod/only-skip-trash-is-inherited", source="N12.3", needs="namespace")

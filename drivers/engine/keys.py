@@ -66,7 +66,17 @@ NUMBERED = {
 LEGACY_SESSIONS = b"sessions"
 """The one key that never carries the prefix (S1.1)."""
 
-PATTERNS = [(kind, re.compile(shape.replace(b"%d", rb"(0|[1-9][0-9]*)"))) for kind, shape in NUMBERED.items()]
+SCANNED = {
+    "attr": b"i*",
+    "dentries": b"d[0-9]*",
+    "chunk": b"c*_*",
+    "sustained": b"session[0-9]*",
+    "legacy_slice_ref": b"k*",
+}
+"""What finds all keys of a kind, and others too: a key that a scan answers has to be parsed (S1.6)."""
+
+NUMBER = rb"(0|[1-9][0-9]{0,19})"
+PATTERNS = [(kind, re.compile(shape.replace(b"%d", NUMBER))) for kind, shape in NUMBERED.items()]
 KINDS = {key: kind for kind, key in PLAIN.items()}
 
 
@@ -174,6 +184,19 @@ class Keys:
         """Where old clients counted references of a slice: a string (S1.5)."""
         return b"%sk%d_%d" % (self.prefix, id, size)
 
+    def scan_pattern(self, kind: str) -> bytes:
+        """The SCAN pattern that finds all keys of a kind of `SCANNED` (S1.6)."""
+        return self.prefix + SCANNED[kind]
+
+    def chunks_pattern(self, inode: int) -> bytes:
+        """The SCAN pattern that finds the chunks of one inode (S1.7)."""
+        return b"%sc%d_*" % (self.prefix, inode)
+
+    @property
+    def everything_pattern(self) -> bytes:
+        """The SCAN pattern that finds every key of the volume but the legacy sessions (S1.6)."""
+        return self.prefix + b"*"
+
     def parse(self, key: bytes) -> Key:
         """What a key name says; never raises (S1.6)."""
         if key == LEGACY_SESSIONS:
@@ -185,5 +208,6 @@ class Keys:
             return Key(KINDS[name])
         for kind, pattern in PATTERNS:
             if found := pattern.fullmatch(name):
-                return Key(kind, tuple(int(number) for number in found.groups()))
+                numbers = tuple(map(int, found.groups()))
+                return Key(kind, numbers) if max(numbers) < 1 << 64 else Key("unknown")
         return Key("unknown")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 
 from ..errors import error, refuse_if
 from ..types import (
@@ -21,8 +22,11 @@ from ..types import (
 )
 from . import codec
 from .core import Core, clock, later_by, optional_attr, type_only
+from .database import FAILURES
 from .scripts import LOOKUP, RESOLVE, Scripts
 from .store import Store, Transaction
+
+log = logging.getLogger(__name__)
 
 PIB = 1 << 50
 MAX_TARGETS = 10000
@@ -137,10 +141,7 @@ class Lookup(Core):
         return target
 
     def statfs(self, inode: int = 0, *, ctx: Context = ROOT) -> StatFS:
-        space, inodes = (
-            max(codec.decode_counter(value), 0)
-            for value in self.db.read(("GET", self.keys.used_space), ("GET", self.keys.total_inodes))
-        )
+        space, inodes = (max(value, 0) for value in self._volume_usage())
         total = max(self.format.capacity, space) if self.format.capacity else PIB
         if not self.format.capacity:
             while total * 8 < space * 10:
@@ -152,6 +153,16 @@ class Lookup(Core):
             while inodes > 4 * free:
                 free *= 2
         return StatFS(total, total - space, inodes, free)
+
+    def _volume_usage(self) -> tuple[int, int]:
+        """Bytes and inodes in use: as the server says, or as last known when it cannot say (N3.1)."""
+        try:
+            values = self.db.read(("GET", self.keys.used_space), ("GET", self.keys.total_inodes))
+            space, inodes = map(codec.decode_counter, values)
+        except FAILURES as failure:
+            log.warning("the usage of the volume cannot be read: %s", failure)
+            return self.usage.space, self.usage.inodes
+        return space, inodes
 
     def touch_atime(self, inode: int, attr: Attr) -> None:
         """Stamp an access if the client's atime mode asks for it; failures are ignored (R14)."""

@@ -117,7 +117,7 @@ def _document(what: str, value: bytes) -> Any:
 def _known(what: str, fields: Iterable[tuple[str, Any]], zeros: dict[str, Any]) -> dict[str, Any]:
     """The fields that are there: a known one is known in any case, and null is its absence.
 
-    Raises `CorruptValue` when a known field is of another kind than its zero.
+    Raises `ValueError` when a known field is of another kind than its zero.
     """
     names = {name.lower(): name for name in zeros}
     found = {}
@@ -134,9 +134,9 @@ def _known(what: str, fields: Iterable[tuple[str, Any]], zeros: dict[str, Any]) 
 def _require_kind(what: str, value: Any, zero: Any) -> None:
     kind = type(zero)
     if not isinstance(value, kind) or isinstance(value, bool) != isinstance(zero, bool):
-        raise CorruptValue(f"{what} is not of the kind {kind.__name__}")
+        raise ValueError(f"{what} is not of the kind {kind.__name__}")
     if kind is int and not I64[0] <= value <= U64[1]:
-        raise CorruptValue(f"{what} does not fit 64 bits")
+        raise ValueError(f"{what} does not fit 64 bits")
 
 
 # -- the settings ------------------------------------------------------------------------------------
@@ -179,7 +179,10 @@ def decode_format(value: bytes) -> Format:
     document = _document("the setting", value)
     if not isinstance(document, dict):
         raise CorruptValue("the setting is not a JSON object")
-    return Format(_settings(document.items()))
+    try:
+        return Format(_settings(document.items()))
+    except ValueError as misfit:
+        raise CorruptValue(str(misfit)) from None
 
 
 def with_default_tiers(format: Format) -> Format:
@@ -211,12 +214,20 @@ def decode_session_info(value: bytes | None) -> SessionInfo:
 
     Raises `CorruptValue`.  Source: S2.12, L3.11.
     """
-    document = {} if value is None else _document("a session's info", value)
+    document = None if value is None else _document("a session's info", value)
     if document is None:
         document = {}
     if not isinstance(document, dict):
         raise CorruptValue("a session's info is not a JSON object")
-    fields = SESSION | {"MountTime": NO_TIME} | _known("a session's info", document.items(), SESSION)
+    try:
+        return _session_info(document)
+    except ValueError as misfit:
+        raise CorruptValue(str(misfit)) from None
+
+
+def _session_info(document: dict[str, Any]) -> SessionInfo:
+    known = _known("a session's info", document.items(), SESSION)
+    fields = SESSION | {"MountTime": NO_TIME} | known
     _require_time(fields["MountTime"])
     addresses = ["" if address is None else address for address in fields["IPAddrs"]]
     for address in addresses:
@@ -232,13 +243,15 @@ def decode_session_info(value: bytes | None) -> SessionInfo:
 
 
 def _require_time(text: str) -> None:
+    if not _is_time(text):
+        raise ValueError(f"the mount time of a session is not a time of RFC 3339: {text[:40]!r}")
+
+
+def _is_time(text: str) -> bool:
     try:
-        if RFC3339.fullmatch(text):
-            datetime.datetime.fromisoformat(text)
-            return
+        return bool(RFC3339.fullmatch(text) and datetime.datetime.fromisoformat(text))
     except ValueError:
-        pass  # of the form of a time, but none
-    raise CorruptValue(f"the mount time of a session is not a time of RFC 3339: {text[:40]!r}")
+        return False
 
 
 # -- versions ----------------------------------------------------------------------------------------

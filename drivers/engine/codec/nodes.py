@@ -22,6 +22,7 @@ TYPE = (0, 15)
 BYTE = (0, 255)
 BLOCK = 4096
 HOUR = "%Y-%m-%d-%H"
+EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
 def encode_attr(attr: Attr) -> bytes:
@@ -113,10 +114,11 @@ def hour_name(seconds: int) -> bytes:
 def parse_hour_name(name: bytes) -> int:
     """The first second of the hour that a trash directory is named for.  Raises `CorruptValue`."""
     try:
-        hour = datetime.datetime.strptime(name.decode("ascii"), HOUR)
-        seconds = int(hour.replace(tzinfo=datetime.UTC).timestamp())
+        hour = datetime.datetime.strptime(name.decode("ascii"), HOUR).replace(tzinfo=datetime.UTC)
     except ValueError:
-        seconds = None
-    if seconds is None or hour_name(seconds) != name:
+        hour = EPOCH
+    seconds = int(hour.timestamp())
+    # strptime is content with fewer digits
+    if hour_name(seconds) != name:
         raise CorruptValue(f"{name[:40]!r} is not the name of a trash directory (YYYY-MM-DD-HH)")
     return seconds

@@ -1,0 +1,40 @@
+"""The spec catches engines that are wrong on purpose."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from metaparity.conformance.museum.breaks import EXHIBITS
+
+SERVER = "local" if shutil.which("redis-server") else "embedded"
+
+
+def test_the_museum_has_at_least_ten_exhibits() -> None:
+    assert len(EXHIBITS) >= 10
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_exhibit_is_caught(exhibit: str, tmp_path: Path) -> None:
+    """The clause goes red on the broken engine; on the sound ones it is part of every run."""
+    completed = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "--pyargs", "metaparity.conformance.spec"),
+            *("--only", EXHIBITS[exhibit], "--server", SERVER, "--report", str(tmp_path), "-q"),
+            *("--driver", f"metaparity.conformance.museum.breaks:{exhibit}", "-p", "no:cacheprovider"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert completed.returncode == 1, completed.stdout + completed.stderr
+    results = json.loads((tmp_path / "results.json").read_text())
+    (record,) = results["records"]
+    assert record["clause"] == EXHIBITS[exhibit]
+    assert record["verdict"] == "failed"
