@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import string
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -54,7 +56,7 @@ QUOTAS = st.builds(Quota, I64, I64)
 DELAYED = st.lists(st.tuples(U64, U32), min_size=1, max_size=5)
 MOUNT_TIMES = st.builds(
     "{:%Y-%m-%dT%H:%M:%S}{}{}".format,
-    st.datetimes(min_value=__import__("datetime").datetime(1000, 1, 1)),
+    st.datetimes(min_value=datetime.datetime(1000, 1, 1)),
     st.sampled_from(["", ".5", ".000000001", ".123456789"]),
     st.sampled_from(["Z", "+00:00", "-11:30"]),
 )
@@ -63,14 +65,14 @@ SESSIONS = st.builds(
 )
 
 
-def pair(parse: Callable[[bytes], Any], build: Callable[..., bytes]) -> tuple[Any, Any]:
-    """The codec of a text with two numbers, which are decoded and encoded as a pair."""
-    return lambda numbers: build(*numbers), parse
+def pair(build: Callable[..., bytes]) -> Callable[[tuple[int, int]], bytes]:
+    """The encoder of two numbers, which a decoder answers as a pair."""
+    return lambda numbers: build(*numbers)
 
 
 CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any], SearchStrategy[Any]]] = {
     "attr": (codec.encode_attr, codec.decode_attr, ATTRS),
-    "entry": (*pair(codec.decode_entry, codec.encode_entry), st.tuples(U8, U64)),
+    "entry": (pair(codec.encode_entry), codec.decode_entry, st.tuples(U8, U64)),
     "slice": (codec.encode_slice, codec.decode_slice, SLICES),
     "plocks": (codec.encode_plocks, codec.decode_plocks, PLOCKS),
     "rule": (codec.encode_rule, codec.decode_rule, RULES),
@@ -78,13 +80,14 @@ CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any], SearchSt
     "delayed-slices": (codec.encode_delayed_slices, codec.decode_delayed_slices, DELAYED),
     "counter": (codec.encode_counter, codec.decode_counter, I64),
     "session": (codec.encode_session_info, codec.decode_session_info, SESSIONS),
-    "slice-ref": (*pair(codec.parse_slice_ref_field, codec.slice_ref_field), st.tuples(U64, U32)),
+    "slice-ref": (pair(codec.slice_ref_field), codec.parse_slice_ref_field, st.tuples(U64, U32)),
     "delayed-field": (
-        *pair(codec.parse_delayed_slices_field, codec.delayed_slices_field),
+        pair(codec.delayed_slices_field),
+        codec.parse_delayed_slices_field,
         st.tuples(U64, I64),
     ),
-    "delfile": (*pair(codec.parse_delfile_member, codec.delfile_member), st.tuples(U64, U64)),
-    "lock-field": (*pair(codec.parse_lock_field, codec.lock_field), st.tuples(U64, U64)),
+    "delfile": (pair(codec.delfile_member), codec.parse_delfile_member, st.tuples(U64, U64)),
+    "lock-field": (pair(codec.lock_field), codec.parse_lock_field, st.tuples(U64, U64)),
     "hour": (
         codec.hour_name,
         codec.parse_hour_name,
@@ -124,10 +127,8 @@ def test_round_trip(name: str, data: st.DataObject) -> None:
 def test_any_bytes(name: str, blob: bytes) -> None:
     """Bytes are decoded or corrupt; a decoder never fails in another way."""
     decode = CODECS[name][1] if name in CODECS else codec.decode_format
-    try:
+    with suppress(codec.CorruptValue):
         decode(blob)
-    except codec.CorruptValue as corrupt:
-        assert str(corrupt)
 
 
 @pytest.mark.parametrize("name", FIXED)
