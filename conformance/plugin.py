@@ -194,6 +194,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    proved = proof(pyfuncitem)
+    if proved is not None:
+        profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, proved[1]))
     try:
         return (yield)
     except (Exception, pytest.fail.Exception) as error:
@@ -219,7 +222,7 @@ def pytest_runtest_makereport(
         "clause": dataclasses.asdict(clause),
         "driver": driver,
         "test": item.nodeid,
-        "pair": re.sub(rf"\[{re.escape(driver)}-?", "[", item.nodeid, count=1).removesuffix("[]"),
+        "pair": pair_of(item, driver),
         "deviated": None,
         "observations": None,
         "finding": None,
@@ -248,6 +251,11 @@ def proof(item: pytest.Item) -> tuple[Clause, str] | None:
     clause = clause_of(item)
     driver = parameters_of(item).get("driver")
     return (clause, driver) if clause is not None and isinstance(driver, str) else None
+
+
+def pair_of(item: pytest.Item, driver: str) -> str:
+    """The node id without the driver: what the same test on another driver has as well."""
+    return re.sub(rf"\[{re.escape(driver)}-?", "[", item.nodeid, count=1).removesuffix("[]")
 
 
 def server_facts(item: pytest.Item) -> dict[str, Any] | None:

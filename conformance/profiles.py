@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import pkgutil
+from importlib import import_module
+
 import pytest
+
+from metaparity import drivers
 
 PROFILES = {"quick": 25, "nightly": 500}
 """Examples for each generated test by profile; `quick` is what a run takes unless told otherwise."""
@@ -11,7 +17,8 @@ PROFILES = {"quick": 25, "nightly": 500}
 def load(config: pytest.Config) -> None:
     """Make the profiles known to Hypothesis, and the chosen one its default, before a test is imported.
 
-    A generated test shares one volume among its examples on purpose, and a server may be slow.
+    A generated test shares one volume among its examples on purpose, and a server may be slow.  Hypothesis
+    draws constants of the modules that it finds loaded too, so all of the engines' are from the start.
     """
     from hypothesis import HealthCheck, settings
 
@@ -19,13 +26,25 @@ def load(config: pytest.Config) -> None:
         settings.register_profile(
             name,
             max_examples=examples,
-            derandomize=seed(config) is None,
+            derandomize=True,
             deadline=None,
             print_blob=True,
             database=None,
             suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
         )
     settings.load_profile(chosen(config))
+    for info in pkgutil.walk_packages(drivers.__path__, f"{drivers.__name__}."):
+        import_module(info.name)
+
+
+def draw_alike(item: pytest.Function, pair: str) -> None:
+    """Have a generated test draw the same examples on every driver, whatever its own node id."""
+    if not hasattr(item.obj, "hypothesis"):
+        return
+    import hypothesis
+
+    text = f"{seed(item.config) or ''} {pair}"
+    hypothesis.seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))(item.obj)
 
 
 def seed(config: pytest.Config) -> str | None:

@@ -74,10 +74,16 @@ class Shown:
         return f"{kind.__name__}({', '.join(parts)})"
 
 
+MINUTE = 60
+NEAR = 400 * 24 * 3600
+"""Seconds from a test within which a time was made up from the clock."""
+
+
 class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
-    A time of the test's own span reads `now`; what a host says of itself is left out; listings are
+    A time of the test's own span reads `now`, one that a test made up from the clock its distance in
+    minutes; what a host says of itself is left out; listings are
     sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2).
     """
 
@@ -105,7 +111,7 @@ class Normal(Shown):
 
     def value(self, value: Any) -> str:
         if type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is int:
-            return "now" if self.first <= value[0] <= self.last else repr(value)
+            return self._time(value)
         if isinstance(value, list) and value and isinstance(value[0], (Entry, bytes, Session)):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
         if isinstance(value, Mapping):
@@ -114,6 +120,12 @@ class Normal(Shown):
         if type(value) in HOST_FIELDS:
             return self._object(value, HOST_FIELDS[type(value)])
         return super().value(value)
+
+    def _time(self, stamp: tuple[int, int]) -> str:
+        if self.first <= stamp[0] <= self.last:
+            return "now"
+        apart = stamp[0] - self.first
+        return f"now{apart / MINUTE:+.0f}min" if abs(apart) < NEAR else repr(stamp)
 
 
 SHOWN = Shown()

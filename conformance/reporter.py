@@ -209,9 +209,8 @@ class Reporter:
 
 def server_lines(server: Server) -> list[str]:
     """Which server it was, and why not an earlier choice."""
-    at = f" at {server.detail}" if server.detail else ""
     return [
-        f"server: {server.software} {server.version} ({server.kind}){at}",
+        f"server: {server.software} {server.version} ({server.kind} {server.detail})",
         *(f"  not {one.kind}: {one.reason}" for one in server.passed_over),
     ]
 

@@ -88,7 +88,8 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def server_url(place: Place) -> str:
     """A database of this process's server that no volume uses."""
-    return f"redis://{place.userinfo}{place.host}:{place.port}/{place.db + 9}"
+    server, _, database = place.address.rpartition("/")
+    return f"redis://{server}/{int(database) + 9}"
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ CODECS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any], SearchSt
     "hour": (
         codec.hour_name,
         codec.parse_hour_name,
-        st.integers(-17_259_889, 70_389_527).map(lambda h: h * 3600),
+        st.integers(-17_259_888, 70_389_527).map(lambda h: h * 3600),
     ),
 }
 """Of each codec: how it encodes, how it decodes, and all that it has to hold."""

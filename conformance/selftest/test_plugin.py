@@ -134,6 +134,21 @@ def test_a_difference_that_no_clause_names_shows(toys: Run, text: str, workers: 
     assert ran.results["footer"]["verdict"] == "differences"
 
 
+def test_generated_examples_are_the_same_on_every_driver(toys: Run) -> None:
+    text = """
+@clause("toy/drawn", source="N1", needs="namespace")
+@pytest.mark.parametrize("letter", ["a", "b"])
+@given(number=st.integers())
+def test_drawn(driver, letter, number):
+    \"\"\"Numbers are drawn.\"\"\"
+    with open(f"{driver.name}.{letter}", "a") as file:
+        print(number, file=file)
+"""
+    folder = toys(HEAD + text).folder
+    drawn = {name: (folder / name).read_text() for name in ("steady.a", "wobbly.a", "steady.b", "wobbly.b")}
+    assert drawn["steady.a"] == drawn["wobbly.a"] != drawn["steady.b"] == drawn["wobbly.b"]
+
+
 def test_workers_and_one_process_give_the_same_verdicts(toys: Run) -> None:
     text = HEAD + AGREEING + REFUSING + SILENT + GENERATED + OTHERS
     alone, together = toys(text, "-n", "0").results, toys(text, "-n", "2").results

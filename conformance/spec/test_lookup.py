@@ -244,7 +244,7 @@ def test_trash(volume: Volume, days: int, record: bool) -> None:
 @each_path
 @clause("lookup/starts-at-the-root-of-the-session", source="N5.1 N5.2 N5.4 R1 T41", needs="namespace")
 def test_session_root(volume: Volume, record: bool) -> None:
-    """Under another session root 1 means that root, which has neither a way up nor a trash; 0 the real one."""
+    """Under another session root 1 means that root, with neither a way up nor a trash, and 0 the real one."""
     home = volume.dir("home")
     inner, outer = volume.dir("x", home), volume.file("x")
     client = volume.open(record=record)
@@ -260,7 +260,15 @@ def test_session_root(volume: Volume, record: bool) -> None:
 
 # -- ignoring case ---------------------------------------------------------------------------------
 
-SAME = [("Readme", "rEADME"), ("É", "é"), ("Ж", "ж"), ("σ", "ς"), ("k", "\u212a"), ("ß", "\u1e9e"), ("µ", "μ")]
+SAME = [
+    ("Readme", "rEADME"),
+    ("É", "é"),
+    ("Ж", "ж"),
+    ("σ", "ς"),
+    ("k", "\u212a"),
+    ("ß", "\u1e9e"),
+    ("µ", "μ"),
+]
 OTHER = [("ss", "ß"), ("i", "\u0131"), ("I", "\u0130"), ("a", "aa"), ("e", "é"), ("\ufb01", "fi")]
 
 

@@ -110,9 +110,7 @@ def test_ignored_bits(volume: Volume, set: SetAttr) -> None:
 def test_many(volume: Volume) -> None:
     """All attributes may change in one call, which has one ctime."""
     inode = volume.file("x")
-    asked = Attr(
-        mode=0o7654, uid=1, gid=2, atime=(3, 4), mtime=(5, 6), flags=AttrFlag.WINDOWS_SYSTEM, tier=7
-    )
+    asked = Attr(mode=0o7654, uid=1, gid=2, atime=(3, 4), mtime=(5, 6), flags=AttrFlag.WINDOWS_SYSTEM, tier=7)
     volume.fs.setattr(inode, SAME | SetAttr.FLAGS | SetAttr.TIER, replace(asked))
     after = volume.fs.getattr(inode)
     kept = ("type", "ctime", "nlink", "length", "parent")

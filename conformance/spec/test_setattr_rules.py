@@ -19,7 +19,7 @@ from metaparity.conformance.permission import permitted
 from metaparity.conformance.records import rewrite
 from metaparity.conformance.scenery import each_type, fresh, make
 from metaparity.conformance.verbs import Window, alike, refuses, unchanged, window
-from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr
+from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr, Time
 from metaparity.fixtures.volumes import Volume
 
 MISSING = 999_999
@@ -31,6 +31,14 @@ each_time = pytest.mark.parametrize(
     [("atime", ATIME, SetAttr.ATIME_NOW), ("mtime", MTIME, SetAttr.MTIME_NOW)],
     ids=["atime", "mtime"],
 )
+
+
+def timed(name: str, time: Time) -> Attr:
+    """What to ask for when atime or mtime shall be this."""
+    asked = Attr()
+    setattr(asked, name, time)
+    return asked
+
 
 # -- times -----------------------------------------------------------------------------------------
 
@@ -74,13 +82,13 @@ def test_times(
     """The owner and who may write set times, EACCES for others; a given time on a node of the superuser
     is EPERM for all but the superuser."""
     inode = volume.file("x", mode=mode, uid=uid, gid=ALICE.gid)
-    asked = Attr(**{name: (77, 5)})
+    asked = timed(name, (77, 5))
     if explicit_errno:
         refuses(explicit_errno, volume.fs.setattr, inode, explicit, asked, ctx=ctx)
     else:
         assert getattr(volume.fs.setattr(inode, explicit, asked, ctx=ctx), name) == (77, 5)
     for set, time in ((now, (77, 6)), (explicit, (-1, 0)), (explicit | now, (77, 6))):
-        moment = Attr(**{name: time})
+        moment = timed(name, time)
         if now_errno:
             refuses(now_errno, volume.fs.setattr, inode, set, moment, ctx=ctx)
         else:
@@ -104,20 +112,20 @@ def test_equal_time(volume: Volume, name: str, explicit: SetAttr, now: SetAttr) 
 @each_time
 @pytest.mark.parametrize("time", [(0, 0), (0, 1), (77, 999_999_999), (2**33, 5)], ids=str)
 @clause("setattr/times-are-kept-to-the-nanosecond", source="N8.10 A1", needs="namespace")
-def test_precision(
-    volume: Volume, name: str, explicit: SetAttr, now: SetAttr, time: tuple[int, int]
-) -> None:
+def test_precision(volume: Volume, name: str, explicit: SetAttr, now: SetAttr, time: Time) -> None:
     """A time is kept as it was given, from the epoch on, and differs by a nanosecond."""
     inode = volume.file("x")
     for given_time in (time, (time[0], time[1] - 1 if time[1] else 1)):
-        volume.fs.setattr(inode, explicit, Attr(**{name: given_time}))
+        volume.fs.setattr(inode, explicit, timed(name, given_time))
         assert getattr(volume.fs.getattr(inode), name) == given_time
 
 
 # -- flags and tier --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ctx", [ROOT, ALICE, BOB, KERNEL], ids=["superuser", "owner", "stranger", "unchecked"])
+@pytest.mark.parametrize(
+    "ctx", [ROOT, ALICE, BOB, KERNEL], ids=["superuser", "owner", "stranger", "unchecked"]
+)
 @each_type
 @clause("setattr/flags-are-replaced-by-anyone", source="N8.11 D10", needs="namespace")
 def test_flags(volume: Volume, type: FileType, ctx: Context) -> None:
@@ -271,7 +279,11 @@ def holds(w: Window, attr: Attr, node: Attr, out: Outcome) -> None:
 )
 @pytest.mark.parametrize("who", ["anyone", "owner", "superuser", "stranger"])
 @pytest.mark.parametrize("type", [FileType.FILE, FileType.DIRECTORY], ids=["file", "directory"])
-@clause("setattr/follows-all-rules-at-once", source="N8.1 N8.3 N8.4 N8.5 N8.6 N8.7 N8.9 N8.10 N8.11 N8.15", needs="namespace")
+@clause(
+    "setattr/follows-all-rules-at-once",
+    source="N8.1 N8.3 N8.4 N8.5 N8.6 N8.7 N8.9 N8.10 N8.11 N8.15",
+    needs="namespace",
+)
 def test_all_rules(
     volume: Volume,
     type: FileType,
@@ -296,7 +308,12 @@ def test_all_rules(
         type_and_mode=type << 12 | mode,
         uid=uid,
         gid=gid,
-        **{"atime": 100, "atime_ns": 1, "mtime": 200, "mtime_ns": 2, "ctime": 300, "ctime_ns": 3},
+        atime=100,
+        atime_ns=1,
+        mtime=200,
+        mtime_ns=2,
+        ctime=300,
+        ctime_ns=3,
     )
     node = volume.fs.getattr(inode)
     record = volume.raw.get(b"i%d" % inode)

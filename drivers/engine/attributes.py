@@ -6,9 +6,9 @@ import errno
 from dataclasses import replace
 
 from ..errors import Unsupported, error, refuse_if
-from ..types import ROOT, Access, Attr, Context, FileType, SetAttr, Time, is_trash
+from ..types import ROOT, Access, Attr, Context, FileType, SetAttr, Time
 from .core import Core, clock, optional_attr
-from .permissions import SETGID, SETUID, permitted
+from .permissions import SETGID, SETUID, permitted, trashed
 from .store import Transaction
 
 SPECIAL = SETUID | SETGID
@@ -121,7 +121,7 @@ class Attributes(Core):
             current = optional_attr(tx.read(self.get_attr(inode))[0])
             if current is None:
                 raise error(errno.ENOENT)
-            refuse_if(is_trash(current.parent), errno.EPERM)
+            refuse_if(trashed(current), errno.EPERM)
             changed = Change(ctx, current, attr, set, clock()).apply()
             if changed is None:
                 return current

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -13,13 +14,15 @@ from ..types import ROOT, ROOT_INODE, TRASH_INODE, Attr, Config, Context, Event,
 from . import codec
 from .background import Background
 from .capabilities import BUILT
-from .database import Database
+from .database import FAILURES, Database
 from .ids import IdBlock
 from .keys import Keys
 from .openfiles import OpenFiles
 from .permissions import require_access
 from .statistics import CachedUsage, PendingDirStats
 from .store import Command, Store, Transaction
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -126,12 +129,13 @@ class Core(Engine):
         return attr
 
     def known_attr(self, inode: int) -> Attr:
-        """The attributes; defaults for a root or trash root without record (N7.3).  Raises ENOENT."""
+        """The attributes; made up for a root or trash root that cannot be read (N7.3).  Raises ENOENT."""
         try:
             return self.stored_attr(inode)
-        except FileNotFoundError:
+        except (FileNotFoundError, *FAILURES) as failure:
             if inode not in (ROOT_INODE, TRASH_INODE):
                 raise
+            log.warning("the attributes of inode %d are made up: %s", inode, failure)
         mode = 0o777 if inode == ROOT_INODE else 0o555
         return Attr(type=FileType.DIRECTORY, mode=mode, nlink=2, length=4096, parent=ROOT_INODE)
 
@@ -171,9 +175,10 @@ class Core(Engine):
         """
         if not self.config.case_insensitive:
             return None
+        wanted = folded(name)
         for page in self.store.hscan(self.keys.dentries(parent)):
             for candidate, value in page:
-                if same_folded(candidate, name):
+                if folded(candidate) == wanted:
                     return candidate, *codec.decode_entry(value)
         return None
 
@@ -205,9 +210,13 @@ def type_only(type: int) -> Attr:
     return Attr(type=type, full=False)
 
 
-def same_folded(left: bytes, right: bytes) -> bool:
-    """Whether two names are equal but for case, character by character."""
-    a, b = (name.decode("utf-8", "surrogateescape") for name in (left, right))
-    return len(a) == len(b) and all(
-        x == y or x.lower() == y.lower() or x.upper() == y.upper() for x, y in zip(a, b, strict=True)
-    )
+def folded(name: bytes) -> str:
+    """A name by which names that differ in case only are equal: simple Unicode folding (R15)."""
+    return "".join(map(folded_character, name.decode("utf-8", "surrogateescape")))
+
+
+def folded_character(character: str) -> str:
+    for fold in (character.casefold(), character.lower()):
+        if len(fold) == 1:
+            return fold
+    return character

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from enum import Enum, auto
 
-from ..errors import error, refuse_if
+from ..errors import refuse_if
 from ..types import (
     CHUNK_SIZE,
     ROOT,
@@ -18,15 +18,16 @@ from ..types import (
     OpenFlag,
     Slice,
     Time,
-    is_trash,
 )
 from . import codec
 from .core import clock, optional_attr
 from .creation import Trash
-from .permissions import require_access
+from .permissions import require_access, trashed
 from .store import Command, Transaction
 
-ACCESS_BY_MODE = {0: Access.R, 1: Access.W, 2: Access.R | Access.W}
+ACCESS_BY_MODE = (Access.R, Access.W, Access.R | Access.W, Access(0))
+"""What each access mode of open asks for; the fourth, which has no name, asks for nothing."""
+
 WRITING = OpenFlag.WRONLY | OpenFlag.RDWR
 PIPELINE = 1000
 
@@ -48,14 +49,12 @@ class Files(Trash):
         changes = WRITING | OpenFlag.TRUNC | OpenFlag.APPEND
         refuse_if(self.config.read_only and bool(flags & changes), errno.EROFS)
         attr = self.known_attr(inode)
-        wanted = ACCESS_BY_MODE.get(flags & 3)
-        if wanted is None:
-            raise error(errno.EACCES)
+        wanted = ACCESS_BY_MODE[flags & 3]
         if wanted == Access.R and flags & OpenFlag.EXEC:
             wanted = Access.X
         require_access(ctx, attr, wanted)
         writes = bool(flags & WRITING)
-        refuse_if(writes and bool(attr.flags & AttrFlag.IMMUTABLE or is_trash(attr.parent)), errno.EPERM)
+        refuse_if(writes and bool(attr.flags & AttrFlag.IMMUTABLE or trashed(attr)), errno.EPERM)
         if attr.flags & AttrFlag.APPEND:
             refuse_if(writes and not flags & OpenFlag.APPEND, errno.EPERM)
             refuse_if(bool(flags & OpenFlag.TRUNC), errno.EPERM)

@@ -165,18 +165,26 @@ class Lookup(Core):
         return space, inodes
 
     def touch_atime(self, inode: int, attr: Attr) -> None:
-        """Stamp an access if the client's atime mode asks for it; failures are ignored (R14)."""
+        """Stamp an access, in `attr` too, if the client keeps access times; failures are ignored (R14)."""
         if self.config.read_only or not self._atime_due(attr, clock()):
             return
 
-        def body(tx: Transaction) -> None:
+        def body(tx: Transaction) -> Time | None:
             now = clock()
             current = optional_attr(tx.read(self.get_attr(inode))[0])
-            if current is not None and self._atime_due(current, now):
-                current.atime = now
-                tx.queue(self.set_attr(inode, current))
+            if current is None or not self._atime_due(current, now):
+                return None
+            current.atime = now
+            tx.queue(self.set_attr(inode, current))
+            return now
 
-        self.transact([self.keys.attr(inode)], body)
+        try:
+            stamped = self.transact([self.keys.attr(inode)], body)
+        except (OSError, *FAILURES) as failure:
+            log.warning("the access time of inode %d is not kept: %s", inode, failure)
+            return
+        if stamped is not None:
+            attr.atime = stamped
 
     def _atime_due(self, attr: Attr, now: Time) -> bool:
         mode = self.config.atime_mode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from ..errors import Unsupported, error, refuse_if
-from ..types import Access, Attr, AttrFlag, Context, FileType, is_trash
+from ..types import TRASH_INODE, Access, Attr, AttrFlag, Context, FileType
 
 SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
 FROZEN = AttrFlag.IMMUTABLE | AttrFlag.APPEND
@@ -49,9 +49,14 @@ def require_directory(attr: Attr | None, ctx: Context, *, refused: int) -> Attr:
     return attr
 
 
+def trashed(attr: Attr) -> bool:
+    """Whether a node lies in an hour directory of the trash; those themselves do not (A4)."""
+    return attr.parent > TRASH_INODE
+
+
 def require_untrashed(attr: Attr) -> None:
     """Raise ENOENT for a directory that lies in the trash (N12.2)."""
-    refuse_if(is_trash(attr.parent), errno.ENOENT)
+    refuse_if(trashed(attr), errno.ENOENT)
 
 
 def sticky(ctx: Context, parent: Attr, victim: Attr) -> bool:
