@@ -79,7 +79,10 @@ def require_known(patterns: Sequence[str]) -> None:
         raise UnknownClause(f"no clause matches {pattern!r}: {hint}")
 
 
-def untested() -> dict[str, str]:
-    """The rules of the reference that no clause proves, with the reason."""
+def untested(what: str = "untested") -> dict[str, str]:
+    """The rules of the reference that no clause proves, with the reason.
+
+    With `parts`, rules that a clause proves but for the part named.
+    """
     text = Path(__file__).with_name("untested.toml").read_text(encoding="utf-8")
-    return {rule: " ".join(reason.split()) for rule, reason in tomllib.loads(text)["untested"].items()}
+    return {rule: " ".join(reason.split()) for rule, reason in tomllib.loads(text)[what].items()}

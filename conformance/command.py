@@ -136,6 +136,8 @@ def _clauses(options: argparse.Namespace) -> int:
     if options.untested:
         for rule, reason in untested().items():
             print(f"{rule:<8} {reason}")
+        for rule, reason in untested("parts").items():
+            print(f"{rule:<8} in part: {reason}")
         return 0
     patterns = options.only or []
     try:

@@ -34,3 +34,7 @@ def test_only_rules_without_a_clause_are_listed() -> None:
 
 def test_every_listed_rule_has_a_reason() -> None:
     assert all(len(reason.split()) >= 4 for reason in untested().values())
+
+
+def test_parts_belong_to_proved_rules() -> None:
+    assert untested("parts").keys() <= sources()

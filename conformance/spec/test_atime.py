@@ -28,6 +28,8 @@ READING: dict[str, Callable[..., Any]] = {
     "opendir-plus": lambda fs, inode, **who: fs.opendir(inode, True, **who),
 }
 
+PLAIN = ["open", "readdir", "opendir"]
+each_plain_reading = pytest.mark.parametrize("read", [READING[name] for name in PLAIN], ids=PLAIN)
 each_reading = pytest.mark.parametrize("read", READING.values(), ids=READING)
 
 # Seconds before now of atime, mtime and ctime, and the modes in which reading then stamps.
@@ -58,7 +60,7 @@ def node(volume: Volume, read: Callable[..., Any]) -> int:
     return volume.file("x") if read in (READING["open"], READING["open-for-writing"]) else volume.dir("x")
 
 
-@each_reading
+@each_plain_reading
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("mode", ["noatime", "relatime", "strictatime", "no-such-mode"])
 @clause("atime/is-stamped-as-the-mode-says", source="R14 N18.4 N19.1 N20.2 T32 D12", needs="open")
@@ -110,7 +112,7 @@ def forbid(client: Engine, volume: Volume, inode: int) -> None:
     rewrite(volume, inode, type_and_mode=type << 12)
 
 
-@pytest.mark.parametrize("read", [READING[name] for name in READING if name != "open-for-writing"])
+@each_plain_reading
 @clause("atime/a-read-only-client-does-not-stamp", source="R14", needs="open")
 def test_read_only(volume: Volume, read: Callable[..., Any]) -> None:
     """A read-only client reads without stamping."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from errno import ENOENT
 from typing import Any
 
@@ -104,21 +103,6 @@ def test_unreadable_root(volume: Volume, inode: int) -> None:
     volume.raw.delete(b"i%d" % inode)
     volume.raw.rpush(b"i%d" % inode, "no record")
     assert volume.fs.getattr(inode) == INVENTED[inode]
-
-
-@each_root
-@clause("getattr/a-root-that-is-slow-to-read-is-made-up", source="N7.3 S7.7.7", needs="namespace")
-def test_slow_root(volume: Volume, inode: int) -> None:
-    """After 300 ms without a reply the root and the trash show the attributes they start with."""
-    volume.format(TrashDays=1)
-    volume.fs.setattr(1, SetAttr.MODE, Attr(mode=0o700))
-    volume.raw.client_pause(600)
-    start = time.monotonic()
-    attr = volume.fs.getattr(inode)
-    waited = time.monotonic() - start
-    volume.raw.ping()
-    assert attr == INVENTED[inode]
-    assert waited < 0.55
 
 
 @clause("getattr/the-session-root-stands-for-inode-one", source="N7.1 R1", needs="namespace")

@@ -19,6 +19,9 @@ MISSING = 999_999
 MODE, UID, GID = SetAttr.MODE, SetAttr.UID, SetAttr.GID
 GROUP = ALICE.gid
 
+each_kind = pytest.mark.parametrize("type", [FileType.FILE, FileType.DIRECTORY], ids=["file", "directory"])
+"""The types that the rules of mode and owner tell apart."""
+
 each_set = pytest.mark.parametrize(
     ("set", "asked"),
     [
@@ -215,7 +218,7 @@ OWNERS: list[tuple[str, Context, SetAttr, Attr, int]] = [
 ]
 
 
-@each_type
+@each_kind
 @pytest.mark.parametrize(
     ("ctx", "set", "asked", "errno"), [row[1:] for row in OWNERS], ids=[row[0] for row in OWNERS]
 )
@@ -332,7 +335,7 @@ def test_setgid_with_a_new_group(volume: Volume) -> None:
     assert volume.fs.setattr(inode, MODE | GID, Attr(mode=0o2750, gid=8), ctx=both).mode == 0o2750
 
 
-@each_type
+@each_kind
 @pytest.mark.parametrize("ctx", [BOB, MEMBER, replace(BOB, check_permission=False)], ids=lambda c: str(c.uid))
 @clause("setattr/others-may-only-clear-setuid-and-setgid", source="N8.9 D9 T10", needs="namespace")
 def test_special_bits_by_others(volume: Volume, type: FileType, ctx: Context) -> None:

@@ -93,8 +93,7 @@ class Lookup(Core):
         refuse_if(not self._scripted, errno.ENOTSUP)
         start = self.check_root(parent)
         refuse_if(start > MAX_SCRIPT_INODE, errno.ENOTSUP)
-        uid = ctx.uid if ctx.check_permission else 0
-        inode, blob = self.scripts.run(RESOLVE, [start, path, uid], list(ctx.gids))
+        inode, blob = self.scripts.run(RESOLVE, [start, path, ctx.uid], list(ctx.gids))
         refuse_if(blob is None, errno.ENOTSUP)
         return Node(inode, codec.decode_attr(blob))
 

@@ -11,6 +11,7 @@ import time
 from ..errors import Refused
 from ..types import Session, SessionFlock, SessionInfo, SessionPlock
 from . import codec
+from .database import FAILURES
 from .files import Files
 from .store import Transaction
 
@@ -46,7 +47,7 @@ class Sessions(Files):
             raise Refused(f"session not found: {sid}")
         expire = int(float(legacy)) + LEGACY_LIFE if score is None else int(float(score))
         try:
-            session = Session(sid, expire, codec.decode_session_info(info or b"{}"))
+            session = Session(sid, expire, codec.decode_session_info(info))
         except codec.CorruptValue as corrupt:
             raise Refused(f"session {sid} cannot be read: {corrupt}") from corrupt
         if detail:
@@ -142,8 +143,15 @@ class Sessions(Files):
             stale += self.db.read_one(
                 "ZRANGEBYSCORE", self.keys.legacy_sessions, "-inf", now - LEGACY_LIFE, "LIMIT", 0, room
             )
+        failures = []
         for sid in stale:
-            self.clean_session(int(sid))
+            try:
+                self.clean_session(int(sid))
+            except (OSError, *FAILURES) as failure:
+                log.warning("session %d could not be cleaned and is tried again: %s", int(sid), failure)
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def clean_session(self, sid: int) -> None:
         """Release all that a session holds, then its record; a failure leaves the record (L3.8)."""
