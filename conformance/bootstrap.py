@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
-USAGE = """usage: python3 conformance run [OPTION...]    set up, run both engines against the spec, write report/
+USAGE = """usage: python3 conformance run [OPTION...]    set up, run both engines, write report/
        python3 conformance test [OPTION...]   set up, pass the tests (options go to pytest)
        python3 conformance COMMAND [...]      set up, then `metaparity COMMAND ...` (doctor, clauses, ...)"""
 

@@ -16,13 +16,15 @@ from metaparity.fixtures.volumes import Volume
 def refuses(errno: int, call: Callable[..., Any], *args: Any, **kwargs: Any) -> OSError:
     """The call is refused with this errno; returns the error."""
     wanted = errnos.errorcode[errno]
+    refusal = None
     try:
         value = call(*args, **kwargs)
     except OSError as error:
-        got = errnos.errorcode.get(error.errno or 0, str(error.errno))
-        assert error.errno == errno, f"expected {wanted}, observed {got}"
-        return error
-    raise AssertionError(f"expected {wanted}, observed success: {value!r}")
+        refusal = error
+    assert refusal is not None, f"expected {wanted}, observed success: {value!r}"
+    got = errnos.errorcode.get(refusal.errno or 0, str(refusal.errno))
+    assert refusal.errno == errno, f"expected {wanted}, observed {got}"
+    return refusal
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from metaparity.drivers.api import Engine
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.core import Core
+from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.files import Files
 from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
@@ -52,7 +53,7 @@ def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) ->
 sound_apply = Change.apply
 sound_enter = Renaming._enter
 sound_lose_name = Files.lose_name
-sound_rename = Renaming.rename
+sound_rename = StoreEngine.rename
 sound_encode = codec.encode_attr
 
 
@@ -84,7 +85,7 @@ def keep_nlink(
 
 
 def rename_over_anything(
-    self: Renaming,
+    self: StoreEngine,
     src_parent: int,
     src_name: bytes,
     dst_parent: int,
@@ -160,7 +161,7 @@ NOREPLACE_IGNORED = broken(
     "NOREPLACE_IGNORED",
     "RENAME_NOREPLACE replaces",
     caught_by="rename/noreplace-keeps-an-existing-target",
-    target="renaming:Renaming.rename",
+    target="engine:StoreEngine.rename",
     wrong=rename_over_anything,
 )
 PARENTS_STAY_BEHIND = broken(
@@ -194,7 +195,7 @@ INODES_UNCOUNTED = broken(
 UPDATES_LOST = broken(
     "UPDATES_LOST",
     "transactions watch no key, so that of two changes at once one is lost",
-    caught_by="concurrency/many-clients-share-one-directory",
+    caught_by="concurrency/clients-of-two-processes-lose-nothing",
     target="transaction:Attempt._take_watches",
     wrong=watch_nothing,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -264,6 +266,62 @@ def test_many_clients(volume: Volume) -> None:
     settle(volume, clients)
     assert len(volume.fs.readdir(d)) == 2 + 4 * (12 + 6 + 6)
     assert volume.fs.getattr(d).nlink == 2 + 4 * 6
+
+
+RIVAL = """
+import sys
+from metaparity.drivers import driver
+from metaparity.drivers.types import Config, FileType
+
+name, url, me, directory, count = sys.argv[1:]
+fs = driver(name).open(url, Config(no_bg_jobs=True, heartbeat=600, dir_stat_flush=3600))
+fs.load()
+fs.session_new(True)
+print("ready", flush=True)
+sys.stdin.readline()
+for n in range(int(count)):
+    fs.mkdir(int(directory), f"{me}-d{n}".encode(), 0o755)
+    made = fs.mknod(int(directory), f"{me}-f{n}".encode(), FileType.FILE, 0o644)
+    fs.link(made.inode, 1, f"{me}-l{n}".encode())
+fs.session_close()
+fs.close()
+"""
+"""A client in a process of its own: only the server stands between it and the others."""
+
+
+@clause("concurrency/clients-of-two-processes-lose-nothing", source="N42.1 S4.1", needs="namespace")
+def test_two_processes(volume: Volume, request: pytest.FixtureRequest) -> None:
+    """Two processes that add directories to one directory at once lose no link and no entry."""
+    (fs,) = rivals(volume, 1)
+    d, each = volume.dir("d"), 60
+    driver = request.node.callspec.params["driver"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", RIVAL, driver, volume.url, me, str(d), str(each)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for me in ("a", "b")
+    ]
+    try:
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            process.communicate(timeout=60)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert [process.returncode for process in processes] == [0, 0]
+    assert fs.getattr(d).nlink == 2 + 2 * each
+    assert len(fs.readdir(d)) == 2 + 2 * 2 * each
+    settle(volume, [fs])
 
 
 @clause("concurrency/one-client-serves-many-threads", source="N42.1", needs="namespace")
