@@ -98,6 +98,9 @@ def has_module(name: str) -> bool:
 
 
 def create(folder: Path, *options: str) -> None:
+    if folder.is_file():
+        # tox leaves a file of this name that points to an environment of its own.
+        folder.unlink()
     command = [sys.executable, "-m", "venv", "--clear", *options, str(folder)]
     completed = subprocess.run(command, capture_output=True, text=True, check=False)
     if completed.returncode:

@@ -82,7 +82,7 @@ NEAR = 400 * 24 * 3600
 class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
-    A time of the test's own span reads `now`, one that a test made up from the clock its distance in
+    A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
     minutes; what a host says of itself is left out; listings are
     sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2).
     """
@@ -122,7 +122,7 @@ class Normal(Shown):
         return super().value(value)
 
     def _time(self, stamp: tuple[int, int]) -> str:
-        if self.first <= stamp[0] <= self.last:
+        if self.first - MINUTE <= stamp[0] <= self.last + MINUTE:
             return "now"
         apart = stamp[0] - self.first
         return f"now{apart / MINUTE:+.0f}min" if abs(apart) < NEAR else repr(stamp)
