@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-USAGE, ENVIRONMENT, INTERRUPTED = 2, 3, 130
+from .harness.exits import INTERRUPTED, USAGE, complain
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,12 +99,6 @@ def _version() -> str:
     return version("metaparity")
 
 
-def complain(sentence: object, code: int) -> int:
-    """Say on stderr what is wrong; returns the exit code."""
-    print(f"metaparity: {sentence}", file=sys.stderr)
-    return code
-
-
 def _run(options: argparse.Namespace) -> int:
     from .run import run
 
@@ -121,7 +115,7 @@ def _serve(options: argparse.Namespace) -> int:
     from metaparity.drivers import registry
     from metaparity.drivers.serve import serve
 
-    from .choices import known_drivers
+    from .harness.choices import known_drivers
 
     try:
         (name,) = known_drivers([options.driver])
@@ -131,7 +125,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _clauses(options: argparse.Namespace) -> int:
-    from .catalogue import UnknownClause, catalogue, require_known, selected, untested
+    from .harness.catalogue import UnknownClause, catalogue, require_known, selected, untested
 
     if options.untested:
         for rule, reason in untested().items():

@@ -10,7 +10,7 @@ from typing import Any
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, FileType
 from metaparity.fixtures.volumes import Volume
 
-from .records import Record, aligned, record_of
+from .scenes.records import Record, aligned, record_of
 
 ENTRY = struct.Struct(">BQ")
 STATISTICS = (b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes")

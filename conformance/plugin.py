@@ -24,13 +24,15 @@ from metaparity.fixtures.provision import (
 )
 from metaparity.fixtures.volumes import Volume
 
-from . import parity, profiles
-from .catalogue import UnknownClause, matches, require_known
-from .choices import ENVIRONMENT, USAGE, BadLedger, Choices, UnusableReport, require_writable
 from .clause import Clause, clause_of
-from .examination import Finding, examine, expectation, parameters_of
-from .reporter import Reporter
-from .rerun import PACKAGE, command_line, plain_line
+from .harness import parity, profiles
+from .harness.catalogue import UnknownClause, matches, require_known
+from .harness.choices import Choices, UnusableReport, require_writable
+from .harness.deviations import BadLedger
+from .harness.examination import Finding, examine, expectation, parameters_of
+from .harness.exits import ENVIRONMENT, USAGE
+from .harness.reporter import Reporter
+from .harness.rerun import PACKAGE, command_line, plain_line
 
 CHOICES = pytest.StashKey[Choices]()
 FINDING = pytest.StashKey[Finding]()

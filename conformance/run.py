@@ -16,10 +16,10 @@ import pytest
 from metaparity.drivers.registry import UnknownDriver
 from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
 
-from .catalogue import UnknownClause, require_known
-from .choices import ENVIRONMENT, USAGE, UnusableReport, known_drivers, require_writable
-from .command import INTERRUPTED, complain
-from .rerun import PACKAGE
+from .harness.catalogue import UnknownClause, require_known
+from .harness.choices import UnusableReport, known_drivers, require_writable
+from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
+from .harness.rerun import PACKAGE
 
 
 class Interruption:

@@ -12,9 +12,9 @@ from socketserver import StreamRequestHandler, ThreadingTCPServer
 import pytest
 import redis
 
-from metaparity.conformance.catalogue import catalogue, selected
 from metaparity.conformance.command import main
-from metaparity.conformance.smoke import SMOKE
+from metaparity.conformance.harness.catalogue import catalogue, selected
+from metaparity.conformance.harness.smoke import SMOKE
 from metaparity.fixtures.provision import Place
 
 from .conftest import Ran, Run

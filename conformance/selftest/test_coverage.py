@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from metaparity.conformance.catalogue import catalogue, untested
+from metaparity.conformance.harness.catalogue import catalogue, untested
 
 SECTIONS: dict[str, int] = tomllib.loads(files("metaparity.conformance").joinpath("rules.toml").read_text())[
     "rules"

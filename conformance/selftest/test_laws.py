@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from metaparity.conformance import laws
-from metaparity.conformance.records import LAYOUT
+from metaparity.conformance.scenes.records import LAYOUT
 from metaparity.drivers.types import FileType
 
 Keys = dict[bytes, tuple[str, Any]]

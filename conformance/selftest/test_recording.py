@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.parity import first_difference, observed
-from metaparity.conformance.rendering import SHOWN, Normal
+from metaparity.conformance.harness.parity import first_difference, observed
+from metaparity.conformance.harness.rendering import SHOWN, Normal
 from metaparity.drivers.api import PRIMITIVES, Engine
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported, error
 from metaparity.drivers.types import (

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import ALICE, BOB, KERNEL
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import contexts, ids, modes
-from metaparity.conformance.permission import each_class, permitted
-from metaparity.conformance.permission import modes as modes_of
-from metaparity.conformance.scenery import each_type, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB, KERNEL
+from metaparity.conformance.scenes.draws import contexts, ids, modes
+from metaparity.conformance.scenes.permission import each_class, permitted
+from metaparity.conformance.scenes.permission import modes as modes_of
+from metaparity.conformance.scenes.scenery import each_type, fresh, make
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, Context, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import rewrite
+from metaparity.conformance.scenes.actors import BOB
+from metaparity.conformance.scenes.records import rewrite
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Context, OpenFlag

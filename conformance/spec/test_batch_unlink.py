@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_laws
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.records import lengthen
-from metaparity.conformance.scenery import NON_DIRECTORIES, each_non_directory, flag, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.scenery import NON_DIRECTORIES, each_non_directory, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, AttrFlag, Context, DirStat, Entry, FileType, SetAttr

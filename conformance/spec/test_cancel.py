@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import ALICE
 from metaparity.conformance.clause import clause
+from metaparity.conformance.scenes.actors import ALICE
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, Context, OpenFlag, SetAttr

@@ -6,9 +6,9 @@ from errno import EACCES, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenery import each_non_directory, flag, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.scenery import each_non_directory, flag, make
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import AttrFlag, FileType

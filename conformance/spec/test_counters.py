@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_empty, check_laws
-from metaparity.conformance.records import aligned, lengthen
-from metaparity.conformance.scenery import NON_DIRECTORIES, each_non_directory, each_type, fresh, make
+from metaparity.conformance.scenes.records import aligned, lengthen
+from metaparity.conformance.scenes.scenery import NON_DIRECTORIES, each_non_directory, each_type, fresh, make
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Entry, FileType, RenameFlag
 from metaparity.fixtures.volumes import Volume

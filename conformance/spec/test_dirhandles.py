@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import names
-from metaparity.conformance.scenery import fresh
+from metaparity.conformance.scenes.draws import names
+from metaparity.conformance.scenes.scenery import fresh
 from metaparity.conformance.verbs import alike
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, Entry, FileType, SetAttr

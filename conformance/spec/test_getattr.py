@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import BOB, KERNEL
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import modes, times, types
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import each_type, fresh, make
+from metaparity.conformance.scenes.actors import BOB, KERNEL
+from metaparity.conformance.scenes.draws import modes, times, types
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import each_type, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, Context, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from metaparity.conformance.actors import ALICE, BOB, KERNEL
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import names
-from metaparity.conformance.permission import each_class
-from metaparity.conformance.permission import modes as modes_of
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import TYPES, each_non_directory, each_type, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB, KERNEL
+from metaparity.conformance.scenes.draws import names
+from metaparity.conformance.scenes.permission import each_class
+from metaparity.conformance.scenes.permission import modes as modes_of
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import TYPES, each_non_directory, each_type, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, Context, FileType, Node, SetAttr
 from metaparity.fixtures.volumes import Volume

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import each_type, flag, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import each_type, flag, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import (

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenery import fresh
+from metaparity.conformance.scenes.scenery import fresh
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Entry, FileType

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import ALICE, BOB, KERNEL
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import contexts, ids, modes
-from metaparity.conformance.permission import each_class, permitted
-from metaparity.conformance.permission import modes as modes_of
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.records import lengthen, rewrite
-from metaparity.conformance.scenery import NON_DIRECTORIES, each_type, flag, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB, KERNEL
+from metaparity.conformance.scenes.draws import contexts, ids, modes
+from metaparity.conformance.scenes.permission import each_class, permitted
+from metaparity.conformance.scenes.permission import modes as modes_of
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.records import lengthen, rewrite
+from metaparity.conformance.scenes.scenery import NON_DIRECTORIES, each_type, flag, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import (

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import names
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import each_non_directory, each_type, fresh, make
+from metaparity.conformance.scenes.actors import BOB
+from metaparity.conformance.scenes.draws import names
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import each_non_directory, each_type, fresh, make
 from metaparity.conformance.verbs import unchanged
 from metaparity.drivers.types import TRASH_INODE, FileType, RenameFlag
 from metaparity.fixtures.volumes import Volume

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB, KERNEL
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenery import each_frozen, flag
+from metaparity.conformance.scenes.actors import ALICE, BOB, KERNEL
+from metaparity.conformance.scenes.scenery import each_frozen, flag
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import ROOT, TRASH_INODE, AttrFlag, Context, Entry, FileType

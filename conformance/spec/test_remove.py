@@ -7,12 +7,12 @@ from errno import EACCES, EINTR, ENOENT, EPERM, EROFS
 
 import pytest
 
-from metaparity.conformance.actors import ALICE
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_empty, check_laws
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.records import lengthen
-from metaparity.conformance.scenery import each_frozen, each_non_directory, flag, make
+from metaparity.conformance.scenes.actors import ALICE
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.scenery import each_frozen, each_non_directory, flag, make
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

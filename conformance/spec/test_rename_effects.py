@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import BOB
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_laws
-from metaparity.conformance.records import lengthen
-from metaparity.conformance.scenery import each_non_directory, each_type, fresh, make
+from metaparity.conformance.scenes.actors import BOB
+from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.scenery import each_non_directory, each_type, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import (
     TRASH_INODE,

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.scenery import TYPES, each_frozen, each_non_directory, flag, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.scenery import TYPES, each_frozen, each_non_directory, flag, make
 from metaparity.conformance.verbs import refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, DirStat, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

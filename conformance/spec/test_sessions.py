@@ -11,7 +11,7 @@ from errno import ENOENT
 import pytest
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import lengthen
+from metaparity.conformance.scenes.records import lengthen
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused

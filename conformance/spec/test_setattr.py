@@ -7,10 +7,10 @@ from errno import ENOENT, EPERM, EROFS
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB, GUEST, KERNEL, MEMBER
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import each_frozen, each_type, flag, make
+from metaparity.conformance.scenes.actors import ALICE, BOB, GUEST, KERNEL, MEMBER
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import each_frozen, each_type, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

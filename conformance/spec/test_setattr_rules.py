@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import ALICE, BOB, GUEST, KERNEL, MEMBER
 from metaparity.conformance.clause import clause
-from metaparity.conformance.draws import contexts, ids, modes
-from metaparity.conformance.permission import permitted
-from metaparity.conformance.records import rewrite
-from metaparity.conformance.scenery import each_type, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB, GUEST, KERNEL, MEMBER
+from metaparity.conformance.scenes.draws import contexts, ids, modes
+from metaparity.conformance.scenes.permission import permitted
+from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.scenery import each_type, fresh, make
 from metaparity.conformance.verbs import Window, alike, refuses, unchanged, window
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr, Time
 from metaparity.fixtures.volumes import Volume

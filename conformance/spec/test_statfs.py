@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import lengthen
-from metaparity.conformance.scenery import each_type, make
+from metaparity.conformance.scenes.actors import BOB
+from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.scenery import each_type, make
 from metaparity.conformance.verbs import unchanged
 from metaparity.drivers.types import TRASH_INODE, FileType, StatFS
 from metaparity.fixtures.volumes import Volume

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import aligned, lengthen
-from metaparity.conformance.scenery import each_non_directory, fresh, make
+from metaparity.conformance.scenes.records import aligned, lengthen
+from metaparity.conformance.scenes.scenery import each_non_directory, fresh, make
 from metaparity.conformance.verbs import refuses
 from metaparity.drivers.types import Context, FileType, Summary, Tree
 from metaparity.fixtures.volumes import Volume

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenery import TYPES, fresh, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.scenery import TYPES, fresh, make
 from metaparity.conformance.verbs import refuses, unchanged, window
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import TRASH_INODE, FileType

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB
 from metaparity.conformance.clause import clause
-from metaparity.conformance.precedence import Reason, precedence
-from metaparity.conformance.records import lengthen
-from metaparity.conformance.scenery import each_non_directory, flag, make
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.precedence import Reason, precedence
+from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.scenery import each_non_directory, flag, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, FileType, SetAttr
 from metaparity.fixtures.volumes import Volume

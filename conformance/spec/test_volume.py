@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.records import record_of, rewrite
+from metaparity.conformance.scenes.records import record_of, rewrite
 from metaparity.conformance.verbs import alike, unchanged
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE, Attr, FileType, SetAttr

@@ -12,12 +12,9 @@ import pytest
 
 from metaparity.drivers import registry
 
-from .deviations import LEDGER, BadLedger, Ledger
+from .deviations import LEDGER, Ledger
 
 DEFAULT_DRIVERS = ("redis", "rueidis")
-
-USAGE, ENVIRONMENT = 2, 3
-"""Exit codes of a run that was asked for something wrong, and of one that cannot be done here."""
 
 
 class UnusableReport(OSError):
@@ -69,14 +66,3 @@ def require_writable(directory: Path) -> None:
             f"the report cannot be written to {directory} ({refused.strerror}): "
             "name a directory that you may write to with --report"
         ) from refused
-
-
-__all__ = [
-    "ENVIRONMENT",
-    "USAGE",
-    "BadLedger",
-    "Choices",
-    "UnusableReport",
-    "known_drivers",
-    "require_writable",
-]

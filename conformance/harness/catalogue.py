@@ -14,8 +14,8 @@ from types import ModuleType
 
 import pytest
 
-from . import spec
-from .clause import Clause
+from .. import spec
+from ..clause import Clause
 from .smoke import SMOKE
 
 
@@ -84,5 +84,5 @@ def untested(what: str = "untested") -> dict[str, str]:
 
     With `parts`, rules that a clause proves but for the part named.
     """
-    text = Path(__file__).with_name("untested.toml").read_text(encoding="utf-8")
+    text = Path(__file__).parent.with_name("untested.toml").read_text(encoding="utf-8")
     return {rule: " ".join(reason.split()) for rule, reason in tomllib.loads(text)[what].items()}

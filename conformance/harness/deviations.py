@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
 
-LEDGER = Path(__file__).with_name("deviations.toml")
+LEDGER = Path(__file__).parent.with_name("deviations.toml")
 
 FAULTS = ("driver", "reference", "server", "suite")
 

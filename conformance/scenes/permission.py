@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from metaparity.conformance.actors import ALICE, BOB, GUEST, MEMBER
+from metaparity.conformance.scenes.actors import ALICE, BOB, GUEST, MEMBER
 from metaparity.drivers.types import Context
 
 SHIFTS = {"owner": 6, "group": 3, "other": 0}
