@@ -16,7 +16,7 @@ import pytest
 from metaparity.drivers.registry import UnknownDriver
 from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
 
-from .harness.catalogue import UnknownClause, require_known
+from .harness.catalogue import UnknownClause, modules_of, require_known
 from .harness.choices import UnusableReport, known_drivers, require_writable
 from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 from .harness.rerun import PACKAGE
@@ -64,7 +64,7 @@ def arguments(options: argparse.Namespace) -> list[str]:
     """The same run for pytest, free of whatever project the user stands in."""
     made = [
         "--pyargs",
-        "metaparity.conformance.spec",
+        *(modules_of(options.only) if options.only else ["metaparity.conformance.spec"]),
         f"--rootdir={PACKAGE.parent}",
         f"--confcutdir={PACKAGE}",
     ]

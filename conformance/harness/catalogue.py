@@ -33,16 +33,27 @@ def modules() -> Iterator[ModuleType]:
 @cache
 def catalogue() -> dict[str, Clause]:
     """Every clause by its id, sorted."""
-    return {one.id: one for one in sorted(_clauses(), key=lambda one: one.id)}
+    return {one.id: one for one in sorted(homes(), key=lambda one: one.id)}
 
 
-def _clauses() -> Iterator[Clause]:
-    for module in modules():
-        for name, value in vars(module).items():
-            if name.startswith("test_"):
-                for mark in _marks(value):
-                    if mark.name == "clause":
-                        yield mark.args[0]
+@cache
+def homes() -> dict[Clause, str]:
+    """The module that each clause is proved in."""
+    return {one: module.__name__ for module in modules() for one in _clauses(module)}
+
+
+def modules_of(patterns: Sequence[str]) -> list[str]:
+    """The modules of the clauses that are meant, sorted."""
+    chosen = set(selected(patterns, catalogue()))
+    return sorted({module for one, module in homes().items() if one.id in chosen})
+
+
+def _clauses(module: ModuleType) -> Iterator[Clause]:
+    for name, value in vars(module).items():
+        if name.startswith("test_"):
+            for mark in _marks(value):
+                if mark.name == "clause":
+                    yield mark.args[0]
 
 
 def _marks(test: object) -> Iterator[pytest.Mark]:
