@@ -153,12 +153,17 @@ def mismatches(volume: Volume, d: int) -> dict[str, Entry]:
 )
 @clause("batch-unlink/entries-that-do-not-match-are-skipped-and-counted", source="N14.3", needs="namespace")
 def test_mismatches(volume: Volume, mismatch: str) -> None:
-    """An entry that is absent, leads elsewhere, is a directory or has another type stays, and counts."""
+    """An entry that is absent, leads elsewhere, is a directory or has another type stays, and counts; the
+    directory is stamped."""
     fs = volume.fs
     d = volume.dir("d")
     entry = mismatches(volume, d)[mismatch]
-    with unchanged(volume):
+    before = volume.keyspace()
+    with window() as call:
         assert fs.batch_unlink(d, [entry]) == 1
+    after = volume.keyspace()
+    assert {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)} == {b"i%d" % d}
+    assert call.covers(fs.getattr(d).mtime)
     good = Entry(b"good", volume.file("good", d), 0)
     assert fs.batch_unlink(d, [entry, good]) == 2
     assert names(fs, d) == {b"x", b"other", b"sub"}

@@ -226,15 +226,15 @@ def test_existing_node(volume: Volume, type: FileType, there: FileType) -> None:
         assert node is None
 
 
-@clause("mknod/an-existing-node-without-record-shows-its-type", source="N12.2", needs="namespace")
+@clause("mknod/an-existing-node-without-record-shows-its-entry", source="N12.2", needs="namespace")
 def test_existing_node_without_record(volume: Volume) -> None:
-    """EEXIST over an entry whose record is missing carries the inode and the entry's type alone."""
+    """EEXIST over an entry whose record is missing carries the inode, the entry's type and the parent."""
     inode = volume.node("x", FileType.FIFO)
     volume.raw.delete(b"i%d" % inode)
     node = getattr(refuses(EEXIST, volume.fs.mkdir, 1, b"x", 0o755), "node", None)
     assert node is not None
     assert node.inode == inode
-    assert node.attr == Attr(type=FileType.FIFO, full=False)
+    assert node.attr == Attr(type=FileType.FIFO, parent=1, full=False)
 
 
 @clause("mknod/inode-zero-is-the-root", source="R1 N12.1", needs="namespace")

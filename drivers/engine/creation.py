@@ -22,7 +22,7 @@ from ..types import (
     is_trash,
 )
 from . import codec
-from .core import clock, optional_attr, type_only
+from .core import clock, optional_attr
 from .lookup import Lookup
 from .permissions import (
     FROZEN,
@@ -173,7 +173,7 @@ class Creation(Lookup):
         if type not in (FileType.FILE, FileType.DIRECTORY):
             raise error(errno.EEXIST)
         attr = optional_attr(tx.read(self.get_attr(inode))[0])
-        raise NodeExists(Node(inode, attr or type_only(kind)))
+        raise NodeExists(Node(inode, attr or Attr(type=kind, parent=parent, full=False)))
 
     def link(self, inode: int, parent: int, name: bytes, *, ctx: Context = ROOT) -> Attr:
         refuse_if(is_trash(parent), errno.EPERM)

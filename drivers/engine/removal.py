@@ -91,6 +91,9 @@ class Removal(Files):
             above = require_directory(optional_attr(blob), ctx, refused=FROZEN)
             chosen = list(self._still_there(entries, stored))
             if not chosen:
+                # The directory is stamped all the same.
+                if not is_trash(parent) and self.stamp(above, now):
+                    tx.queue(self.set_attr(parent, above))
                 return []
             inodes = sorted({inode for _, _, inode in chosen})
             tx.watch(*(self.keys.attr(inode) for inode in inodes))

@@ -43,9 +43,8 @@ local function number(blob, first, last)
   for i = first, last do value = value * 256 + string.byte(blob, i) end
   return value
 end
+local uid = tonumber(KEYS[3])
 local function may_search(attr)
-  local uid = tonumber(KEYS[3])
-  if uid == 0 then return true end
   local mode = number(attr, 2, 3) % 4096
   local bits = mode % 8
   if uid == number(attr, 4, 7) then
@@ -58,18 +57,13 @@ local function may_search(attr)
   end
   return bits % 2 == 1
 end
-local inode, type = tonumber(KEYS[1]), nil
+local inode, type = tonumber(KEYS[1]), 2
 for name in string.gmatch(KEYS[2], '[^/]+') do
-  local key = string.format('%.0f', inode)
-  local attr
-  if not type then
-    attr = redis.call('GET', 'i' .. key)
-    type = attr and math.floor(string.byte(attr, 2) / 16) or 2
-  end
   if type == 3 or inode > MAX then return {err='ENOTSUP'} end
   if type ~= 2 then return {err='ENOTDIR'} end
-  if inode > 1 then
-    attr = attr or redis.call('GET', 'i' .. key)
+  local key = string.format('%.0f', inode)
+  if inode > 1 and uid ~= 0 then
+    local attr = redis.call('GET', 'i' .. key)
     if not attr then return {err='ENOENT'} end
     if not may_search(attr) then return {err='EACCES'} end
   end

@@ -130,11 +130,23 @@ def blocked(server: LocalServer) -> Blocked:
         with contextlib.closing(redis.Redis(port=server.port, socket_timeout=10)) as client:
             sleeper = threading.Thread(target=client.execute_command, args=("DEBUG", "SLEEP", seconds))
             sleeper.start()
-            time.sleep(0.05)
+            wait_until_blocked(server.port)
             yield
             sleeper.join()
 
     return block
+
+
+def wait_until_blocked(port: int) -> None:
+    """Return once the server has stopped to answer; a fixed pause would not do on a busy machine."""
+    for _ in range(200):
+        with socket.create_connection(("127.0.0.1", port), timeout=0.05) as prober:
+            prober.sendall(b"PING\r\n")
+            try:
+                prober.recv(16)
+            except TimeoutError:
+                return
+    raise AssertionError("the server did not block")
 
 
 class ScriptedServer:

@@ -63,11 +63,11 @@ def test_a_write_that_times_out_runs_at_most_once(
     store = open_store(f"127.0.0.1:{server.port}?read-timeout=200ms")
     write, connection_id = WRITES[way], CONNECTION_ID[way]
     before = connection_id(store)
-    with blocked(0.6):
+    with blocked(1.5):
         started = time.monotonic()
         with pytest.raises(Disconnected, match="in time"):
             write(store)
-        assert 0.15 < time.monotonic() - started < 0.5
+        assert 0.15 < time.monotonic() - started < 1.0
     assert int(server.raw.get("n") or 0) <= 1
     assert connection_id(store) != before
 

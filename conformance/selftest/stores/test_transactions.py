@@ -108,7 +108,7 @@ def test_unwatch_is_not_waited_for(store: Store, blocked: Blocked) -> None:
 
         def body(tx: Transaction) -> float:
             tx.read(("GET", "a"))
-            stall.enter_context(blocked(0.3))
+            stall.enter_context(blocked(0.8))
             return time.monotonic()
 
         assert time.monotonic() - store.attempt([b"a"], body) < 0.1
