@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +45,8 @@ def run(options: argparse.Namespace) -> int:
         return complain(refused, ENVIRONMENT)
     interruption = Interruption()
     try:
-        with _terminable(), _scratch():
+        keep_caches_apart()
+        with _terminable():
             provider.prepare(1)
             code = pytest.main(arguments(options), plugins=[provider, interruption])
     except ServerUnavailable as missing:
@@ -102,16 +102,10 @@ def _terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, former)
 
 
-@contextmanager
-def _scratch() -> Iterator[None]:
-    """A place for what Hypothesis caches, that is not the user's directory."""
-    name = "HYPOTHESIS_STORAGE_DIRECTORY"
-    if name in os.environ:
-        yield
-        return
-    with tempfile.TemporaryDirectory(prefix="metaparity-") as folder:
-        os.environ[name] = folder
-        try:
-            yield
-        finally:
-            del os.environ[name]
+def keep_caches_apart() -> None:
+    """Let Hypothesis keep what it caches with the user's caches, not in the directory of a run.
+
+    A directory of this run's own would not do: workers may write to it after the run has ended.
+    """
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(caches / "metaparity" / "hypothesis"))

@@ -20,8 +20,8 @@ HOST_FIELDS: dict[type, frozenset[str]] = {
 }
 """Fields that depend on the machine and the moment."""
 
-LONG_LISTING = 100
-"""A listing longer than this comes in pages whose order each server chooses for itself."""
+WHOLE_LISTING = 4098
+"""A page with fewer entries that starts at 0 is a whole directory: 4096 entries and the dots (N19.3)."""
 
 
 class Shown:
@@ -98,7 +98,7 @@ class Normal(Shown):
     def outcome(self, call: Call) -> str:
         error = call.error
         if error is None:
-            if call.method == "dir_list" and len(call.value) > LONG_LISTING:
+            if call.method == "dir_list" and not is_whole(call):
                 return f"{len(call.value)} entries"
             return self.value(call.value)
         if isinstance(error, NodeExists):
@@ -129,6 +129,11 @@ class Normal(Shown):
 
 
 SHOWN = Shown()
+
+
+def is_whole(page: Call) -> bool:
+    """Whether a page lists a whole directory: which entries a part of it has, each server chooses itself."""
+    return not page.arguments().get("offset") and len(page.value) < WHOLE_LISTING
 
 
 def error_text(error: BaseException) -> str:

@@ -160,6 +160,16 @@ def test_the_order_of_a_listing_is_not_compared() -> None:
     assert Normal(0, 0).value([one]) != Normal(0, 0).value([two])
 
 
+def test_which_entries_a_part_of_a_listing_has_is_not_compared() -> None:
+    def outcome(offset: int, *names: bytes) -> str:
+        page = [Entry(name, 2, 1) for name in names]
+        return Normal(0, 0).outcome(Call("a", "dir_list", (1, offset), {}, page, None, 0, 0, 0, None))
+
+    assert outcome(0, b"x", b"y") == outcome(0, b"y", b"x") != outcome(0, b"x", b"z")
+    assert outcome(2, b"x") == outcome(2, b"y") != outcome(2, b"x", b"y")
+    assert outcome(0, *[b"x"] * 4098) == outcome(0, *[b"y"] * 4098)
+
+
 def difference(left: list[Any], right: list[Any]) -> tuple[str, str, str] | None:
     one, other = observed(logged(*left)), observed(logged(*right))
     assert one is not None
