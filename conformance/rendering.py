@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 from collections.abc import Mapping
-from enum import Enum, Flag
+from enum import Enum, Flag, IntEnum, IntFlag
 from typing import Any
 
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
@@ -78,7 +78,8 @@ class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time of the test's own span reads `now`; what a host says of itself is left out; listings are
-    sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2).
+    sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2); a number and
+    its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -108,6 +109,8 @@ class Normal(Shown):
             return "now" if self.first <= value[0] <= self.last else repr(value)
         if isinstance(value, list) and value and isinstance(value[0], (Entry, bytes, Session)):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
+        if isinstance(value, (IntEnum, IntFlag)):
+            return repr(int(value))
         if isinstance(value, Mapping):
             items = sorted((self.value(key), self.value(part)) for key, part in value.items())
             return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"
