@@ -57,7 +57,7 @@ class BridgeEngine(Engine):
 
     def _call(self, method: str, arguments: dict[str, Any]) -> Any:
         context = arguments.get("ctx", ROOT)
-        # No program can be asked about a call that was over before it began: it could be faster than $/cancel.
+        # No program can be asked about a call that was over before it began: it may outrun $/cancel.
         refuse_if(context.cancelled is not None and context.cancelled.is_set(), errno.EINTR)
         if context == ROOT:
             arguments.pop("ctx", None)
