@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -44,7 +45,10 @@ def parser() -> Parser:
 
     run = commands.add_parser("run", help="run the spec and write a report", description=RUN)
     run.add_argument(
-        "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
+        "--driver",
+        action="append",
+        metavar="NAME",
+        help="driver to test: a name, or cmd:COMMAND for a program; may be repeated (redis, rueidis)",
     )
     run.add_argument(
         "--server",
@@ -67,7 +71,15 @@ def parser() -> Parser:
     run.add_argument(
         "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
     )
+    run.add_argument("--strict", action="store_true", help=STRICT)
     run.set_defaults(act=_run)
+
+    smoke = commands.add_parser("smoke", help="try the basics of a driver program", description=SMOKE)
+    smoke.add_argument("--strict", action="store_true", help=STRICT)
+    smoke.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="CMD", help="the program with its arguments"
+    )
+    smoke.set_defaults(act=_smoke)
 
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
@@ -92,6 +104,9 @@ def parser() -> Parser:
 
 RUN = "Run the spec on each driver and write results.json, index.html, log.html and junit.xml."
 
+SMOKE = "Ask a program that speaks the driver protocol the basics; show the exchange of the first that fails."
+STRICT = "validate every message of external programs against the JSON Schema of the protocol"
+
 
 def _version() -> str:
     from importlib.metadata import version
@@ -102,7 +117,18 @@ def _version() -> str:
 def _run(options: argparse.Namespace) -> int:
     from .run import run
 
+    if options.strict:
+        os.environ["METAPARITY_STRICT"] = "1"  # reaches the workers, too
     return run(options)
+
+
+def _smoke(options: argparse.Namespace) -> int:
+    from .smoke_check import smoke
+
+    words: list[str] = options.command
+    if words[:1] == ["--"]:
+        words = words[1:]
+    return smoke(words[0] if len(words) == 1 else shlex.join(words), options.strict)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -19,6 +19,9 @@ from .api import CAPABILITIES, Engine
 from .types import Config
 
 GROUP = "metaparity.drivers"
+
+PROGRAM = "cmd:"
+"""What stands before the command line of an external program."""
 
 
 class UnknownDriver(ValueError):
@@ -38,6 +41,8 @@ class Driver:
     schemes: tuple[str, ...]
     capabilities: frozenset[str]
     open: Callable[[str, Config], Engine] = field(repr=False)
+    spelling: str = ""
+    """How to ask for it where that is not its name: `cmd:COMMAND`."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.capabilities - CAPABILITIES.keys())
@@ -47,6 +52,10 @@ class Driver:
     def url(self, address: str) -> str:
         """This driver's URL for a server address such as `127.0.0.1:6379/3`."""
         return f"{self.schemes[0]}://{address}"
+
+
+_programs: dict[str, Driver] = {}
+"""External programs of this process, by spelling and by name."""
 
 
 @cache
@@ -67,18 +76,39 @@ def drivers() -> dict[str, Driver]:
 
 
 def driver(name: str) -> Driver:
-    """The driver of this name, or the `Driver` object at `package.module:OBJECT`.
+    """The driver of this name, the `Driver` object at `package.module:OBJECT`, or the program `cmd:COMMAND`.
 
-    Raises `UnknownDriver`.
+    A program is started for it, asked once for its name, version and capabilities, and from then on known
+    in this process by the driver's name, too.  Raises `UnknownDriver`.
     """
     if name in drivers():
         return drivers()[name]
+    if name in _programs:
+        return _programs[name]
+    if name.startswith(PROGRAM):
+        return _program(name)
     module, separator, attribute = name.partition(":")
     if separator:
         return _driver_at(module, attribute)
     near = difflib.get_close_matches(name, drivers(), n=1)
     hint = f"did you mean {near[0]}" if near else f"choose from {', '.join(drivers())}"
-    raise UnknownDriver(f"unknown driver {name!r}: {hint}, or name an object as package.module:OBJECT")
+    raise UnknownDriver(
+        f"unknown driver {name!r}: {hint}, "
+        "or name a program as cmd:COMMAND, an object as package.module:OBJECT"
+    )
+
+
+def _program(spelling: str) -> Driver:
+    from .bridge import program_driver
+
+    found = program_driver(spelling.removeprefix(PROGRAM))
+    number, name = 1, found.name
+    while name in drivers() or name in _programs:
+        number += 1
+        name = f"{found.name}-{number}"
+    found = replace(found, name=name)
+    _programs[spelling] = _programs[name] = found
+    return found
 
 
 def _driver_at(module: str, attribute: str) -> Driver:

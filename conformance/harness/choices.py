@@ -48,11 +48,10 @@ class Choices:
 def known_drivers(names: Sequence[str]) -> tuple[str, ...]:
     """The names, each once; `package.module:OBJECT` names a driver that is not installed.
 
-    Raises `UnknownDriver`.
+    An external program (`cmd:COMMAND`) goes by the name of its driver from here on.  Raises `UnknownDriver`.
     """
-    for name in names:
-        registry.driver(name)
-    return tuple(dict.fromkeys(names))
+    known = [(name, registry.driver(name)) for name in names]
+    return tuple(dict.fromkeys(driver.name if driver.spelling else name for name, driver in known))
 
 
 def require_writable(directory: Path) -> None:

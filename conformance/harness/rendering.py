@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 from collections.abc import Mapping
-from enum import Enum, Flag
+from enum import Enum, Flag, IntEnum, IntFlag
 from typing import Any
 
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
@@ -83,8 +83,8 @@ class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
-    minutes; what a host says of itself is left out; listings are
-    sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2).
+    minutes; what a host says of itself is left out; listings are sorted, for their order is no promise
+    (protocol §7); refusals in words are not compared (§2); a number and its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -114,6 +114,8 @@ class Normal(Shown):
             return self._time(value)
         if isinstance(value, list) and value and isinstance(value[0], (Entry, bytes, Session)):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
+        if isinstance(value, (IntEnum, IntFlag)):
+            return repr(int(value))
         if isinstance(value, Mapping):
             items = sorted((self.value(key), self.value(part)) for key, part in value.items())
             return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"

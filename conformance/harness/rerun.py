@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from metaparity.drivers import registry
+
 PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -16,11 +18,16 @@ def without_password(server: str) -> str:
     return re.sub(r"://[^@/]*@", "://USER:PASSWORD@", server)
 
 
+def spelling(driver: str) -> str:
+    """What `--driver` has to be given for a driver of this run."""
+    return registry.driver(driver).spelling or driver
+
+
 def command_line(clause: str, drivers: list[str], server: str) -> str:
     """Runs a clause by the command."""
     parts = ["metaparity", "run", "--only", clause]
     for driver in drivers:
-        parts += ["--driver", driver]
+        parts += ["--driver", spelling(driver)]
     return shlex.join([*parts, "--server", without_password(server)])
 
 
@@ -33,4 +40,4 @@ def plain_line(item: pytest.Item, driver: str, server: str) -> str:
         target = ["--pyargs", f"{module}::{inside}"]
     else:
         target = [item.nodeid]
-    return shlex.join(["pytest", *target, "--driver", driver, "--server", without_password(server)])
+    return shlex.join(["pytest", *target, "--driver", spelling(driver), "--server", without_password(server)])

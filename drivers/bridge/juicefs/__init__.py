@@ -1,0 +1,1 @@
+"""The released JuiceFS as an engine: a Go program behind the driver protocol, and how it is built."""

@@ -1,0 +1,1 @@
+// Its presence lets refresh.go declare functions without a body.
