@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 
 import pytest
 
@@ -30,6 +31,7 @@ def said(code: int) -> str:
     return out.getvalue()
 
 
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="no redis-server on PATH")
 @pytest.mark.usefixtures("no_docker")
 def test_it_says_what_is_here_and_which_server_is_taken() -> None:
     text = said(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import socketserver
@@ -87,6 +88,11 @@ def process_of(server: Server) -> int:
         return int(client.info("server")["process_id"])
 
 
+needs_local = pytest.mark.skipif(
+    not (shutil.which("redis-server") or shutil.which("valkey-server")), reason="no redis-server on PATH"
+)
+
+
 def living(group: int) -> list[int]:
     """The processes of a group that have not ended."""
     if Path("/proc/self/stat").exists():
@@ -129,7 +135,7 @@ def refusal(choice: str) -> str:
 # -- every choice -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("choice", ["local", "embedded"])
+@pytest.mark.parametrize("choice", [pytest.param("local", marks=needs_local), "embedded"])
 def test_a_process_serves_sixteen_databases_and_leaves_nothing(choice: str, temporary: Path) -> None:
     server = start_server(choice)
     pid = process_of(server)
@@ -214,6 +220,7 @@ def test_auto_takes_a_container_first(docker: Any, start: Start) -> None:
     assert (server.kind, server.passed_over) == ("container", [])
 
 
+@needs_local
 @pytest.mark.usefixtures("no_docker")
 def test_auto_takes_a_local_server_where_docker_does_not_answer(start: Start) -> None:
     server = start("auto")
@@ -462,7 +469,7 @@ elif sys.argv[2] == "fails":
 """
 
 
-@pytest.mark.parametrize("choice", ["local", "embedded"])
+@pytest.mark.parametrize("choice", [pytest.param("local", marks=needs_local), "embedded"])
 @pytest.mark.parametrize("ending", ["returns", "fails", "SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_nothing_outlives_the_process(choice: str, ending: str, temporary: Path) -> None:
     with program(choice, ending) as (group, _):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,9 +42,21 @@ def start(write: Write) -> Iterator[Start]:
 
 def alive(group: int) -> bool:
     """Whether anything of a process group still runs."""
-    listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True)
-    rows = [line.split() for line in listed.stdout.splitlines()]
-    return any(int(number) == group and not state.startswith("Z") for number, state in rows)
+    return any(number == group and state not in "ZX" for number, state in processes())
+
+
+def processes() -> Iterator[tuple[int, str]]:
+    """The process group and state of every process; a bare Linux has no `ps`, and others no /proc."""
+    if not Path("/proc/self/stat").exists():
+        listed = subprocess.run(["ps", "-A", "-o", "pgid=,stat="], capture_output=True, text=True, check=True)
+        for line in listed.stdout.splitlines():
+            number, state = line.split()
+            yield int(number), state[0]
+        return
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, number, *_ = stat.read_text().rpartition(") ")[2].split()
+            yield int(number), state
 
 
 @pytest.fixture
