@@ -184,7 +184,7 @@ class Creation(Lookup):
         parent = self.check_root(parent)
         refuse_if(self.known_attr(inode).type == FileType.DIRECTORY, errno.EPERM)
 
-        def body(tx: Transaction) -> tuple[Attr, int]:
+        def body(tx: Transaction) -> Attr:
             now = clock()
             blob, node_blob, entry = tx.read(
                 self.get_attr(parent), self.get_attr(inode), ("HGET", self.keys.dentries(parent), name)
@@ -213,10 +213,10 @@ class Creation(Lookup):
             if before > 0:
                 tx.queue(self.count_parent(inode, before, 1))
             tx.queue(self.count_parent(inode, parent, 1))
-            return node, before
+            return node
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent), self.keys.attr(inode)]
-        node, _ = self.transact(watched, body, ctx)
+        node = self.transact(watched, body, ctx)
         self.entry_moved(parent, node, 1)
         return node
 

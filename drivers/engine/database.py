@@ -68,7 +68,6 @@ class Database:
     def __init__(self, store: Store, read_only: bool) -> None:
         self.store = store
         self.read_only = read_only
-        self.restarts = 0
 
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip."""
@@ -106,7 +105,6 @@ class Database:
                     if not retryable(refused):
                         raise
                     failure = refused
-                self.restarts += 1
                 self._pause(random.randrange((attempt + 1) ** 2) / 1000, ctx)
         raise failure
 

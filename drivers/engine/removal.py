@@ -90,10 +90,10 @@ class Removal(Files):
             )
             above = require_directory(optional_attr(blob), ctx, refused=FROZEN)
             chosen = list(self._still_there(entries, stored))
+            # The directory is stamped even when no entry is left to remove.
+            if not is_trash(parent) and self.stamp(above, now):
+                tx.queue(self.set_attr(parent, above))
             if not chosen:
-                # The directory is stamped all the same.
-                if not is_trash(parent) and self.stamp(above, now):
-                    tx.queue(self.set_attr(parent, above))
                 return []
             inodes = sorted({inode for _, _, inode in chosen})
             tx.watch(*(self.keys.attr(inode) for inode in inodes))
@@ -111,8 +111,6 @@ class Removal(Files):
             refuse_if(any(node.flags & FROZEN for node in known), errno.EPERM)
 
             tx.queue(("HDEL", dentries, *(name for name, _, _ in chosen)))
-            if not is_trash(parent) and self.stamp(above, now):
-                tx.queue(self.set_attr(parent, above))
             lost = []
             already_there = present or [0] * len(chosen)
             for (name, type, inode), already in zip(chosen, already_there, strict=True):
