@@ -1,4 +1,13 @@
 """What our engine offers, apart from the engine so that asking costs no import of a client library."""
 
-BUILT = frozenset({"volume", "session", "namespace", "open", "dirstat", "lua"})
+BUILT = frozenset(
+    {
+        "volume",
+        "session",
+        "namespace",
+        "open",
+        "dirstat",
+        "lua",
+    }
+)
 """Capabilities held to every clause behind them."""
