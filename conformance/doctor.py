@@ -14,7 +14,7 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TextIO
 
-from metaparity.drivers.registry import GROUP, Driver
+from metaparity.drivers.registry import GROUP, Driver, UnreadyDriver
 from metaparity.fixtures.servers import ServerUnavailable
 from metaparity.fixtures.servers.process import EMBEDDED, embedded_program, local_program
 
@@ -145,6 +145,11 @@ def installed_drivers() -> Iterator[Finding]:
             yield Finding(point.name, False, f"{point.value}: {type(failure).__name__}: {failure}", remedy)
             continue
         if isinstance(driver, Driver):
+            try:
+                driver.check_ready()
+            except UnreadyDriver as unready:
+                yield Finding(point.name, False, unready.reason, unready.remedy, needed=False)
+                continue
             schemes = ", ".join(f"{scheme}://" for scheme in driver.schemes)
             yield Finding(point.name, True, f"{driver.description}; {schemes}")
         else:

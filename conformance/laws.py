@@ -185,6 +185,17 @@ def check_laws(volume: Volume) -> list[str]:
     return [f"{law.__name__}: {broken}" for law in LAWS for broken in law(tree)]
 
 
+def require_laws(volume: Volume) -> None:
+    """Every law holds; the error names the broken ones, its notes say by which keys."""
+    broken = check_laws(volume)
+    names = ", ".join(dict.fromkeys(line.partition(":")[0] for line in broken))
+    error = AssertionError(f"expected every law of the key-space to hold, observed {names} broken")
+    for line in broken:
+        error.add_note(line)
+    if broken:
+        raise error
+
+
 def check_empty(volume: Volume) -> list[str]:
     """What is left of nodes in a volume from which everything was removed.  Source: I23."""
     keys = volume.keyspace()

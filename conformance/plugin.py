@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from metaparity.drivers import registry
-from metaparity.drivers.registry import UnknownDriver
+from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures import volumes
 from metaparity.fixtures.provision import (
     PLACE,
@@ -89,7 +89,7 @@ def pytest_configure(config: pytest.Config) -> None:
             provider.prepare(1)
     except (UnknownDriver, UnknownClause, BadServerChoice, BadLedger) as mistake:
         stop(str(mistake), USAGE)
-    except (ServerUnavailable, UnusableReport) as missing:
+    except (ServerUnavailable, UnusableReport, UnreadyDriver) as missing:
         stop(str(missing), ENVIRONMENT)
     if not config.option.collectonly:
         config.pluginmanager.register(Reporter(config, choices, provider), "metaparity-reporter")

@@ -12,7 +12,7 @@ from types import FrameType
 
 import pytest
 
-from metaparity.drivers.registry import UnknownDriver
+from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
 
 from .harness.catalogue import UnknownClause, modules_of, require_known
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         require_writable(Path(options.report))
     except (UnknownDriver, BadServerChoice, UnknownClause) as mistake:
         return complain(mistake, USAGE)
-    except UnusableReport as refused:
+    except (UnusableReport, UnreadyDriver) as refused:
         return complain(refused, ENVIRONMENT)
     interruption = Interruption()
     try:

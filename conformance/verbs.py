@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import errno as errnos
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from metaparity.drivers.types import Attr, Time
+from metaparity.drivers.types import Attr, Context, Time
 from metaparity.fixtures.volumes import Volume
 
 
@@ -25,6 +26,18 @@ def refuses(errno: int, call: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     got = errnos.errorcode.get(refusal.errno or 0, str(refusal.errno))
     assert refusal.errno == errno, f"expected {wanted}, observed {got}"
     return refusal
+
+
+@contextmanager
+def given_up_after(seconds: float) -> Iterator[Context]:
+    """The superuser, who gives up a call that takes longer: EINTR, where an engine would go on for ever."""
+    cancelled = threading.Event()
+    timer = threading.Timer(seconds, cancelled.set)
+    timer.start()
+    try:
+        yield Context(cancelled=cancelled)
+    finally:
+        timer.cancel()
 
 
 @contextmanager

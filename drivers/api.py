@@ -195,7 +195,7 @@ class Engine:
 
     @primitive("session", "L3.7 L3.8")
     def session_cleanup(self) -> None:
-        """Clean every session that has expired.  Source: L3.7, L3.8."""
+        """Clean every session that has expired; one that cannot be stays for later.  Source: L3.7, L3.8."""
         raise Unsupported("session_cleanup")
 
     # -- namespace ---------------------------------------------------------------------------------
@@ -791,3 +791,6 @@ PRIMITIVES: dict[str, Primitive] = {
     name: method.primitive for name, method in vars(Engine).items() if hasattr(method, "primitive")
 }
 """Every primitive by its protocol name, in the order of the protocol."""
+
+UNREFUSABLE = frozenset({"close_file", "statfs"})
+"""Primitives that answer even a caller that has given up: they never fail (N3.1, N20.4)."""

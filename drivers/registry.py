@@ -28,6 +28,19 @@ class UnknownDriver(ValueError):
     """No driver has this name or serves this URL scheme."""
 
 
+class UnreadyDriver(Exception):
+    """The driver is known, but cannot open anything here yet: `reason`, and `remedy`, what to do about it."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(f"{reason}: {remedy}")
+        self.reason = reason
+        self.remedy = remedy
+
+
+def always_ready() -> None:
+    """What a driver checks that needs nothing."""
+
+
 @dataclass(frozen=True)
 class Driver:
     """A registered way to open an engine.
@@ -43,6 +56,12 @@ class Driver:
     open: Callable[[str, Config], Engine] = field(repr=False)
     spelling: str = ""
     """How to ask for it where that is not its name: `cmd:COMMAND`."""
+    query: str = ""
+    """Parameters in the URLs that the suite makes for it: `client-cache=true`."""
+    check_ready: Callable[[], None] = field(default=always_ready, repr=False)
+    """Raises `UnreadyDriver` where `open` could not work: its program is not built, for example."""
+    at_version: Callable[[str], Driver] | None = field(default=None, repr=False)
+    """The same driver of another version, for drivers that have some; raises `UnreadyDriver`."""
 
     def __post_init__(self) -> None:
         unknown = sorted(self.capabilities - CAPABILITIES.keys())
@@ -51,11 +70,11 @@ class Driver:
 
     def url(self, address: str) -> str:
         """This driver's URL for a server address such as `127.0.0.1:6379/3`."""
-        return f"{self.schemes[0]}://{address}"
+        return f"{self.schemes[0]}://{address}" + (f"?{self.query}" if self.query else "")
 
 
-_programs: dict[str, Driver] = {}
-"""External programs of this process, by spelling and by name."""
+_made: dict[str, Driver] = {}
+"""Drivers made in this process, by spelling and by name: programs, versions, and those with parameters."""
 
 
 @cache
@@ -79,14 +98,30 @@ def driver(name: str) -> Driver:
     """The driver of this name, the `Driver` object at `package.module:OBJECT`, or the program `cmd:COMMAND`.
 
     A program is started for it, asked once for its name, version and capabilities, and from then on known
-    in this process by the driver's name, too.  Raises `UnknownDriver`.
+    in this process by the driver's name, too.  `NAME?PARAMETER=VALUE&..` is the driver with parameters in its
+    URLs, and `NAME@VERSION` a version of one that has several.  Raises `UnknownDriver`, and `UnreadyDriver`
+    for a version that is not there.
     """
     if name in drivers():
         return drivers()[name]
-    if name in _programs:
-        return _programs[name]
+    if name not in _made:
+        made = _make(name)
+        _made[name] = _made[made.name] = made
+    return _made[name]
+
+
+def _make(name: str) -> Driver:
     if name.startswith(PROGRAM):
         return _program(name)
+    base, separator, query = name.partition("?")
+    if separator:
+        return replace(driver(base), name=name, query=query)
+    base, separator, version = name.partition("@")
+    if separator:
+        at_version = driver(base).at_version
+        if at_version is None:
+            raise UnknownDriver(f"the driver {base} has no versions: ask for it as {base}")
+        return replace(at_version(version), name=name)
     module, separator, attribute = name.partition(":")
     if separator:
         return _driver_at(module, attribute)
@@ -103,12 +138,10 @@ def _program(spelling: str) -> Driver:
 
     found = program_driver(spelling.removeprefix(PROGRAM))
     number, name = 1, found.name
-    while name in drivers() or name in _programs:
+    while name in drivers() or name in _made:
         number += 1
         name = f"{found.name}-{number}"
-    found = replace(found, name=name)
-    _programs[spelling] = _programs[name] = found
-    return found
+    return replace(found, name=name)
 
 
 def _driver_at(module: str, attribute: str) -> Driver:

@@ -33,7 +33,7 @@ class Choices:
 
     @classmethod
     def of(cls, config: pytest.Config) -> Choices:
-        """Read and check the options.  Raises `UnknownDriver`, `BadLedger`."""
+        """Read and check the options.  Raises `UnknownDriver`, `UnreadyDriver`, `BadLedger`."""
         option = config.getoption
         report = option("report")
         return cls(
@@ -48,9 +48,12 @@ class Choices:
 def known_drivers(names: Sequence[str]) -> tuple[str, ...]:
     """The names, each once; `package.module:OBJECT` names a driver that is not installed.
 
-    An external program (`cmd:COMMAND`) goes by the name of its driver from here on.  Raises `UnknownDriver`.
+    An external program (`cmd:COMMAND`) goes by the name of its driver from here on.  Raises `UnknownDriver`,
+    `UnreadyDriver`.
     """
     known = [(name, registry.driver(name)) for name in names]
+    for _, driver in known:
+        driver.check_ready()
     return tuple(dict.fromkeys(driver.name if driver.spelling else name for name, driver in known))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from metaparity.drivers.bridge import EngineFailure
 from metaparity.fixtures.recording import Call, Log
 from metaparity.fixtures.volumes import Volume
 
@@ -88,7 +89,8 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
     since_format = difference(volume.formatted, volume.keyspace())
     arguments = inspect.signature(item.obj).parameters
     repeatable = arguments.keys() <= REPEATABLE | parameters_of(item).keys()
-    if hasattr(item.obj, "hypothesis") or not repeatable or not volume.log.count:
+    lost = isinstance(error, EngineFailure)  # another run would cost another time-out or restart
+    if lost or hasattr(item.obj, "hypothesis") or not repeatable or not volume.log.count:
         return since_format, "changed since the volume was formatted"
     first, volume.log = volume.log, Log()
     try:

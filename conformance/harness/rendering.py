@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from enum import Enum, Flag, IntEnum, IntFlag
 from typing import Any
 
+from metaparity.drivers.bridge import EngineFailure
+from metaparity.drivers.engine.codec.documents import FORMAT_FIELDS
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
 from metaparity.drivers.types import ROOT, Entry, Format, Session, SessionInfo
 from metaparity.fixtures.recording import Call
@@ -83,8 +85,9 @@ class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
-    minutes; what a host says of itself is left out; listings are sorted, for their order is no promise
-    (protocol §7); refusals in words are not compared (§2); a number and its name are the same (§1).
+    minutes; what a host says of itself is left out, and settings that only newer versions know; listings
+    are sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2); a
+    number and its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -116,6 +119,8 @@ class Normal(Shown):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
         if isinstance(value, (IntEnum, IntFlag)):
             return repr(int(value))
+        if isinstance(value, Format):
+            value = {name: value[name] for name in FORMAT_FIELDS if name in value}
         if isinstance(value, Mapping):
             items = sorted((self.value(key), self.value(part)) for key, part in value.items())
             return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"
@@ -144,6 +149,8 @@ def error_text(error: BaseException) -> str:
         return f"unsupported: {error.reason}"
     if isinstance(error, Refused):
         return f"refused: {error}"
+    if isinstance(error, EngineFailure):
+        return f"{type(error).__name__}: {error.reason}"
     if isinstance(error, OSError) and error.errno:
         return errno.errorcode.get(error.errno, f"errno {error.errno}")
     return f"{type(error).__name__}: {error}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 import shutil
+from pathlib import Path
 
 import pytest
 
 from metaparity.conformance.doctor import doctor
-from metaparity.drivers import registry
 from metaparity.fixtures.servers import ServerUnavailable, container, process
 
 
@@ -39,8 +39,16 @@ def test_it_says_what_is_here_and_which_server_is_taken() -> None:
     assert f"container       missing  {silence}\n" in text
     assert f"--server auto passes over container: {silence}\n" in text
     assert "--server auto takes local: Redis" in text
-    for name in registry.drivers():
+    for name in ("redis", "rueidis"):
         assert f"{name:<16}ok " in text
+
+
+@pytest.mark.usefixtures("no_docker")
+def test_it_says_how_to_build_juicefs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    text = said(0)
+    assert "juicefs         absent   the adapter for JuiceFS v1.4.1 is not built\n" in text
+    assert "-> build it (minutes, once) with metaparity build juicefs\n" in text
 
 
 @pytest.mark.usefixtures("no_server")

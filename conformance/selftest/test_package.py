@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("drivers", "fixtures", "conformance", "reports")
-DATA = (".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".mod", ".sum")
+DATA = (".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".s", ".mod", ".sum")
 UNSHIPPED = "conformance/selftest/"
 """What only a checkout needs: the tests of the suite itself."""
 

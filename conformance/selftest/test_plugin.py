@@ -193,6 +193,20 @@ def test_a_difference_between_drivers_can_be_pinned(toys: Run, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
+    ("what", "code"), [("success: Node(…)", 0), ("success: …7…", 0), ("success: Attr(…)", 1), ("ode(…)", 1)]
+)
+def test_an_ellipsis_stands_for_what_varies(toys: Run, tmp_path: Path, what: str, code: int) -> None:
+    ran = toys(HEAD + REFUSING, "--deviations", pin(tmp_path, what=f'"{what}"'))
+    assert ran.code == code, ran.out
+
+
+def test_what_is_seen_sometimes_may_be_missing(toys: Run, tmp_path: Path) -> None:
+    changes = {"clause": '"toy/a-new-directory-is-made"', "driver": '"steady"', "sometimes": "true"}
+    ran = toys(HEAD + AGREEING, "--deviations", pin(tmp_path, **changes))
+    assert ran.code == 0, ran.out
+
+
+@pytest.mark.parametrize(
     ("changes", "complaint"),
     [
         ({"clause": '"toy/a-new-directory-is-made"', "driver": '"steady"'}, "was not observed"),

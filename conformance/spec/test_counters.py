@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.laws import check_empty, check_laws
+from metaparity.conformance.laws import check_empty, require_laws
 from metaparity.conformance.scenes.records import aligned, lengthen
 from metaparity.conformance.scenes.scenery import NON_DIRECTORIES, each_non_directory, each_type, fresh, make
 from metaparity.drivers.api import Engine
@@ -30,7 +30,7 @@ def settled(volume: Volume) -> Iterator[None]:
     """What runs inside leaves a volume whose clients hold nothing back, and every law kept."""
     yield
     volume.fs.settle()
-    assert check_laws(volume) == []
+    require_laws(volume)
 
 
 def usage(volume: Volume) -> tuple[int, int]:
@@ -300,7 +300,7 @@ def test_workload(volume: Volume, steps: list[tuple[Any, ...]]) -> None:
         else:
             opened += [made.inode] if name == "create" else []
     fs.settle()
-    assert check_laws(volume) == []
+    require_laws(volume)
     fs.remove(1, top)
     for inode in opened:
         fs.close_file(inode)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import wire
-from ..api import PRIMITIVES, Engine
+from ..api import PRIMITIVES, UNREFUSABLE, Engine
 from ..errors import refuse_if
 from ..types import ROOT, Config
 from .failures import EngineFailure, EngineFault, ProtocolViolation
@@ -57,13 +57,14 @@ class BridgeEngine(Engine):
 
     def _call(self, method: str, arguments: dict[str, Any]) -> Any:
         context = arguments.get("ctx", ROOT)
+        cancelled = None if method in UNREFUSABLE else context.cancelled
         # No program can be asked about a call that was over before it began: it may outrun $/cancel.
-        refuse_if(context.cancelled is not None and context.cancelled.is_set(), errno.EINTR)
+        refuse_if(cancelled is not None and cancelled.is_set(), errno.EINTR)
         if context == ROOT:
             arguments.pop("ctx", None)
         given = {name: value for name, value in arguments.items() if value is not None}
         return self._outcome(
-            method, wire.params(method, **given), context.cancelled, functools.partial(wire.value_of, method)
+            method, wire.params(method, **given), cancelled, functools.partial(wire.value_of, method)
         )
 
     def _outcome(

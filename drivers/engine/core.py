@@ -40,12 +40,18 @@ def later_by(now: Time, then: Time, seconds: float) -> bool:
     return (now[0] - then[0]) * 10**9 + now[1] - then[1] >= seconds * 10**9
 
 
+ATIME_MODES = ("noatime", "relatime", "strictatime")
+"""Which access times a client keeps: none, some, all (R14)."""
+
+
 class Core(Engine):
     """A client of one volume over a store."""
 
     capabilities = BUILT
 
     def __init__(self, store: Store, config: Config) -> None:
+        if config.atime_mode not in ATIME_MODES:
+            raise ValueError(f"atime_mode {config.atime_mode!r} is none of {', '.join(ATIME_MODES)}")
         if config.open_cache:
             raise Unsupported("open_cache: attributes of open files are not cached yet")
         self.store = store

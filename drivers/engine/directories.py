@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import threading
+from dataclasses import replace
 
 from ..errors import error
 from ..types import ROOT, Access, Attr, Config, Context, Entry, FileType
@@ -51,15 +52,22 @@ class Directories(Renaming):
     def readdir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> list[Entry]:
         inode = self.check_root(inode)
         attr = self._require_readable(ctx, inode, plus)
-        entries = self._dots(inode, attr, plus) + self._entries(inode, plus)
+        dots = [
+            Entry(b".", inode, FileType.DIRECTORY),
+            Entry(b"..", self._above(inode, attr), FileType.DIRECTORY),
+        ]
+        entries = dots + self._listed(inode)
+        if plus:
+            self._fill(entries)
         self.touch_atime(inode, attr)
         return entries
 
     def opendir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> int:
         inode = self.check_root(inode)
         attr = self._require_readable(ctx, inode, plus)
+        handle = Handle(inode, plus, self._dots(inode, attr, plus))
         number = next(self._numbers)
-        self._handles[number] = Handle(inode, plus, self._dots(inode, attr, plus))
+        self._handles[number] = handle
         self.touch_atime(inode, attr)
         return number
 
@@ -67,7 +75,9 @@ class Directories(Renaming):
         opened = self._handle(handle)
         with opened.lock:
             if not opened.snapshot:
-                opened.snapshot = self._entries(opened.inode, opened.plus)
+                opened.snapshot = self._listed(opened.inode)
+                if opened.plus:
+                    self._fill(opened.snapshot)
                 if self.config.sort_dir:
                     opened.snapshot.sort(key=lambda entry: entry.name)
             return opened.page(offset)
@@ -111,20 +121,23 @@ class Directories(Renaming):
         self.require_access_to(ctx, inode, Access.R | Access.X if plus else Access.R)
         return attr
 
+    def _above(self, inode: int, attr: Attr) -> int:
+        return inode if inode == self.root else attr.parent
+
     def _dots(self, inode: int, attr: Attr, plus: bool) -> list[Entry]:
-        parent = inode if inode == self.root else attr.parent
+        """What a handle begins with; a session root is its own parent in the attributes, too (N19.1)."""
+        parent = self._above(inode, attr)
         if not plus:
-            return [
-                Entry(b".", inode, FileType.DIRECTORY),
-                Entry(b"..", parent, FileType.DIRECTORY),
-            ]
+            return [Entry(b".", inode, attr.type), Entry(b"..", parent, FileType.DIRECTORY)]
+        attr = replace(attr, parent=parent)
         above = attr if parent == inode else self.known_attr(parent)
         return [Entry(b".", inode, attr.type, attr), Entry(b"..", parent, above.type, above)]
 
-    def _entries(self, inode: int, plus: bool) -> list[Entry]:
-        found = [Entry(name, ino, type) for name, (type, ino) in self.list_entries(inode).items()]
-        if plus:
-            attrs = self.read_attrs([entry.inode for entry in found])
-            for entry, attr in zip(found, attrs, strict=True):
-                entry.attr = attr or type_only(entry.type)
-        return found
+    def _listed(self, inode: int) -> list[Entry]:
+        return [Entry(name, ino, type) for name, (type, ino) in self.list_entries(inode).items()]
+
+    def _fill(self, entries: list[Entry]) -> None:
+        """Give entries the attributes of their nodes; those without a record know their type (N18.2)."""
+        for entry, attr in zip(entries, self.read_attrs([one.inode for one in entries]), strict=True):
+            entry.attr = attr or type_only(entry.type)
+            entry.type = entry.attr.type

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..api import PRIMITIVES
+from ..api import PRIMITIVES, UNREFUSABLE
 from ..types import ROOT
 from .attributes import Attributes
 from .database import FAILURES, as_errno, check_cancelled
@@ -21,10 +21,6 @@ class StoreEngine(Directories, Attributes, Paths, Summaries, Volume):
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the
     store into errnos (S4.1.8).
     """
-
-
-UNREFUSABLE = frozenset({"close_file", "statfs"})
-"""What answers even a caller that has given up: it never fails (N3.1, N20.4)."""
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -48,7 +48,7 @@ class Files(Trash):
         flags = OpenFlag(flags)
         changes = WRITING | OpenFlag.TRUNC | OpenFlag.APPEND
         refuse_if(self.config.read_only and bool(flags & changes), errno.EROFS)
-        attr = self.known_attr(inode)
+        attr = self.known_attr(self.check_root(inode))
         wanted = ACCESS_BY_MODE[flags & 3]
         if wanted == Access.R and flags & OpenFlag.EXEC:
             wanted = Access.X

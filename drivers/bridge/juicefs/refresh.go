@@ -22,7 +22,12 @@ func getCounter(engine unsafe.Pointer, name string) (int64, error)
 func doRefreshSession(engine unsafe.Pointer) error
 
 func refreshSession(engine meta.Meta) error {
-	return doRefreshSession(reflect.ValueOf(engine).UnsafePointer())
+	value := reflect.ValueOf(engine)
+	base := value.Elem().FieldByName("baseMeta").Elem()
+	if base.FieldByName("conf").Elem().FieldByName("ReadOnly").Bool() || base.FieldByName("sid").Uint() == 0 {
+		return nil // the loop leaves out those that have no session
+	}
+	return doRefreshSession(value.UnsafePointer())
 }
 
 // refresh does what a heartbeat does but for postponing the expiry of the session.
