@@ -199,6 +199,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     proved = proof(pyfuncitem)
     if proved is not None:
         profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, proved[1]))
+        volume = pyfuncitem.funcargs.get("volume")
+        if isinstance(volume, Volume):
+            volume.keeping = len(pyfuncitem.config.stash[CHOICES].drivers) > 1
     try:
         return (yield)
     except (Exception, pytest.fail.Exception) as error:
@@ -233,7 +236,8 @@ def pytest_runtest_makereport(
     funcargs = getattr(item, "funcargs", {})
     volume = funcargs.get("volume")
     if report.when == "call" and report.passed and isinstance(volume, Volume):
-        seen = parity.observed(volume.log)
+        volume.keep_state()
+        seen = parity.observed(volume.log, volume.states)
         data["observations"] = seen.plain() if seen else None
     if report.failed and call.excinfo is not None:
         finding = found(item, report, call.excinfo.value)

@@ -1,39 +1,53 @@
-"""Parity: the same test shows the same observations on every driver."""
+"""Parity: the same test shows the same observations, and leaves the same keys, on every driver."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from metaparity.fixtures.recording import HEAD, Log
 
+from . import keyspaces
 from .rendering import Normal
 
 SHOWN = 400
 """Characters of one observation that travel to the report."""
+
+ROWS = 400
+"""Keys and fields that travel; of a larger database the digest does."""
+
+LISTED = 4
+"""Keys that a difference names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observations:
     """What one test showed on one driver, small enough to send.
 
-    `seen` has the first calls with their outcomes; the digests cover every call that is kept.
+    `seen` has the first calls with their outcomes; the digests cover every call that is kept.  `states` has
+    a digest of all keys at the end of each example, `rows` the keys at the end of the last.
     """
 
     seen: list[list[str]]
     count: int
     calls: str
     outcomes: str
+    states: list[str]
+    rows: dict[str, str]
 
     def plain(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
 
 
-def observed(log: Log) -> Observations | None:
+def observed(log: Log, states: Sequence[Mapping[bytes, Any]]) -> Observations | None:
     """The observations of a test; None where several threads called,
-    for their order is chance, or none did."""
+    for their order is chance, or none did.
+
+    `states` are all keys at the end of each example.
+    """
     kept = log.kept()
     if len({call.thread for call in kept}) != 1:
         return None
@@ -46,7 +60,10 @@ def observed(log: Log) -> Observations | None:
         outcomes.update(answered.encode("utf-8", "surrogatepass"))
         if len(seen) < HEAD:
             seen.append([made[:SHOWN], _shortened(answered)])
-    return Observations(seen, log.count, calls.hexdigest()[:16], outcomes.hexdigest()[:16])
+    found = [keyspaces.rows(keys, normal) for keys in states]
+    last = found[-1] if found and len(found[-1]) <= ROWS else {}
+    digests = [keyspaces.digest(rows) for rows in found]
+    return Observations(seen, log.count, calls.hexdigest()[:16], outcomes.hexdigest()[:16], digests, last)
 
 
 def _shortened(text: str) -> str:
@@ -71,4 +88,23 @@ def first_difference(left: Observations, right: Observations) -> tuple[str, str,
             f"digest {left.outcomes}",
             f"digest {right.outcomes}",
         )
+    if left.calls == right.calls and left.states != right.states:
+        return _different_keys(left, right)
     return None
+
+
+def _different_keys(left: Observations, right: Observations) -> tuple[str, str, str]:
+    """Which keys two drivers left differently after the same calls with the same answers."""
+    differing = [
+        index for index, pair in enumerate(zip(left.states, right.states, strict=False)) if len(set(pair)) > 1
+    ]
+    keys = [key for key in left.rows | right.rows if left.rows.get(key) != right.rows.get(key)]
+    if differing and not keys:
+        where = f"the keys at the end of example {differing[0] + 1} of {len(left.states)}"
+        return where, *(f"digest {side.states[differing[0]]}" for side in (left, right))
+    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+    shown = [
+        "; ".join(f"{key} = {side.rows.get(key, 'nothing')}" for key in keys[:LISTED]) + more
+        for side in (left, right)
+    ]
+    return "the keys at the end", shown[0], shown[1]

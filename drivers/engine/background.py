@@ -18,6 +18,7 @@ class Background:
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
+        self._closed = False
         self._threads: list[threading.Thread] = []
         self._pool: ThreadPoolExecutor | None = None
         self._pending: set[Future[None]] = set()
@@ -37,7 +38,7 @@ class Background:
     def submit(self, job: Callable[[], None]) -> None:
         """Run `job` once, soon.  Dropped once stopped: deletions are found again by any client (N42.4)."""
         with self._lock:
-            if self._stopping.is_set():
+            if self._closed:
                 return
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(2, thread_name_prefix="metaparity-background")
@@ -55,17 +56,22 @@ class Background:
             for future in pending:
                 future.result()
 
-    def stop(self) -> None:
-        """End every thread, after the job it is at."""
-        with self._lock:
-            self._stopping.set()
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(cancel_futures=True)
+    def end_periodic(self) -> None:
+        """End the periodic jobs, after the run each is at."""
+        self._stopping.set()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
         self._threads.clear()
+
+    def stop(self) -> None:
+        """End every thread, after the job it is at."""
+        with self._lock:
+            self._closed = True
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
+        self.end_periodic()
 
     def _done(self, future: Future[None]) -> None:
         with self._lock:

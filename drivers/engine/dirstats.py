@@ -32,8 +32,10 @@ class DirStats(Core):
 
     def flush_dir_stats(self) -> None:
         """Put the pending changes on the server (N27.3); lost when the server fails meanwhile."""
+        if self.config.read_only or not self.format.dir_stats:
+            return
         deltas = self.dir_stats.take()
-        if not deltas or self.config.read_only:
+        if not deltas:
             return
         directories = list(deltas)
         kept = self.db.read(*(("HEXISTS", self.keys.dir_used_space, one) for one in directories))

@@ -159,10 +159,12 @@ class Volume(Sessions, DirStats):
                 self.session_cleanup()
 
     def session_close(self) -> None:
+        self.background.end_periodic()
         self.settle()
-        self.background.stop()
         if self.sid:
             self.clean_session(self.sid)
+        self.background.drain()
+        self.background.stop()
 
 
 def fresh_root(mode: int, now: int) -> Attr:
