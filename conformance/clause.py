@@ -20,16 +20,18 @@ ID = re.compile(r"[a-z][a-z-]*/[a-z0-9]+(-[a-z0-9]+)*")
 class Clause:
     """What a report says of a clause.
 
-    `source` names the rule in the reference, `needs` the capability that makes an engine answerable.
+    `source` names the rule in the reference, `needs` the capability that makes an engine answerable,
+    `clients` is 2 where several clients of the volume meet, which then may be of different drivers.
     """
 
     id: str
     sentence: str
     source: str
     needs: str
+    clients: int = 1
 
 
-def clause(id: str, *, source: str, needs: str) -> Callable[[F], F]:
+def clause(id: str, *, source: str, needs: str, clients: int = 1) -> Callable[[F], F]:
     """Make a test function the proof of a clause; its docstring is the sentence.
 
     Raises `ValueError` for an id that is not words, an unknown capability or a missing docstring.
@@ -43,7 +45,7 @@ def clause(id: str, *, source: str, needs: str) -> Callable[[F], F]:
         if not test.__doc__:
             raise ValueError(f"clause {id} has no sentence: give {test.__name__} a docstring")
         sentence = " ".join(test.__doc__.split())
-        marked: F = pytest.mark.clause(Clause(id, sentence, source, needs))(test)
+        marked: F = pytest.mark.clause(Clause(id, sentence, source, needs, clients))(test)
         return marked
 
     return mark

@@ -50,6 +50,7 @@ def parser() -> Parser:
         metavar="NAME",
         help=DRIVER,
     )
+    run.add_argument("--pairs", action="store_true", help=PAIRS)
     run.add_argument(
         "--server",
         default="auto",
@@ -119,6 +120,10 @@ SMOKE = "Ask a program that speaks the driver protocol the basics; show the exch
 DRIVER = (
     "driver to test: a name, NAME?PARAMETER=VALUE, NAME@VERSION, or cmd:COMMAND for a program; "
     "may be repeated (redis, rueidis)"
+)
+PAIRS = (
+    "run the clauses about several clients on every ordered pair of the drivers: the one writes, the other, "
+    "open on the same volume, reads and goes on"
 )
 BUILD = (
     "Build JuiceFS's own engine as a driver with the Go toolchain; each version is built once and kept. "

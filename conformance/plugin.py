@@ -34,6 +34,7 @@ from .harness.exits import ENVIRONMENT, USAGE
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, plain_line
 
+PAIRS = "run the clauses about several clients on every ordered pair of the drivers, on one volume"
 CHOICES = pytest.StashKey[Choices]()
 FINDING = pytest.StashKey[Finding]()
 
@@ -43,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
     )
+    group.addoption("--pairs", action="store_true", help=PAIRS)
     group.addoption(
         "--server",
         default="auto",
@@ -169,16 +171,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     patterns = config.stash[CHOICES].only
-    if not patterns:
-        return
     chosen: list[pytest.Item] = []
     others: list[pytest.Item] = []
     for item in items:
         clause = clause_of(item)
-        wanted = clause is not None and any(matches(pattern, clause.id) for pattern in patterns)
-        (chosen if wanted else others).append(item)
+        asked = not patterns or (clause and any(matches(pattern, clause.id) for pattern in patterns))
+        (chosen if asked and meets(item) else others).append(item)
+    if not others:
+        return
     config.hook.pytest_deselected(items=others)
     items[:] = chosen
+
+
+def meets(item: pytest.Item) -> bool:
+    """Whether a test has something to show on its driver: a pair of drivers needs several clients."""
+    proved = proof(item)
+    return proved is None or registry.driver(proved[1]).partner is None or proved[0].clients > 1
 
 
 # -- one test --------------------------------------------------------------------------------------
@@ -197,15 +205,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     proved = proof(pyfuncitem)
+    volume = pyfuncitem.funcargs.get("volume")
     if proved is not None:
         profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, proved[1]))
-        volume = pyfuncitem.funcargs.get("volume")
         if isinstance(volume, Volume):
             volume.keeping = len(pyfuncitem.config.stash[CHOICES].drivers) > 1
     try:
-        return (yield)
+        value = yield
+        if proved is not None and isinstance(volume, Volume) and volume.most_clients > 1:
+            assert proved[0].clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
+        return value
     except (Exception, pytest.fail.Exception) as error:
-        volume = pyfuncitem.funcargs.get("volume")
         if isinstance(volume, Volume):
             pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
         raise

@@ -16,7 +16,7 @@ from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
 
 from .harness.catalogue import UnknownClause, modules_of, require_known
-from .harness.choices import UnusableReport, known_drivers, require_writable
+from .harness.choices import DEFAULT_DRIVERS, UnusableReport, known_drivers, require_writable
 from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 from .harness.rerun import PACKAGE
 
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.n != "auto" and not options.n.isdigit():
         return complain(f"-n {options.n!r} is not a number of workers: give a number or auto", USAGE)
     try:
-        known_drivers(options.driver or ())
+        known_drivers(options.driver or DEFAULT_DRIVERS, options.pairs)
         provider = Provider(options.server, options.allow_flush)
         require_known(options.only or ())
         require_writable(Path(options.report))
@@ -83,6 +83,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
     made += [f"--only={pattern}" for pattern in options.only or ()]
     if options.seed is not None:
         made.append(f"--hypothesis-seed={options.seed}")
+    if options.pairs:
+        made.append("--pairs")
     if options.allow_flush:
         made.append("--allow-flush")
     return made

@@ -60,6 +60,8 @@ class Driver:
     """Parameters in the URLs that the suite makes for it: `client-cache=true`."""
     check_ready: Callable[[], None] = field(default=always_ready, repr=False)
     """Raises `UnreadyDriver` where `open` could not work: its program is not built, for example."""
+    partner: Driver | None = field(default=None, repr=False)
+    """The driver of every second client of a volume, where two drivers are tried on one database."""
     at_version: Callable[[str], Driver] | None = field(default=None, repr=False)
     """The same driver of another version, for drivers that have some; raises `UnreadyDriver`."""
 
@@ -72,6 +74,9 @@ class Driver:
         """This driver's URL for a server address such as `127.0.0.1:6379/3`."""
         return f"{self.schemes[0]}://{address}" + (f"?{self.query}" if self.query else "")
 
+
+PAIR = "+"
+"""What stands between the names of two drivers that are tried on one volume."""
 
 _made: dict[str, Driver] = {}
 """Drivers made in this process, by spelling and by name: programs, versions, and those with parameters."""
@@ -99,8 +104,8 @@ def driver(name: str) -> Driver:
 
     A program is started for it, asked once for its name, version and capabilities, and from then on known
     in this process by the driver's name, too.  `NAME?PARAMETER=VALUE&..` is the driver with parameters in its
-    URLs, and `NAME@VERSION` a version of one that has several.  Raises `UnknownDriver`, and `UnreadyDriver`
-    for a version that is not there.
+    URLs, `NAME@VERSION` a version of one that has several, and `NAME+NAME` two drivers on one volume.
+    Raises `UnknownDriver`, and `UnreadyDriver` for a version that is not there.
     """
     if name in drivers():
         return drivers()[name]
@@ -113,6 +118,9 @@ def driver(name: str) -> Driver:
 def _make(name: str) -> Driver:
     if name.startswith(PROGRAM):
         return _program(name)
+    one, separator, other = name.partition(PAIR)
+    if separator:
+        return _pair(driver(one), driver(other), name)
     base, separator, query = name.partition("?")
     if separator:
         return replace(driver(base), name=name, query=query)
@@ -130,6 +138,22 @@ def _make(name: str) -> Driver:
     raise UnknownDriver(
         f"unknown driver {name!r}: {hint}, "
         "or name a program as cmd:COMMAND, an object as package.module:OBJECT"
+    )
+
+
+def _pair(one: Driver, other: Driver, name: str) -> Driver:
+    def check_ready() -> None:
+        one.check_ready()
+        other.check_ready()
+
+    return replace(
+        one,
+        name=name,
+        description=f"{one.name}, and for every second client of a volume {other.name}",
+        capabilities=one.capabilities & other.capabilities,
+        spelling="",
+        check_ready=check_ready,
+        partner=other,
     )
 
 

@@ -6,11 +6,13 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from metaparity.drivers import registry
+from metaparity.drivers.registry import PAIR, UnknownDriver
 
 from .deviations import LEDGER, Ledger
 
@@ -37,7 +39,7 @@ class Choices:
         option = config.getoption
         report = option("report")
         return cls(
-            known_drivers(option("driver") or DEFAULT_DRIVERS),
+            known_drivers(option("driver") or DEFAULT_DRIVERS, option("pairs")),
             option("server"),
             tuple(option("only") or ()),
             Path(os.path.abspath(report)) if report else None,
@@ -45,16 +47,21 @@ class Choices:
         )
 
 
-def known_drivers(names: Sequence[str]) -> tuple[str, ...]:
+def known_drivers(names: Sequence[str], pairs: bool = False) -> tuple[str, ...]:
     """The names, each once; `package.module:OBJECT` names a driver that is not installed.
 
-    An external program (`cmd:COMMAND`) goes by the name of its driver from here on.  Raises `UnknownDriver`,
-    `UnreadyDriver`.
+    An external program (`cmd:COMMAND`) goes by the name of its driver from here on.  With `pairs`, every
+    ordered pair of them instead.  Raises `UnknownDriver`, `UnreadyDriver`.
     """
     known = [(name, registry.driver(name)) for name in names]
     for _, driver in known:
         driver.check_ready()
-    return tuple(dict.fromkeys(driver.name if driver.spelling else name for name, driver in known))
+    chosen = tuple(dict.fromkeys(driver.name if driver.spelling else name for name, driver in known))
+    if not pairs:
+        return chosen
+    if len(chosen) == 1:
+        raise UnknownDriver(f"{chosen[0]} alone makes no pair: name another --driver, too")
+    return tuple(f"{one}{PAIR}{other}" for one, other in permutations(chosen, 2))
 
 
 def require_writable(directory: Path) -> None:

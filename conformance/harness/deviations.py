@@ -41,6 +41,10 @@ class Deviation:
         """Whether it has become a failure again."""
         return today >= self.expires
 
+    def concerns(self, driver: str) -> bool:
+        """Whether it may show on a driver: its own, with parameters, of a version, or one of a pair."""
+        return self.driver in (driver, *re.split(r"[+?@]", driver))
+
     def covers(self, observed: str) -> bool:
         """Whether this is what was observed, times aside."""
         fixed = map(re.escape, timeless(self.what).split("…"))
@@ -74,7 +78,7 @@ class Ledger:
     def find(self, clause: str, driver: str, observed: str) -> Deviation | None:
         """The entry in force that pins what was observed."""
         for entry in self.entries:
-            pinned = entry.clause == clause and entry.driver == driver and entry.covers(observed)
+            pinned = entry.clause == clause and entry.concerns(driver) and entry.covers(observed)
             if pinned and not entry.expired(self.today):
                 return entry
         return None

@@ -94,6 +94,7 @@ class Reporter:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        self.tally.finish()
         complete = ended and not self.broken and bool(self.expected) and self.expected <= self.tally.finished
         found = self.results = self._results(complete=complete)
         self._write(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -18,17 +19,20 @@ def without_password(server: str) -> str:
     return re.sub(r"://[^@/]*@", "://USER:PASSWORD@", server)
 
 
-def spelling(driver: str) -> str:
-    """What `--driver` has to be given for a driver of this run."""
-    return registry.driver(driver).spelling or driver
+def options(drivers: Sequence[str]) -> list[str]:
+    """What has to be given for drivers of this run; a pair is run with its reverse."""
+    singles = [single for name in drivers for single in name.split(registry.PAIR)]
+    found = [] if singles == list(drivers) else ["--pairs"]
+    for name in dict.fromkeys(singles):
+        found += ["--driver", registry.driver(name).spelling or name]
+    return found
 
 
 def command_line(clause: str, drivers: list[str], server: str) -> str:
     """Runs a clause by the command."""
-    parts = ["metaparity", "run", "--only", clause]
-    for driver in drivers:
-        parts += ["--driver", spelling(driver)]
-    return shlex.join([*parts, "--server", without_password(server)])
+    return shlex.join(
+        ["metaparity", "run", "--only", clause, *options(drivers), "--server", without_password(server)]
+    )
 
 
 def plain_line(item: pytest.Item, driver: str, server: str) -> str:
@@ -40,4 +44,4 @@ def plain_line(item: pytest.Item, driver: str, server: str) -> str:
         target = ["--pyargs", f"{module}::{inside}"]
     else:
         target = [item.nodeid]
-    return shlex.join(["pytest", *target, "--driver", spelling(driver), "--server", without_password(server)])
+    return shlex.join(["pytest", *target, *options([driver]), "--server", without_password(server)])

@@ -116,12 +116,19 @@ class Tally:
             return
         others = self._waiting.setdefault(data["pair"], {})
         others[data["driver"]] = data
-        if len(others) < len(self.drivers):
-            return
-        del self._waiting[data["pair"]]
-        left = others[self.drivers[0]]
-        for name in self.drivers[1:]:
-            self._compare_two(left, others[name])
+        if len(others) == len(self.drivers):
+            self._compare_all(self._waiting.pop(data["pair"]))
+
+    def finish(self) -> None:
+        """Compare the tests that some of the drivers did not run, among the others."""
+        for others in self._waiting.values():
+            self._compare_all(others)
+        self._waiting.clear()
+
+    def _compare_all(self, by_driver: dict[str, dict[str, Any]]) -> None:
+        left, *others = (by_driver[name] for name in self.drivers if name in by_driver)
+        for right in others:
+            self._compare_two(left, right)
 
     def _compare_two(self, left: dict[str, Any], right: dict[str, Any]) -> None:
         found = first_difference(Observations(**left["observations"]), Observations(**right["observations"]))

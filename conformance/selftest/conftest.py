@@ -48,12 +48,18 @@ class Steady(Engine):
     def exists(self):
         raise error(errno.EEXIST)
 
+    def unlink(self, parent, name, skip_trash=False, *, ctx=ROOT):
+        self.server.hdel("d1", name)
+
     def close(self):
         self.server.close()
 
 class Wobbly(Steady):
     def exists(self):
         return Node(7)
+
+    def unlink(self, parent, name, skip_trash=False, *, ctx=ROOT):
+        self.server.hset("d1", name, "")
 
 steady = Driver("steady", "a toy", ("steady",), DECLARED, Steady)
 wobbly = Driver("wobbly", "a toy with a fault", ("wobbly",), DECLARED, Wobbly)

@@ -55,6 +55,23 @@ def test_generated(fs, mode):
         pass
 """
 
+LEAVING = """
+@clause("toy/removes", source="N13.2", needs="namespace")
+def test_remove(volume):
+    \"\"\"A removed entry is gone.\"\"\"
+    volume.fs.mkdir(1, b"a")
+    volume.fs.unlink(1, b"a")
+"""
+
+MEETING = """
+@clause("toy/two-meet", source="N12.8", needs="namespace"{clients})
+def test_two(volume):
+    \"\"\"What one makes another sees.\"\"\"
+    one, other = volume.fs, volume.open()
+    one.mkdir(1, b"a")
+    refuses(EEXIST, other.mkdir, 1, b"a")
+"""
+
 OTHERS = """
 @clause("toy/lists", source="N29", needs="acl")
 def test_acl(fs):
@@ -190,6 +207,42 @@ def test_a_difference_between_drivers_can_be_pinned(toys: Run, tmp_path: Path) -
     assert ran.code == 0, ran.out
     assert ran.verdicts()["toy/twice", "wobbly"] == "deviated"
     assert ran.results["differences"] == []
+
+
+def test_keys_that_drivers_leave_differently_are_a_difference(toys: Run, tmp_path: Path) -> None:
+    ran = toys(HEAD + LEAVING)
+    assert ran.code == 1
+    (difference,) = ran.results["differences"]
+    assert difference["call"] == "the keys at the end"
+    assert (difference["left_observed"], difference["right_observed"]) == ("d1[a] = nothing", "d1[a] = b''")
+    ran = toys(HEAD + LEAVING, "--deviations", pin(tmp_path, clause='"toy/removes"', what="\"d1[a] = b''\""))
+    assert ran.code == 0, ran.out
+
+
+def test_pairs_run_what_two_clients_do(toys: Run, tmp_path: Path) -> None:
+    ran = toys(HEAD + AGREEING + MEETING.format(clients=", clients=2"), "--pairs")
+    assert ran.code == 1
+    assert ran.verdicts() == {
+        ("toy/two-meet", "steady+wobbly"): "failed",
+        ("toy/two-meet", "wobbly+steady"): "passed",
+    }
+    (failed,) = (one for one in ran.results["records"] if one["verdict"] == "failed")
+    assert "--pairs --driver steady --driver wobbly" in failed["rerun"]
+    pinned = pin(tmp_path, clause='"toy/two-meet"')
+    ran = toys(HEAD + MEETING.format(clients=", clients=2"), "--pairs", "--deviations", pinned)
+    assert ran.code == 0, ran.out
+
+
+def test_a_pair_needs_two(metaparity: Run) -> None:
+    ran = metaparity("run", "--pairs", "--driver", "redis")
+    assert ran.code == 2
+    assert ran.err == "metaparity: redis alone makes no pair: name another --driver, too\n"
+
+
+def test_a_clause_says_that_clients_meet(toys: Run) -> None:
+    ran = toys(HEAD + MEETING.format(clients=""), "--driver", "steady")
+    assert ran.code == 1
+    assert "2 clients meet here: declare clients=2" in ran.out
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Iterator
 from importlib.resources import files
@@ -361,3 +362,13 @@ def test_bad_version(text: str) -> None:
     """What is no version cannot be compared."""
     with pytest.raises(ValueError, match="is not a version"):
         codec.compare_versions("1.0.0", text)
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "text"),
+    [(0, "05Z"), (800, "05.0008Z"), (120_000, "05.12Z"), (999_999, "05.999999Z")],
+)
+def test_session_time(microsecond: int, text: str) -> None:
+    """As Go writes RFC 3339, whose dialect a session is told in."""
+    moment = datetime.datetime(2026, 11, 25, 10, 4, 5, microsecond, datetime.UTC)
+    assert codec.session_time(moment) == f"2026-11-25T10:04:{text}"

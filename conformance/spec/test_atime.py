@@ -70,7 +70,7 @@ def test_unknown_mode(volume: Volume) -> None:
 @each_plain_reading
 @pytest.mark.parametrize("state", STATES.values(), ids=STATES)
 @pytest.mark.parametrize("mode", ["noatime", "relatime", "strictatime"])
-@clause("atime/is-stamped-as-the-mode-says", source="R14 N18.4 N19.1 N20.2 T32 D12", needs="open")
+@clause("atime/is-stamped-as-the-mode-says", source="R14 N18.4 N19.1 N20.2 T32 D12", needs="open", clients=2)
 def test_modes(
     volume: Volume, mode: str, state: tuple[float, float, float, str], read: Callable[..., Any]
 ) -> None:
@@ -91,7 +91,7 @@ def test_modes(
 
 
 @pytest.mark.parametrize("mode", ["relatime", "strictatime"])
-@clause("atime/an-open-answers-the-time-it-stamped", source="N20.2 R14 T32", needs="open")
+@clause("atime/an-open-answers-the-time-it-stamped", source="N20.2 R14 T32", needs="open", clients=2)
 def test_answered(volume: Volume, mode: str) -> None:
     """The attributes that open answers have the atime that it stamped."""
     inode = volume.file("x")
@@ -101,7 +101,7 @@ def test_answered(volume: Volume, mode: str) -> None:
 
 
 @each_reading
-@clause("atime/a-refused-call-does-not-stamp", source="N18.4 N19.1 N20.2", needs="open")
+@clause("atime/a-refused-call-does-not-stamp", source="N18.4 N19.1 N20.2", needs="open", clients=2)
 def test_refused(volume: Volume, read: Callable[..., Any]) -> None:
     """Where reading is refused no time is stamped."""
     inode = node(volume, read)
@@ -120,7 +120,7 @@ def forbid(client: Engine, volume: Volume, inode: int) -> None:
 
 
 @each_plain_reading
-@clause("atime/a-read-only-client-does-not-stamp", source="R14", needs="open")
+@clause("atime/a-read-only-client-does-not-stamp", source="R14", needs="open", clients=2)
 def test_read_only(volume: Volume, read: Callable[..., Any]) -> None:
     """A read-only client reads without stamping."""
     inode = node(volume, read)
@@ -131,7 +131,7 @@ def test_read_only(volume: Volume, read: Callable[..., Any]) -> None:
 
 
 @each_reading
-@clause("atime/a-reader-need-not-write", source="R14", needs="open")
+@clause("atime/a-reader-need-not-write", source="R14", needs="open", clients=2)
 def test_reader(volume: Volume, read: Callable[..., Any]) -> None:
     """Whoever may read stamps atime, also without a right to write."""
     inode = node(volume, read)

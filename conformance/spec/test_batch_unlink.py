@@ -47,7 +47,9 @@ def names(fs: Engine, directory: int) -> set[bytes]:
         Reason("frozen", EPERM, parent=None, parent_type=FileType.DIRECTORY, frozen=True),
     ),
 )
-@clause("batch-unlink/the-first-reason-to-refuse-is-named", source="N14.1 N14.2", needs="namespace")
+@clause(
+    "batch-unlink/the-first-reason-to-refuse-is-named", source="N14.1 N14.2", needs="namespace", clients=2
+)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a batch hold, the errno is that of the first in the rule's order."""
 
@@ -76,7 +78,7 @@ def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> Non
     refuses(errno, arrange(**settings))
 
 
-@clause("batch-unlink/an-empty-batch-does-nothing", source="N14.1", needs="namespace")
+@clause("batch-unlink/an-empty-batch-does-nothing", source="N14.1", needs="namespace", clients=2)
 def test_empty_batch(volume: Volume) -> None:
     """No entries, no refusal: the answer is 0 even for a missing directory or a read-only client."""
     volume.file("x")

@@ -20,7 +20,7 @@ def root_of(fs: Engine) -> int:
     return fs.lookup(1, b".").inode
 
 
-@clause("chroot/makes-a-directory-the-root", source="N38.1 R1", needs="volume")
+@clause("chroot/makes-a-directory-the-root", source="N38.1 R1", needs="volume", clients=2)
 def test_existing(volume: Volume) -> None:
     """A directory that exists becomes the root of this client, and of no other; nothing is changed."""
     home = volume.dir("home", volume.dir("above"))
@@ -32,7 +32,7 @@ def test_existing(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("path", [b"new//dir", b"/new/dir", b"new/dir/", b"./new/./dir", b"new/../dir"])
-@clause("chroot/makes-what-is-missing", source="N38.1 T41", needs="volume")
+@clause("chroot/makes-what-is-missing", source="N38.1 T41", needs="volume", clients=2)
 def test_missing(volume: Volume, path: bytes) -> None:
     """Directories that are missing are made on the way, open to all and the caller's own."""
     volume.fs.chroot(path, ctx=ALICE)
@@ -74,7 +74,7 @@ def test_no_directory(volume: Volume, type: FileType) -> None:
     assert root_of(volume.fs) == 1
 
 
-@clause("chroot/searching-needs-x-and-making-w", source="N38.1", needs="volume")
+@clause("chroot/searching-needs-x-and-making-w", source="N38.1", needs="volume", clients=2)
 def test_permission(volume: Volume) -> None:
     """X is needed on every directory on the way, and W too where one is to be made: EACCES."""
     shut, open_to_read = volume.dir("shut", mode=0o700), volume.dir("open", mode=0o755)
@@ -105,7 +105,7 @@ def test_full(volume: Volume) -> None:
     volume.fs.chroot(b"d")
 
 
-@clause("chroot/a-read-only-client-finds-but-makes-no-root", source="N38.1 M2", needs="volume")
+@clause("chroot/a-read-only-client-finds-but-makes-no-root", source="N38.1 M2", needs="volume", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client moves its root to a directory that exists; one that is missing is EROFS."""
     d, client = volume.dir("d"), volume.open(read_only=True)
@@ -134,7 +134,7 @@ def test_hidden(volume: Volume) -> None:
     refuses(EPERM, volume.fs.mkdir, 1, b".trash", 0o755)
 
 
-@clause("chroot/a-client-may-start-in-a-subdirectory", source="N38.1 S5.6", needs="volume")
+@clause("chroot/a-client-may-start-in-a-subdirectory", source="N38.1 S5.6", needs="volume", clients=2)
 def test_subdir(volume: Volume) -> None:
     """A client configured with a subdirectory has it as its root, made if missing."""
     client = volume.open(subdir="a/b")

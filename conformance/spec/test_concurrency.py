@@ -189,7 +189,9 @@ PAIRS: dict[str, tuple[Callable[[Engine, int], None], Call, Call, set[tuple[int,
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-@clause("concurrency/two-calls-on-one-name-have-one-winner", source="N42.1 N42.6", needs="namespace")
+@clause(
+    "concurrency/two-calls-on-one-name-have-one-winner", source="N42.1 N42.6", needs="namespace", clients=2
+)
 def test_pair(volume: Volume, pair: str) -> None:
     """Of two clients' calls on one name, made at once, the outcomes are those of one order or the other, and
     the laws of the key-space hold afterwards."""
@@ -203,7 +205,7 @@ def test_pair(volume: Volume, pair: str) -> None:
     settle(volume, clients)
 
 
-@clause("concurrency/two-creates-share-one-file", source="N42.6 N12.9", needs="namespace")
+@clause("concurrency/two-creates-share-one-file", source="N42.6 N12.9", needs="namespace", clients=2)
 def test_create_create(volume: Volume) -> None:
     """Two clients that create one name without EXCL both succeed, with the same file."""
     clients = rivals(volume)
@@ -227,7 +229,7 @@ def into(name: bytes, directory: int) -> Call:
     return lambda fs, d: fs.rename(fs.lookup(d, name).inode, name, directory, name)
 
 
-@clause("concurrency/opposite-moves-make-no-cycle", source="N42.1 N16.6 Q2 I4", needs="namespace")
+@clause("concurrency/opposite-moves-make-no-cycle", source="N42.1 N16.6 Q2 I4", needs="namespace", clients=2)
 def test_opposite_moves(volume: Volume) -> None:
     """Of two directories moved into each other at once, one stays, and both keep a path."""
     clients = rivals(volume)
@@ -241,7 +243,7 @@ def test_opposite_moves(volume: Volume) -> None:
     settle(volume, clients)
 
 
-@clause("concurrency/many-clients-share-one-directory", source="N42.1 N42.3", needs="namespace")
+@clause("concurrency/many-clients-share-one-directory", source="N42.1 N42.3", needs="namespace", clients=2)
 def test_many_clients(volume: Volume) -> None:
     """Four clients that work in one directory at once lose nothing: every call succeeds and every figure
     is right."""
@@ -291,14 +293,14 @@ fs.close()
 
 
 @clause("concurrency/clients-of-two-processes-lose-nothing", source="N42.1 S4.1", needs="namespace")
-def test_two_processes(volume: Volume, request: pytest.FixtureRequest) -> None:
+def test_two_processes(volume: Volume) -> None:
     """Two processes that add directories to one directory at once lose no link and no entry."""
     (fs,) = rivals(volume, 1)
     d, each = volume.dir("d"), 60
-    driver = request.node.callspec.params["driver"]
+    name, url = volume.driver.spelling or volume.driver.name, volume.driver.url(volume.place.address)
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", RIVAL, driver, volume.url, me, str(d), str(each)],
+            [sys.executable, "-c", RIVAL, name, url, me, str(d), str(each)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -340,7 +342,12 @@ def test_one_client(volume: Volume) -> None:
     settle(volume, [volume.fs])
 
 
-@clause("concurrency/two-removals-of-one-tree-remove-it-once", source="N31.1 N31.2 N42.1", needs="namespace")
+@clause(
+    "concurrency/two-removals-of-one-tree-remove-it-once",
+    source="N31.1 N31.2 N42.1",
+    needs="namespace",
+    clients=2,
+)
 def test_two_removals(volume: Volume) -> None:
     """Two clients that remove one tree at once leave nothing of it; who comes late may find it gone."""
     clients = rivals(volume)
@@ -362,6 +369,7 @@ def test_two_removals(volume: Volume) -> None:
     "concurrency/a-crashed-client-leaves-its-open-files-until-it-expires",
     source="N42.5 N20.8",
     needs="session",
+    clients=2,
 )
 def test_crashed_client(volume: Volume) -> None:
     """An unlinked file that a crashed client had open stays until another client cleans up its session."""

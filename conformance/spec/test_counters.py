@@ -226,7 +226,7 @@ def test_statistics_off(volume: Volume) -> None:
     assert not volume.raw.hexists("dirUsedInodes", 1)
 
 
-@clause("dirstat/two-clients-add-up", source="N27.3 R9", needs="dirstat")
+@clause("dirstat/two-clients-add-up", source="N27.3 R9", needs="dirstat", clients=2)
 def test_two_clients(volume: Volume) -> None:
     """What two clients did in one directory adds up, whichever settles first."""
     other = volume.open()

@@ -111,7 +111,7 @@ def test_empty(volume: Volume) -> None:
 
 
 @given(chosen=st.sets(names, min_size=2, max_size=30))
-@clause("handle/entries-may-be-sorted-by-bytes", source="N19.3", needs="namespace")
+@clause("handle/entries-may-be-sorted-by-bytes", source="N19.3", needs="namespace", clients=2)
 def test_sorted(volume: Volume, chosen: set[bytes]) -> None:
     """A client that sorts directories lists entries by the bytes of their names, after the dots."""
     client = volume.open(sort_dir=True)
@@ -121,7 +121,7 @@ def test_sorted(volume: Volume, chosen: set[bytes]) -> None:
     assert named(client.dir_list(client.opendir(d), 0)) == [*DOTS, *sorted(chosen)]
 
 
-@clause("handle/sorted-pages-follow-each-other", source="N19.3", needs="namespace")
+@clause("handle/sorted-pages-follow-each-other", source="N19.3", needs="namespace", clients=2)
 def test_sorted_pages(volume: Volume) -> None:
     """Sorting goes over the whole directory, not page by page."""
     client = volume.open(sort_dir=True)
@@ -149,7 +149,7 @@ class Told:
         return named(self.fs.dir_list(self.handle, offset))
 
 
-@clause("handle/an-inserted-entry-comes-last", source="N19.5", needs="namespace")
+@clause("handle/an-inserted-entry-comes-last", source="N19.5", needs="namespace", clients=2)
 def test_insert(volume: Volume) -> None:
     """An entry that a handle is told of is appended, even where entries are sorted."""
     told = Told(volume)
@@ -188,7 +188,7 @@ def test_insert_without_snapshot(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("read", [0, 2, 3, 4])
-@clause("handle/an-entry-not-yet-read-can-go", source="N19.5", needs="namespace")
+@clause("handle/an-entry-not-yet-read-can-go", source="N19.5", needs="namespace", clients=2)
 def test_delete(volume: Volume, read: int) -> None:
     """A deleted entry that the reader has not come to goes; the last entry takes its place."""
     told = Told(volume)
@@ -198,7 +198,7 @@ def test_delete(volume: Volume, read: int) -> None:
 
 
 @pytest.mark.parametrize("read", [5, 6, 7])
-@clause("handle/an-entry-already-read-keeps-its-place", source="N19.5", needs="namespace")
+@clause("handle/an-entry-already-read-keeps-its-place", source="N19.5", needs="namespace", clients=2)
 def test_delete_behind_the_reader(volume: Volume, read: int) -> None:
     """A deleted entry that the reader has passed stays, so that no offset shifts."""
     told = Told(volume)
@@ -207,7 +207,7 @@ def test_delete_behind_the_reader(volume: Volume, read: int) -> None:
     assert told.names() == [*DOTS, b"a", b"b", b"c", b"d", b"e"]
 
 
-@clause("handle/the-last-entry-goes-by-itself", source="N19.5", needs="namespace")
+@clause("handle/the-last-entry-goes-by-itself", source="N19.5", needs="namespace", clients=2)
 def test_delete_last(volume: Volume) -> None:
     """The last entry goes without another taking its place, and an unknown name changes nothing."""
     told = Told(volume)
@@ -218,7 +218,7 @@ def test_delete_last(volume: Volume) -> None:
     assert told.names() == [*DOTS, b"a", b"b", b"c", b"d"]
 
 
-@clause("handle/an-inserted-entry-can-go-again", source="N19.5", needs="namespace")
+@clause("handle/an-inserted-entry-can-go-again", source="N19.5", needs="namespace", clients=2)
 def test_insert_then_delete(volume: Volume) -> None:
     """Insertion and deletion of the same name, and deletion of a moved entry, leave the others in place."""
     told = Told(volume)
@@ -230,7 +230,7 @@ def test_insert_then_delete(volume: Volume) -> None:
     assert told.names() == [*DOTS, b"a", b"d", b"c"]
 
 
-@clause("handle/closing-drops-the-snapshot", source="N19.5", needs="namespace")
+@clause("handle/closing-drops-the-snapshot", source="N19.5", needs="namespace", clients=2)
 def test_close(volume: Volume) -> None:
     """After a close the next page reads the directory anew, and the mark of the reader is gone."""
     told = Told(volume)
@@ -246,7 +246,7 @@ def test_close(volume: Volume) -> None:
     assert told.names() == [*DOTS, b"e", b"b", b"d"]
 
 
-@clause("handle/handles-are-apart", source="N19.3 N19.5", needs="namespace")
+@clause("handle/handles-are-apart", source="N19.3 N19.5", needs="namespace", clients=2)
 def test_apart(volume: Volume) -> None:
     """What one handle is told does not show in another of the same directory."""
     told = Told(volume)

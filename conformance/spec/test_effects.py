@@ -215,7 +215,7 @@ def test_effect(volume: Volume, effect: Effect) -> None:
 
 
 @each_effect
-@clause("effects/recent-directories-are-not-stamped-again", source="R6 N41 D11", needs="namespace")
+@clause("effects/recent-directories-are-not-stamped-again", source="R6 N41 D11", needs="namespace", clients=2)
 def test_throttle(volume: Volume, effect: Effect) -> None:
     """With a throttle, a directory stamped recently is stamped again only where its links may change."""
     scene = Scene(volume)
@@ -229,7 +229,9 @@ def set_mtime(volume: Volume, scene: Scene, seconds_from_now: float) -> None:
 
 
 @each_effect
-@clause("effects/older-directories-are-stamped-despite-a-throttle", source="R6 N41", needs="namespace")
+@clause(
+    "effects/older-directories-are-stamped-despite-a-throttle", source="R6 N41", needs="namespace", clients=2
+)
 def test_elapsed_throttle(volume: Volume, effect: Effect) -> None:
     """A directory whose mtime is at least the throttle's period ago is stamped."""
     scene = Scene(volume)
@@ -246,7 +248,9 @@ def test_future(volume: Volume, effect: Effect) -> None:
     observe(volume.fs, effect, scene, throttled=True)
 
 
-@clause("effects/the-two-directories-of-a-move-are-stamped-apart", source="R6 N16.8", needs="namespace")
+@clause(
+    "effects/the-two-directories-of-a-move-are-stamped-apart", source="R6 N16.8", needs="namespace", clients=2
+)
 def test_throttled_apart(volume: Volume) -> None:
     """Of the two directories of a move, the throttle may spare one and not the other."""
     fs = volume.open(skip_dir_mtime=60.0)
@@ -270,7 +274,7 @@ def test_one_moment(volume: Volume) -> None:
     assert len({fs.getattr(x).ctime, fs.getattr(y).ctime, fs.getattr(s).mtime, fs.getattr(t).ctime}) == 1
 
 
-@clause("effects/an-access-time-is-never-touched-by-names", source="N41 D12", needs="namespace")
+@clause("effects/an-access-time-is-never-touched-by-names", source="N41 D12", needs="namespace", clients=2)
 def test_atime(volume: Volume) -> None:
     """No call that changes names changes an atime, also where reading would."""
     fs = volume.open(atime_mode="strictatime")

@@ -116,7 +116,7 @@ def test_session_root(volume: Volume) -> None:
     alike(volume.fs.getattr(0), real)
 
 
-@clause("getattr/every-client-sees-a-change", source="N7.1 N7.2", needs="namespace")
+@clause("getattr/every-client-sees-a-change", source="N7.1 N7.2", needs="namespace", clients=2)
 def test_other_client(volume: Volume) -> None:
     """A change that one client made is seen by the next call of another, also of an open file."""
     inode = volume.file("x")

@@ -37,7 +37,7 @@ from metaparity.fixtures.volumes import Volume
         Reason("exists", EEXIST, parent=None, name=b"new", parent_type=FileType.DIRECTORY, exists=True),
     ),
 )
-@clause("link/the-first-reason-to-refuse-is-named", source="N17.1 N17.2 D3", needs="namespace")
+@clause("link/the-first-reason-to-refuse-is-named", source="N17.1 N17.2 D3", needs="namespace", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a new name hold, the errno is that of the first in the rule's order."""
 

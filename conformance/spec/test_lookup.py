@@ -35,7 +35,7 @@ def attr_of(node: Node) -> Attr:
 
 @each_path
 @each_type
-@clause("lookup/gives-inode-and-attributes", source="N5.5 N5.9", needs="namespace")
+@clause("lookup/gives-inode-and-attributes", source="N5.5 N5.9", needs="namespace", clients=2)
 def test_found(volume: Volume, type: FileType, record: bool) -> None:
     """The node behind a name comes with the attributes that getattr gives."""
     inode = make(volume, type, "x", volume.dir("d", mode=0), uid=ALICE.uid, gid=BOB.uid)
@@ -48,7 +48,7 @@ def test_found(volume: Volume, type: FileType, record: bool) -> None:
 
 @each_path
 @given(name=names)
-@clause("lookup/finds-a-name-of-any-bytes", source="N5.5 N5.9 R2", needs="namespace")
+@clause("lookup/finds-a-name-of-any-bytes", source="N5.5 N5.9 R2", needs="namespace", clients=2)
 def test_any_name(volume: Volume, record: bool, name: bytes) -> None:
     """Any bytes that name an entry find it, and the name with one more byte does not."""
     client = volume.fs if record else volume.open(record=False)
@@ -71,7 +71,7 @@ ABSENT = {
 
 @each_path
 @pytest.mark.parametrize(("parent", "name"), ABSENT.values(), ids=ABSENT)
-@clause("lookup/what-is-not-there-is-not-found", source="N5.5 D1", needs="namespace")
+@clause("lookup/what-is-not-there-is-not-found", source="N5.5 D1", needs="namespace", clients=2)
 def test_absent(volume: Volume, record: bool, parent: int | None, name: bytes) -> None:
     """A name without entry is ENOENT, be it empty or too long, the parent missing or no directory."""
     volume.file("x", volume.dir("d"))
@@ -81,7 +81,7 @@ def test_absent(volume: Volume, record: bool, parent: int | None, name: bytes) -
 
 @each_path
 @each_type
-@clause("lookup/an-entry-without-record-shows-its-type", source="N5.6 N5.9 D23", needs="namespace")
+@clause("lookup/an-entry-without-record-shows-its-type", source="N5.6 N5.9 D23", needs="namespace", clients=2)
 def test_dangling(volume: Volume, type: FileType, record: bool) -> None:
     """An entry whose node's record is missing is found, with nothing known but its type."""
     inode = make(volume, type, "x")
@@ -91,7 +91,9 @@ def test_dangling(volume: Volume, type: FileType, record: bool) -> None:
 
 
 @each_path
-@clause("lookup/inodes-beyond-the-reach-of-scripts-are-found", source="N5.9 S4.3.2", needs="namespace")
+@clause(
+    "lookup/inodes-beyond-the-reach-of-scripts-are-found", source="N5.9 S4.3.2", needs="namespace", clients=2
+)
 def test_huge_inode(volume: Volume, record: bool) -> None:
     """An inode above 2^52 - 1, which no short test makes, is found as any other."""
     client = volume.open(record=record)
@@ -226,7 +228,7 @@ def test_dot_dot_of_a_trashed_directory(volume: Volume) -> None:
 
 @each_path
 @pytest.mark.parametrize("days", [0, 1])
-@clause("lookup/the-trash-is-always-found-in-the-root", source="N5.4 N7.3", needs="namespace")
+@clause("lookup/the-trash-is-always-found-in-the-root", source="N5.4 N7.3", needs="namespace", clients=2)
 def test_trash(volume: Volume, days: int, record: bool) -> None:
     """`.trash` in the root is the trash, whether it was made or not, and in no other directory."""
     volume.format(TrashDays=days)
@@ -242,7 +244,9 @@ def test_trash(volume: Volume, days: int, record: bool) -> None:
 
 
 @each_path
-@clause("lookup/starts-at-the-root-of-the-session", source="N5.1 N5.2 N5.4 R1 T41", needs="namespace")
+@clause(
+    "lookup/starts-at-the-root-of-the-session", source="N5.1 N5.2 N5.4 R1 T41", needs="namespace", clients=2
+)
 def test_session_root(volume: Volume, record: bool) -> None:
     """Under another session root 1 means that root, with neither a way up nor a trash, and 0 the real one."""
     home = volume.dir("home")
@@ -273,7 +277,7 @@ OTHER = [("ss", "ß"), ("i", "\u0131"), ("I", "\u0130"), ("a", "aa"), ("e", "é"
 
 
 @pytest.mark.parametrize(("name", "asked"), [*SAME, *((b, a) for a, b in SAME)])
-@clause("lookup/case-may-be-ignored", source="N5.7 R15", needs="namespace")
+@clause("lookup/case-may-be-ignored", source="N5.7 R15", needs="namespace", clients=2)
 def test_ignored_case(volume: Volume, name: str, asked: str) -> None:
     """A client that ignores case finds a name that differs by simple Unicode case folding only."""
     inode = volume.file(name)
@@ -285,14 +289,14 @@ def test_ignored_case(volume: Volume, name: str, asked: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "asked"), [*OTHER, *((b, a) for a, b in OTHER)])
-@clause("lookup/ignoring-case-is-simple-folding", source="N5.7 R15", needs="namespace")
+@clause("lookup/ignoring-case-is-simple-folding", source="N5.7 R15", needs="namespace", clients=2)
 def test_simple_folding(volume: Volume, name: str, asked: str) -> None:
     """Ignoring case neither expands a character, drops an accent, nor folds as one language does."""
     volume.file(name)
     refuses(ENOENT, volume.open(case_insensitive=True).lookup, 1, asked.encode())
 
 
-@clause("lookup/the-exact-name-comes-first", source="N5.7 R15", needs="namespace")
+@clause("lookup/the-exact-name-comes-first", source="N5.7 R15", needs="namespace", clients=2)
 def test_exact_name_first(volume: Volume) -> None:
     """A client that ignores case still finds the exact name if there is one, else one of those that fit."""
     inodes = {name: volume.file(name) for name in ("foo", "Foo", "FOO")}
@@ -302,7 +306,7 @@ def test_exact_name_first(volume: Volume) -> None:
 
 
 @each_type
-@clause("lookup/ignoring-case-finds-entries-without-record", source="N5.7", needs="namespace")
+@clause("lookup/ignoring-case-finds-entries-without-record", source="N5.7", needs="namespace", clients=2)
 def test_ignored_case_dangling(volume: Volume, type: FileType) -> None:
     """An entry found by ignoring case whose node's record is missing shows its type alone."""
     inode = make(volume, type, "x")
@@ -311,7 +315,7 @@ def test_ignored_case_dangling(volume: Volume, type: FileType) -> None:
     assert client.lookup(1, b"X") == Node(inode, Attr(type=type, full=False))
 
 
-@clause("lookup/both-ways-answer-alike", source="N5.9", needs="lua")
+@clause("lookup/both-ways-answer-alike", source="N5.9", needs="lua", clients=2)
 def test_ways_agree(volume: Volume) -> None:
     """A recorded session, whose lookup is a script, and one that is not answer every question alike."""
     d = volume.dir("d", mode=0o710, uid=ALICE.uid)

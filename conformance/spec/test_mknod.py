@@ -61,7 +61,7 @@ def test_unknown_type(fs: Engine, type: int) -> None:
         Reason("exists", EEXIST, parent=None, name=b"new", parent_type=FileType.DIRECTORY, exists=True),
     ),
 )
-@clause("mknod/the-first-reason-to-refuse-is-named", source="N12.1 N12.2 D3", needs="namespace")
+@clause("mknod/the-first-reason-to-refuse-is-named", source="N12.1 N12.2 D3", needs="namespace", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a new node hold, the errno is that of the first in the rule's order."""
 
@@ -334,7 +334,7 @@ def test_create_in_an_unwritable_directory(volume: Volume) -> None:
     refuses(EACCES, volume.fs.create, parent, b"x", 0o644, ctx=ALICE)
 
 
-@clause("mknod/inodes-are-handed-out-once", source="K2 N42.3", needs="namespace")
+@clause("mknod/inodes-are-handed-out-once", source="K2 N42.3", needs="namespace", clients=2)
 def test_inodes_are_handed_out_once(volume: Volume) -> None:
     """The first inode is 2, no inode comes twice, and two clients draw from blocks of their own."""
     fs, other = volume.fs, volume.open()

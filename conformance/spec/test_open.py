@@ -107,7 +107,7 @@ def test_mode_three(volume: Volume, ctx: Context) -> None:
         Reason("append-only", EPERM, set=AttrFlag.APPEND, flags=RDWR),
     ),
 )
-@clause("open/the-first-reason-to-refuse-is-named", source="N20.1", needs="open")
+@clause("open/the-first-reason-to-refuse-is-named", source="N20.1", needs="open", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse hold, the errno is that of the first in the rule's order."""
 
@@ -131,7 +131,7 @@ def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> Non
 
 @pytest.mark.parametrize("flags", [WRONLY, RDWR, TRUNC, APPEND, WRONLY | TRUNC | APPEND], ids=str)
 @pytest.mark.parametrize("inode", [1, MISSING], ids=["root", "missing"])
-@clause("open/a-read-only-client-opens-for-reading", source="N20.1 M2 T42", needs="open")
+@clause("open/a-read-only-client-opens-for-reading", source="N20.1 M2 T42", needs="open", clients=2)
 def test_read_only(volume: Volume, flags: OpenFlag, inode: int) -> None:
     """On a read-only client any flag that writes is EROFS, even for a missing inode; RDONLY is not."""
     file = volume.file("x")
@@ -352,7 +352,7 @@ def test_only_files(volume: Volume, lose: Callable[[Engine, int], Any], type: Fi
 
 
 @each_loss
-@clause("sustained/needs-a-recorded-session", source="N2.2 N20.6", needs="open")
+@clause("sustained/needs-a-recorded-session", source="N2.2 N20.6", needs="open", clients=2)
 def test_unrecorded(volume: Volume, lose: Callable[[Engine, int], Any]) -> None:
     """Without a recorded session an open file goes with its last name."""
     inode = volume.file("x")
@@ -367,7 +367,7 @@ def test_unrecorded(volume: Volume, lose: Callable[[Engine, int], Any]) -> None:
         client.close_file(inode)
 
 
-@clause("sustained/another-client-does-not-keep-it", source="N13.11 D13", needs="open")
+@clause("sustained/another-client-does-not-keep-it", source="N13.11 D13", needs="open", clients=2)
 def test_other_client(volume: Volume) -> None:
     """A file open only in another client goes with its last name; the close there changes nothing."""
     other, inode = volume.open(), volume.file("x")
@@ -379,7 +379,7 @@ def test_other_client(volume: Volume) -> None:
         other.close_file(inode)
 
 
-@clause("sustained/each-client-keeps-its-own", source="N20.4 N20.8", needs="open")
+@clause("sustained/each-client-keeps-its-own", source="N20.4 N20.8", needs="open", clients=2)
 def test_two_clients(volume: Volume) -> None:
     """The file lives as long as the client that took its last name holds it, whatever others close."""
     other, inode = volume.open(), volume.file("x")

@@ -44,7 +44,7 @@ WRITES: dict[str, Callable[[Engine, int, int], Any]] = {
 
 
 @pytest.mark.parametrize("read", READS.values(), ids=READS)
-@clause("read-only/reads-as-any-other", source="M2 T42 T46", needs="namespace")
+@clause("read-only/reads-as-any-other", source="M2 T42 T46", needs="namespace", clients=2)
 def test_reads(volume: Volume, read: Callable[[Engine, int, int], Any]) -> None:
     """A read-only client answers every question as another client does, and leaves no trace."""
     d = volume.dir("d")
@@ -57,7 +57,12 @@ def test_reads(volume: Volume, read: Callable[[Engine, int, int], Any]) -> None:
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-@clause("read-only/attributes-and-settings-do-not-change", source="M2 N8.1 N20.1 T42 T46", needs="namespace")
+@clause(
+    "read-only/attributes-and-settings-do-not-change",
+    source="M2 N8.1 N20.1 T42 T46",
+    needs="namespace",
+    clients=2,
+)
 def test_writes(volume: Volume, write: Callable[[Engine, int, int], Any]) -> None:
     """Whatever would change a node or the settings is EROFS on a read-only client."""
     d = volume.dir("d")

@@ -120,7 +120,7 @@ def test_kernel_checks(volume: Volume, op: str) -> None:
 
 
 @each(EVERY)
-@clause("refusal/a-read-only-client-changes-nothing", source="M2", needs="namespace")
+@clause("refusal/a-read-only-client-changes-nothing", source="M2", needs="namespace", clients=2)
 def test_read_only(volume: Volume, op: str) -> None:
     """Every mutator of a read-only client is refused with EROFS."""
     scene = Scene(volume)
@@ -342,7 +342,7 @@ def test_full_volume_takes_names(volume: Volume, op: str) -> None:
     scene.call(volume.fs, op, scene.d)()
 
 
-@clause("refusal/limits-hold-from-the-first-refresh", source="R12", needs="namespace")
+@clause("refusal/limits-hold-from-the-first-refresh", source="R12", needs="namespace", clients=2)
 def test_limits_hold_from_the_first_refresh(volume: Volume) -> None:
     """A new client knows no usage until its first refresh, so it may pass a limit once."""
     volume.format(Inodes=3)

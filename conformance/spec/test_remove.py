@@ -105,7 +105,7 @@ def test_names_elsewhere(volume: Volume) -> None:
         Reason("read-only", EROFS, read_only=True),
     ),
 )
-@clause("remove/the-first-reason-to-refuse-is-named", source="N31.1", needs="namespace")
+@clause("remove/the-first-reason-to-refuse-is-named", source="N31.1", needs="namespace", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, object], errno: int) -> None:
     """An unwritable parent is named before an absent name, and that before a read-only client."""
     d = volume.dir("d")

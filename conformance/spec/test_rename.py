@@ -125,7 +125,9 @@ ONTO_DIRECTORY: dict[str, Any] = {**FOUND, "source": DIRECTORY, "dst": "t", "tar
         Reason("sticky-target-directory", EACCES, **ONTO_DIRECTORY, dst_mode=0o1777),
     ),
 )
-@clause("rename/the-first-reason-to-refuse-is-named", source="N16.1 N16.5 D3 D4", needs="namespace")
+@clause(
+    "rename/the-first-reason-to-refuse-is-named", source="N16.1 N16.5 D3 D4", needs="namespace", clients=2
+)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse a rename hold, the errno is that of the first in the rule's order."""
     refuses(errno, arrange(volume, **settings))
@@ -138,7 +140,12 @@ def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> Non
         Reason("sticky", EACCES, src_mode=0o1777),
     ),
 )
-@clause("rename/a-missing-partner-is-named-before-a-sticky-directory", source="N16.5", needs="namespace")
+@clause(
+    "rename/a-missing-partner-is-named-before-a-sticky-directory",
+    source="N16.5",
+    needs="namespace",
+    clients=2,
+)
 def test_precedence_in_one_directory(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """Within a directory, EXCHANGE with nothing is ENOENT even where its sticky bit forbids the move."""
     refuses(errno, arrange(volume, dst="s", **settings))

@@ -195,7 +195,7 @@ def test_huge_inode(volume: Volume) -> None:
     [{"record": False}, {"read_only": True}, {"case_insensitive": True}],
     ids=["unrecorded", "read-only", "ignoring-case"],
 )
-@clause("resolve/is-unsupported-without-scripts", source="N6.2 T40", needs="namespace")
+@clause("resolve/is-unsupported-without-scripts", source="N6.2 T40", needs="namespace", clients=2)
 def test_unsupported(volume: Volume, config: dict[str, bool]) -> None:
     """A client without a recorded session, or that ignores case, does not resolve: ENOTSUP."""
     volume.file("x")
@@ -242,7 +242,7 @@ FORCED: list[tuple[bytes, str | int]] = [
     ids=["recorded", "unrecorded", "read-only", "ignoring-case"],
 )
 @pytest.mark.parametrize(("path", "found"), FORCED, ids=[path.decode() for path, _ in FORCED])
-@clause("resolve/by-force-walks-entry-by-entry", source="N6.1", needs="namespace")
+@clause("resolve/by-force-walks-entry-by-entry", source="N6.1", needs="namespace", clients=2)
 def test_force(volume: Volume, config: dict[str, bool], path: bytes, found: str | int) -> None:
     """By force any client resolves; what is no directory holds no names, so all obstacles are ENOENT."""
     tree = Tree(volume)

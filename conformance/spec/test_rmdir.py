@@ -33,7 +33,7 @@ from metaparity.fixtures.volumes import Volume
         Reason("sticky", EACCES, parent=None, name=b"x", type=FileType.DIRECTORY, mode=0o1777),
     ),
 )
-@clause("rmdir/the-first-reason-to-refuse-is-named", source="N15.1 N15.2 D3", needs="namespace")
+@clause("rmdir/the-first-reason-to-refuse-is-named", source="N15.1 N15.2 D3", needs="namespace", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse hold, the errno is that of the first in the rule's order."""
 
@@ -110,7 +110,7 @@ def test_frozen_directory(volume: Volume, frozen: AttrFlag) -> None:
     refuses(ENOENT, volume.fs.lookup, 1, b"d")
 
 
-@clause("rmdir/the-parent-loses-a-link-and-is-stamped", source="N15.3 A2", needs="namespace")
+@clause("rmdir/the-parent-loses-a-link-and-is-stamped", source="N15.3 A2", needs="namespace", clients=2)
 def test_parent(volume: Volume) -> None:
     """The parent counts one link less and has new mtime and ctime, even with a throttle on them."""
     parent = volume.dir("d")

@@ -48,7 +48,7 @@ def info_on_server(volume: Volume, sid: int) -> dict[str, object]:
 # -- registration ----------------------------------------------------------------------------------
 
 
-@clause("session/ids-count-from-one", source="N2.1 L3.1 K2", needs="session")
+@clause("session/ids-count-from-one", source="N2.1 L3.1 K2", needs="session", clients=2)
 def test_ids(volume: Volume) -> None:
     """Recorded sessions are numbered from 1, and no number comes twice."""
     first, second = volume.fs, volume.open()
@@ -83,7 +83,7 @@ def test_again(volume: Volume) -> None:
     assert volume.raw.get("nextsession") == b"1"
 
 
-@clause("session/says-who-it-is", source="L3.3 S2.12", needs="session")
+@clause("session/says-who-it-is", source="L3.3 S2.12", needs="session", clients=2)
 def test_info(volume: Volume) -> None:
     """A session is stored as JSON with version, host, mount and process, in that order."""
     volume.open()
@@ -104,7 +104,7 @@ def test_info(volume: Volume) -> None:
 @pytest.mark.parametrize(
     ("heartbeat", "life"), [(12.0, 60), (600.0, 3000), (0.1, 5), (3600.0, 3000), (0.0, YEAR)]
 )
-@clause("session/lives-five-heartbeats", source="L3.4 S7.2.2", needs="session")
+@clause("session/lives-five-heartbeats", source="L3.4 S7.2.2", needs="session", clients=2)
 def test_life(volume: Volume, heartbeat: float, life: int) -> None:
     """A session expires five heartbeats from now, of 1 to 600 seconds each, or in a year without any."""
     assert sids(volume.fs) == [1]
@@ -130,7 +130,7 @@ def test_refresh(volume: Volume) -> None:
     assert volume.raw.hget("sessionInfos", 1) == info
 
 
-@clause("session/a-refresh-revives-a-cleaned-session", source="L3.5 S7.2.4", needs="session")
+@clause("session/a-refresh-revives-a-cleaned-session", source="L3.5 S7.2.4", needs="session", clients=2)
 def test_revived(volume: Volume) -> None:
     """A session that others have cleaned is registered again by its refresh, without what it held."""
     fs, sleeper = volume.fs, volume.open()
@@ -170,7 +170,7 @@ def test_unknown(volume: Volume, sid: int, detail: bool) -> None:
         volume.fs.session_get(sid, detail)
 
 
-@clause("session/shows-its-nameless-files-in-detail", source="L3.10 L3.11", needs="session")
+@clause("session/shows-its-nameless-files-in-detail", source="L3.10 L3.11", needs="session", clients=2)
 def test_detail(volume: Volume) -> None:
     """With detail a session shows the files that it keeps alive, without it none; others show theirs."""
     fs, other = volume.fs, volume.open()
@@ -183,7 +183,10 @@ def test_detail(volume: Volume) -> None:
 
 
 @clause(
-    "session/an-unreadable-description-is-refused-and-not-listed", source="L3.11 L3.12 L3.13", needs="session"
+    "session/an-unreadable-description-is-refused-and-not-listed",
+    source="L3.11 L3.12 L3.13",
+    needs="session",
+    clients=2,
 )
 def test_corrupt_info(volume: Volume) -> None:
     """A session whose description is not JSON is refused in words, and left out of the list."""
@@ -207,7 +210,7 @@ def test_foreign_info(volume: Volume) -> None:
     assert (session.info.version, session.info.host, session.info.pid) == ("9.9", "", 42)
 
 
-@clause("session/the-list-goes-by-expiry", source="L3.12", needs="session")
+@clause("session/the-list-goes-by-expiry", source="L3.12", needs="session", clients=2)
 def test_order(volume: Volume) -> None:
     """Sessions are listed by the time of their expiry, those of very old clients last."""
     for _ in range(2):
@@ -232,7 +235,7 @@ def test_legacy(volume: Volume) -> None:
 # -- cleanup ---------------------------------------------------------------------------------------
 
 
-@clause("cleanup/takes-expired-sessions-only", source="L3.7 L3.8", needs="session")
+@clause("cleanup/takes-expired-sessions-only", source="L3.7 L3.8", needs="session", clients=2)
 def test_expired_only(volume: Volume) -> None:
     """Sessions whose expiry is not after now go, from both records; the others stay."""
     fs = volume.fs
@@ -245,7 +248,7 @@ def test_expired_only(volume: Volume) -> None:
     assert sorted(volume.raw.hkeys("sessionInfos")) == [b"1", b"4"]
 
 
-@clause("cleanup/takes-the-own-session-too", source="L3.7", needs="session")
+@clause("cleanup/takes-the-own-session-too", source="L3.7", needs="session", clients=2)
 def test_own(volume: Volume) -> None:
     """A client whose own session has expired cleans that as well."""
     fs, other = volume.fs, volume.open()
@@ -254,7 +257,7 @@ def test_own(volume: Volume) -> None:
     assert sids(other) == [2]
 
 
-@clause("cleanup/without-expired-sessions-changes-nothing", source="L3.7", needs="session")
+@clause("cleanup/without-expired-sessions-changes-nothing", source="L3.7", needs="session", clients=2)
 def test_nothing_expired(volume: Volume) -> None:
     """Where no session has expired nothing is changed, least of all what sessions hold."""
     fs, other = volume.fs, volume.open()
@@ -263,7 +266,9 @@ def test_nothing_expired(volume: Volume) -> None:
         fs.session_cleanup()
 
 
-@clause("cleanup/deletes-what-an-expired-session-kept-alive", source="L3.8 L3.9 N20.8", needs="session")
+@clause(
+    "cleanup/deletes-what-an-expired-session-kept-alive", source="L3.8 L3.9 N20.8", needs="session", clients=2
+)
 def test_sustained(volume: Volume) -> None:
     """Files that an expired session kept alive are deleted and no longer counted; those of others stay."""
     fs, other, third = volume.fs, volume.open(), volume.open()
@@ -282,7 +287,7 @@ def test_sustained(volume: Volume) -> None:
     assert fs.session_get(3, True).sustained == [kept]
 
 
-@clause("cleanup/a-lost-file-does-not-hold-a-session", source="L3.8 L3.9", needs="session")
+@clause("cleanup/a-lost-file-does-not-hold-a-session", source="L3.8 L3.9", needs="session", clients=2)
 def test_lost_file(volume: Volume) -> None:
     """A session goes even where a file that it kept alive is gone already; no counter changes."""
     fs, other = volume.fs, volume.open()
@@ -295,7 +300,7 @@ def test_lost_file(volume: Volume) -> None:
     assert fs.statfs(1) == used
 
 
-@clause("cleanup/a-failure-leaves-the-session-for-later", source="L3.8", needs="session")
+@clause("cleanup/a-failure-leaves-the-session-for-later", source="L3.8", needs="session", clients=2)
 def test_failure(volume: Volume) -> None:
     """Where a file cannot be deleted, here for its record is a list, the session stays until it can."""
     fs, other = volume.fs, volume.open()
@@ -315,7 +320,7 @@ def test_failure(volume: Volume) -> None:
     refuses(ENOENT, fs.getattr, inode)
 
 
-@clause("cleanup/one-failure-does-not-hold-the-others", source="L3.8", needs="session")
+@clause("cleanup/one-failure-does-not-hold-the-others", source="L3.8", needs="session", clients=2)
 def test_failure_beside(volume: Volume) -> None:
     """An expired session is cleaned although another, that comes before it, cannot be."""
     fs, broken = volume.fs, volume.open()
@@ -331,7 +336,7 @@ def test_failure_beside(volume: Volume) -> None:
 # -- close -----------------------------------------------------------------------------------------
 
 
-@clause("session/a-closed-one-is-gone", source="N2.3 L3.15 L3.16 T48", needs="session")
+@clause("session/a-closed-one-is-gone", source="N2.3 L3.15 L3.16 T48", needs="session", clients=2)
 def test_close(volume: Volume) -> None:
     """Closing a session deletes what it kept alive and its record; sessions of others stay as they are."""
     fs, other = volume.fs, volume.open()
@@ -348,7 +353,7 @@ def test_close(volume: Volume) -> None:
     assert fs.statfs(1).iused == 1
 
 
-@clause("session/a-close-brings-what-was-held-back", source="N2.3 L3.15", needs="dirstat")
+@clause("session/a-close-brings-what-was-held-back", source="N2.3 L3.15", needs="dirstat", clients=2)
 def test_close_flushes(volume: Volume) -> None:
     """Statistics that a client holds back are on the server when its session is closed."""
     client, d = volume.open(), volume.dir("d")
@@ -358,7 +363,7 @@ def test_close_flushes(volume: Volume) -> None:
     assert volume.raw.hget("dirUsedInodes", d) == b"1"
 
 
-@clause("session/a-crashed-client-stays-registered", source="N2.3 L7.5", needs="session")
+@clause("session/a-crashed-client-stays-registered", source="N2.3 L7.5", needs="session", clients=2)
 def test_crash(volume: Volume) -> None:
     """A client that is let go of without closing its session leaves that and its nameless files behind."""
     fs, other = volume.fs, volume.open()

@@ -160,7 +160,7 @@ def test_not_trashed(volume: Volume) -> None:
     assert volume.fs.setattr(file, MODE, Attr(mode=0o500)).mode == 0o500
 
 
-@clause("setattr/the-session-root-stands-for-inode-one", source="N8.1 R1", needs="namespace")
+@clause("setattr/the-session-root-stands-for-inode-one", source="N8.1 R1", needs="namespace", clients=2)
 def test_session_root(volume: Volume) -> None:
     """Under another session root, 1 is that root and 0 the root of the volume."""
     home = volume.dir("home")

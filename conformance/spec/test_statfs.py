@@ -54,7 +54,7 @@ def test_content(volume: Volume) -> None:
     assert volume.fs.statfs(1).avail == PIB
 
 
-@clause("statfs/shows-what-other-clients-used", source="N3.1", needs="namespace")
+@clause("statfs/shows-what-other-clients-used", source="N3.1", needs="namespace", clients=2)
 def test_other_client(volume: Volume) -> None:
     """Every client shows the figures of the server, not those it knows from its own work."""
     late = volume.open(record=False)
@@ -148,7 +148,7 @@ def test_unreadable_counters(volume: Volume) -> None:
     assert volume.fs.statfs(1) == StatFS(PIB, PIB - 4096, 1, MANY)
 
 
-@clause("statfs/needs-no-session", source="N3.1", needs="namespace")
+@clause("statfs/needs-no-session", source="N3.1", needs="namespace", clients=2)
 def test_no_session(volume: Volume) -> None:
     """A client that has only its address shows the figures."""
     volume.file("x")

@@ -34,7 +34,7 @@ def test_bad_target(volume: Volume, target: bytes, parent: int, name: bytes) -> 
 
 
 @given(target=st.binary(min_size=1, max_size=80).filter(lambda target: b"\0" not in target))
-@clause("symlink/the-target-is-kept-verbatim", source="N11.1 A2", needs="namespace")
+@clause("symlink/the-target-is-kept-verbatim", source="N11.1 A2", needs="namespace", clients=2)
 def test_target_verbatim(volume: Volume, target: bytes) -> None:
     """Any bytes but NUL are a target; it is read back unchanged and its length is the link's length."""
     made = volume.fs.symlink(1, fresh(volume), target)
@@ -69,7 +69,7 @@ def test_mode(volume: Volume) -> None:
 @pytest.mark.parametrize(
     "type", [type for type in TYPES if type is not FileType.SYMLINK], ids=lambda t: t.name
 )
-@clause("readlink/only-links-have-a-target", source="N11.3", needs="namespace")
+@clause("readlink/only-links-have-a-target", source="N11.3", needs="namespace", clients=2)
 def test_no_link(volume: Volume, type: FileType, mode: str) -> None:
     """readlink of any other type is EINVAL."""
     refuses(EINVAL, volume.open(atime_mode=mode).readlink, make(volume, type, "x"))
@@ -83,7 +83,7 @@ def test_missing(volume: Volume, mode: str) -> None:
 
 
 @every_atime_mode
-@clause("readlink/a-link-without-target-is-an-io-error", source="N11.3", needs="namespace")
+@clause("readlink/a-link-without-target-is-an-io-error", source="N11.3", needs="namespace", clients=2)
 def test_lost_target(volume: Volume, mode: str) -> None:
     """readlink of a link whose target is not stored is EIO."""
     inode = volume.symlink("link")
@@ -100,7 +100,9 @@ def test_lost_target(volume: Volume, mode: str) -> None:
         pytest.param({"atime_mode": "strictatime"}, False, id="strictatime"),
     ],
 )
-@clause("readlink/a-target-needs-no-record-unless-atime-is-kept", source="N11.3", needs="namespace")
+@clause(
+    "readlink/a-target-needs-no-record-unless-atime-is-kept", source="N11.3", needs="namespace", clients=2
+)
 def test_lost_record(volume: Volume, config: dict[str, Any], answers: bool) -> None:
     """Where no atime is kept, a stored target answers by itself; else the missing record is ENOENT."""
     inode = volume.symlink("link", "there")
@@ -113,7 +115,7 @@ def test_lost_record(volume: Volume, config: dict[str, Any], answers: bool) -> N
 
 
 @pytest.mark.parametrize("mode", ["relatime", "strictatime"])
-@clause("readlink/stamps-atime-where-it-is-kept", source="N11.3 R14", needs="namespace")
+@clause("readlink/stamps-atime-where-it-is-kept", source="N11.3 R14", needs="namespace", clients=2)
 def test_atime(volume: Volume, mode: str) -> None:
     """With atime kept, readlink of a link whose atime is behind its mtime stamps it, and nothing else."""
     fs = volume.fs
@@ -134,7 +136,7 @@ def test_no_permission(volume: Volume) -> None:
     assert volume.fs.readlink(inode, ctx=BOB) == b"there"
 
 
-@clause("readlink/a-target-once-read-outlives-the-link", source="N11.4", needs="namespace")
+@clause("readlink/a-target-once-read-outlives-the-link", source="N11.4", needs="namespace", clients=2)
 def test_cached_target(volume: Volume) -> None:
     """A client that has read a target keeps answering with it after the link is gone; others do not."""
     fs = volume.fs

@@ -320,6 +320,11 @@ def without_detail(result: Any) -> Any:
     return {name: value for name, value in result.items() if name != "detail"}
 
 
+def clients_of(trace: Trace) -> int:
+    """How many clients a recording opens."""
+    return len(trace.clients) + sum(step.method == "open" for step in trace.steps)
+
+
 def traces() -> list[Any]:
     """One parameter a recording, with its clause."""
     parameters = []
@@ -328,7 +333,7 @@ def traces() -> list[Any]:
             trace = Trace.load(GOLDEN / folder / f"{name}.json")
             known = [capability for capability in CAPABILITIES if capability in missing(trace, frozenset())]
             prefix = "keys" if folder == "keyspace" else name.lower()
-            clause = Clause(f"trace/{prefix}-{words}", sentence, source, known[-1])
+            clause = Clause(f"trace/{prefix}-{words}", sentence, source, known[-1], clients_of(trace))
             parameters.append(pytest.param(trace, id=name, marks=pytest.mark.clause(clause)))
     return parameters
 

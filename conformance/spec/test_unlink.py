@@ -33,7 +33,7 @@ from metaparity.fixtures.volumes import Volume
         Reason("frozen", EPERM, parent=None, name=b"x", frozen=True, type=FileType.FILE),
     ),
 )
-@clause("unlink/the-first-reason-to-refuse-is-named", source="N13.1 N13.2 D3", needs="namespace")
+@clause("unlink/the-first-reason-to-refuse-is-named", source="N13.1 N13.2 D3", needs="namespace", clients=2)
 def test_precedence(volume: Volume, settings: dict[str, Any], errno: int) -> None:
     """When several reasons to refuse hold, the errno is that of the first in the rule's order."""
 
@@ -147,7 +147,7 @@ def test_open_special(volume: Volume, type: FileType) -> None:
     refuses(ENOENT, volume.fs.getattr, inode)
 
 
-@clause("unlink/a-file-open-elsewhere-goes", source="N13.11 D13", needs="open")
+@clause("unlink/a-file-open-elsewhere-goes", source="N13.11 D13", needs="open", clients=2)
 def test_open_elsewhere(volume: Volume) -> None:
     """A file that only another client has open goes with its last name."""
     other = volume.open()
@@ -157,7 +157,7 @@ def test_open_elsewhere(volume: Volume) -> None:
     refuses(ENOENT, other.getattr, inode)
 
 
-@clause("unlink/without-a-session-nothing-is-sustained", source="N2.2 N13.6", needs="open")
+@clause("unlink/without-a-session-nothing-is-sustained", source="N2.2 N13.6", needs="open", clients=2)
 def test_open_without_session(volume: Volume) -> None:
     """A client without a recorded session cannot keep an open file: it goes with its last name."""
     client = volume.open(record=False)

@@ -28,7 +28,7 @@ def stored(volume: Volume) -> dict[str, Any]:
 # -- init ------------------------------------------------------------------------------------------
 
 
-@clause("init/a-new-volume-is-settings-and-a-root", source="N1.2 K2", needs="volume")
+@clause("init/a-new-volume-is-settings-and-a-root", source="N1.2 K2", needs="volume", clients=2)
 def test_new_volume(volume: Volume) -> None:
     """Formatting stores the settings as JSON and a root that is open to all, and starts no counter."""
     start = int(time.time())
@@ -42,7 +42,7 @@ def test_new_volume(volume: Volume) -> None:
     assert start <= root.atime[0] == root.mtime[0] == root.ctime[0] <= time.time()
 
 
-@clause("init/trash-days-make-the-trash", source="N1.2 A4", needs="volume")
+@clause("init/trash-days-make-the-trash", source="N1.2 A4", needs="volume", clients=2)
 def test_trash(volume: Volume) -> None:
     """With trash days the trash is made too, closed to writing, its times in whole seconds."""
     volume.connect().init(FORMAT.replace(TrashDays=1))
@@ -201,7 +201,7 @@ def test_versions(volume: Volume, fields: dict[str, Any], fits: bool) -> None:
             client.load(True)
 
 
-@clause("refresh/brings-changed-settings", source="N1.5 S7.2.4", needs="volume")
+@clause("refresh/brings-changed-settings", source="N1.5 S7.2.4", needs="volume", clients=2)
 def test_refresh(volume: Volume) -> None:
     """A client goes by its settings until a refresh brings those that another one has stored."""
     late = volume.open()
@@ -211,7 +211,7 @@ def test_refresh(volume: Volume) -> None:
     assert (late.statfs(1).total, late.statfs(1).iavail) == (2**30, 50)
 
 
-@clause("reset/leaves-nothing", source="N1.4", needs="volume")
+@clause("reset/leaves-nothing", source="N1.4", needs="volume", clients=2)
 def test_reset(volume: Volume) -> None:
     """reset deletes every key, and the database can be formatted again."""
     fs = volume.fs
@@ -242,7 +242,7 @@ def test_settle_read_only(volume: Volume) -> None:
         client.settle()
 
 
-@clause("shutdown/flushes-nothing-and-ends-no-session", source="N1.4", needs="dirstat")
+@clause("shutdown/flushes-nothing-and-ends-no-session", source="N1.4", needs="dirstat", clients=2)
 def test_shutdown(volume: Volume) -> None:
     """A client that shuts down leaves its session registered and what it held back unsaid."""
     client, d = volume.open(), volume.dir("d")

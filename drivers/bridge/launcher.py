@@ -86,7 +86,7 @@ def program_driver(command: str) -> Driver:
             f"no driver at cmd:{command}: {failure}\ntry it alone: metaparity smoke {command}"
         ) from failure
     return Driver(
-        name=re.sub(r"[^\w.+-]+", "-", f"{hello.name}-{hello.version}", flags=re.ASCII),
+        name=re.sub(r"[^\w.-]+", "-", f"{hello.name}-{hello.version}", flags=re.ASCII),
         description=f"{hello.name} {hello.version}, an external program ({hello.language})",
         schemes=hello.schemes,
         capabilities=hello.capabilities,

@@ -103,7 +103,7 @@ class Sessions(Files):
                 host=host,
                 ip_addrs=local_addresses(host),
                 mount_point=self.config.mount_point,
-                mount_time=now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                mount_time=codec.session_time(now),
                 pid=os.getpid(),
             )
         )

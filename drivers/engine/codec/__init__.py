@@ -12,6 +12,7 @@ from .documents import (
     decode_session_info,
     encode_format,
     encode_session_info,
+    session_time,
     with_default_tiers,
 )
 from .limits import (
@@ -87,6 +88,7 @@ __all__ = [
     "parse_lock_field",
     "parse_slice_ref_field",
     "rule_checksum",
+    "session_time",
     "slice_ref_field",
     "trash_name",
     "usable_ids",

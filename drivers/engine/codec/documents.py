@@ -254,6 +254,11 @@ def _is_time(text: str) -> bool:
         return False
 
 
+def session_time(moment: datetime.datetime) -> str:
+    """A moment in UTC as a session tells it: fractions of a second without zeros at their end (S2.12)."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".") + "Z"
+
+
 # -- versions ----------------------------------------------------------------------------------------
 
 
