@@ -51,6 +51,7 @@ def parser() -> Parser:
         help=DRIVER,
     )
     run.add_argument("--pairs", action="store_true", help=PAIRS)
+    run.add_argument("--check-with", metavar="NAME", help=CHECK_WITH)
     run.add_argument(
         "--server",
         default="auto",
@@ -121,6 +122,7 @@ DRIVER = (
     "driver to test: a name, NAME?PARAMETER=VALUE, NAME@VERSION, or cmd:COMMAND for a program; "
     "may be repeated (redis, rueidis)"
 )
+CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (
     "run the clauses about several clients on every ordered pair of the drivers: the one writes, the other, "
     "open on the same volume, reads and goes on"

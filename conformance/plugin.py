@@ -33,8 +33,10 @@ from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, plain_line
+from .harness.second_opinion import findings
 
 PAIRS = "run the clauses about several clients on every ordered pair of the drivers, on one volume"
+CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 CHOICES = pytest.StashKey[Choices]()
 FINDING = pytest.StashKey[Finding]()
 
@@ -45,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
     )
     group.addoption("--pairs", action="store_true", help=PAIRS)
+    group.addoption("--check-with", metavar="NAME", help=CHECK_WITH)
     group.addoption(
         "--server",
         default="auto",
@@ -214,6 +217,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         value = yield
         if proved is not None and isinstance(volume, Volume) and volume.most_clients > 1:
             assert proved[0].clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
+        checker = pyfuncitem.config.stash[CHOICES].checker
+        if proved is not None and isinstance(volume, Volume) and checker is not None:
+            found = findings(volume, registry.driver(checker))
+            assert not found, (
+                f"expected nothing that the check of {checker} finds, observed {'; '.join(found)}"
+            )
         return value
     except (Exception, pytest.fail.Exception) as error:
         if isinstance(volume, Volume):

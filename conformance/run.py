@@ -16,7 +16,7 @@ from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
 
 from .harness.catalogue import UnknownClause, modules_of, require_known
-from .harness.choices import DEFAULT_DRIVERS, UnusableReport, known_drivers, require_writable
+from .harness.choices import DEFAULT_DRIVERS, UnusableReport, known_checker, known_drivers, require_writable
 from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 from .harness.rerun import PACKAGE
 
@@ -36,6 +36,7 @@ def run(options: argparse.Namespace) -> int:
         return complain(f"-n {options.n!r} is not a number of workers: give a number or auto", USAGE)
     try:
         known_drivers(options.driver or DEFAULT_DRIVERS, options.pairs)
+        known_checker(options.check_with)
         provider = Provider(options.server, options.allow_flush)
         require_known(options.only or ())
         require_writable(Path(options.report))
@@ -85,6 +86,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
         made.append(f"--hypothesis-seed={options.seed}")
     if options.pairs:
         made.append("--pairs")
+    if options.check_with:
+        made.append(f"--check-with={options.check_with}")
     if options.allow_flush:
         made.append("--allow-flush")
     return made

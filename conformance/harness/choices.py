@@ -32,6 +32,7 @@ class Choices:
     only: tuple[str, ...]
     report: Path | None
     ledger: Ledger
+    checker: str | None
 
     @classmethod
     def of(cls, config: pytest.Config) -> Choices:
@@ -44,6 +45,7 @@ class Choices:
             tuple(option("only") or ()),
             Path(os.path.abspath(report)) if report else None,
             Ledger.read(Path(option("deviations") or LEDGER)),
+            known_checker(option("check_with")),
         )
 
 
@@ -62,6 +64,18 @@ def known_drivers(names: Sequence[str], pairs: bool = False) -> tuple[str, ...]:
     if len(chosen) == 1:
         raise UnknownDriver(f"{chosen[0]} alone makes no pair: name another --driver, too")
     return tuple(f"{one}{PAIR}{other}" for one, other in permutations(chosen, 2))
+
+
+def known_checker(name: str | None) -> str | None:
+    """The driver whose check looks at every volume.  Raises `UnknownDriver`, `UnreadyDriver`."""
+    if name is None:
+        return None
+    (known,) = known_drivers([name])
+    if "maintenance" not in registry.driver(known).capabilities:
+        raise UnknownDriver(
+            f"the driver {known} has no check: name one that declares maintenance, as juicefs does"
+        )
+    return known
 
 
 def require_writable(directory: Path) -> None:

@@ -36,7 +36,11 @@ TIMED = frozenset({"all_sessions", "legacy_sessions", "delfiles", "detached_node
 
 def rows(keys: Mapping[bytes, Any], normal: Normal) -> dict[str, str]:
     """One row for a key, or for a field of a hash or a member of a sorted set, with its value."""
-    return {name: _short(value) for key in sorted(keys) for name, value in _rows(key, *keys[key], normal)}
+    return {
+        name: _short(value)
+        for key, (type, stored) in sorted(keys.items())
+        for name, value in _rows(key, type, stored, normal)
+    }
 
 
 def digest(found: Mapping[str, str]) -> str:

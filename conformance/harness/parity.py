@@ -100,8 +100,9 @@ def _different_keys(left: Observations, right: Observations) -> tuple[str, str, 
     ]
     keys = [key for key in left.rows | right.rows if left.rows.get(key) != right.rows.get(key)]
     if differing and not keys:
-        where = f"the keys at the end of example {differing[0] + 1} of {len(left.states)}"
-        return where, *(f"digest {side.states[differing[0]]}" for side in (left, right))
+        first = differing[0]
+        where = f"the keys at the end of example {first + 1} of {len(left.states)}"
+        return where, f"digest {left.states[first]}", f"digest {right.states[first]}"
     more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     shown = [
         "; ".join(f"{key} = {side.rows.get(key, 'nothing')}" for key in keys[:LISTED]) + more

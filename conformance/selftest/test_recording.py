@@ -63,7 +63,7 @@ def logged(*answers: Any) -> Log:
 
 
 def outcomes(*answers: Any) -> list[str]:
-    seen = observed(logged(*answers))
+    seen = observed(logged(*answers), [])
     assert seen is not None
     return [outcome for _, outcome in seen.seen]
 
@@ -171,7 +171,7 @@ def test_which_entries_a_part_of_a_listing_has_is_not_compared() -> None:
 
 
 def difference(left: list[Any], right: list[Any]) -> tuple[str, str, str] | None:
-    one, other = observed(logged(*left)), observed(logged(*right))
+    one, other = observed(logged(*left), []), observed(logged(*right), [])
     assert one is not None
     assert other is not None
     return first_difference(one, other)
@@ -201,4 +201,4 @@ def test_calls_of_several_threads_are_not_compared() -> None:
     thread = threading.Thread(target=fs.getattr, args=(1,))
     thread.start()
     thread.join()
-    assert observed(log) is None
+    assert observed(log, []) is None

@@ -1,0 +1,46 @@
+"""Another engine's own check of the volume that a test has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.keys import Keys
+from metaparity.drivers.errors import Refused
+from metaparity.drivers.registry import PAIR, Driver
+from metaparity.drivers.types import Config, FileType
+from metaparity.fixtures.volumes import Volume
+
+KEYS = Keys()
+
+
+def findings(volume: Volume, checker: Driver) -> list[str]:
+    """What the `check` of another engine finds from the root down (N36).
+
+    Nothing, where the test leaves no volume, has changed keys past the driver, or is about the checker.
+    """
+    own = checker.name in volume.driver.name.split(PAIR)
+    if own or volume.raw.edited or not volume.raw.exists(KEYS.setting):
+        return []
+    volume.settle()
+    client = checker.open(checker.url(volume.place.address), Config(no_bg_jobs=True, heartbeat=600.0))
+    try:
+        client.load()
+        for inode in uncounted(volume):
+            client.dirstat_get(inode)
+        return client.check(b"/", recursive=True)
+    except Refused as refused:
+        return [str(refused)]
+    finally:
+        client.close()
+
+
+def uncounted(volume: Volume) -> Iterator[int]:
+    """Directories without statistics: they are counted when somebody asks, so that is no fault (N27.2)."""
+    counted = set(volume.raw.hkeys(KEYS.dir_used_inodes))
+    for key, (_, value) in volume.keyspace().items():
+        name = KEYS.parse(key)
+        if name.kind == "attr" and codec.decode_attr(value).type == FileType.DIRECTORY:
+            (inode,) = name.numbers
+            if b"%d" % inode not in counted:
+                yield inode
