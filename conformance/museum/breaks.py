@@ -6,6 +6,7 @@ Opening one spoils the engine of the whole process, so each runs in a process of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -19,7 +20,7 @@ from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
 from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
-from metaparity.drivers.types import ROOT, Attr, Config, Context, Node, RenameFlag, Time
+from metaparity.drivers.types import ROOT, Attr, Config, Context, FileType, Node, RenameFlag, Time
 
 EXHIBITS: dict[str, str] = {}
 """The name of each broken driver in this module, and the clause that must catch it."""
@@ -110,6 +111,10 @@ def change_always(self: Change) -> Attr | None:
     return sound_apply(self)
 
 
+def encode_with_two_links(attr: Attr) -> bytes:
+    return sound_encode(replace(attr, nlink=2) if attr.type == FileType.DIRECTORY else attr)
+
+
 def encode_without_pad(attr: Attr) -> bytes:
     return sound_encode(attr)[:-1]
 
@@ -184,6 +189,13 @@ PAD_BYTE_MISSING = broken(
     caught_by="trace/keys-namespace",
     target="codec:encode_attr",
     wrong=encode_without_pad,
+)
+SUBDIRECTORIES_UNCOUNTED = broken(
+    "SUBDIRECTORIES_UNCOUNTED",
+    "a directory is stored with two links, whatever it holds",
+    caught_by="effects/times-links-and-parents-follow-the-table",
+    target="codec:encode_attr",
+    wrong=encode_with_two_links,
 )
 INODES_UNCOUNTED = broken(
     "INODES_UNCOUNTED",

@@ -16,6 +16,10 @@ from metaparity.drivers.types import Config, Format
 
 from ..conftest import Run
 
+needs_adapter = pytest.mark.skipif(
+    built(VERSION) is None, reason=f"JuiceFS {VERSION} is not built: metaparity build juicefs"
+)
+
 GO = """#!/bin/sh
 echo "$1 $2" >> "$GO_LOG"
 case "$1" in
@@ -129,3 +133,23 @@ def test_the_adapter_declares_what_is_known_of_it(server_url: str) -> None:
     made = engine.mkdir(1, b"d", 0o755)
     assert {entry.name: entry.inode for entry in engine.readdir(1)}[b"d"] == made.inode
     engine.close()
+
+
+@needs_adapter
+@pytest.mark.parametrize(
+    ("name", "code"), [("redis", 0), ("metaparity.conformance.museum.breaks:SUBDIRECTORIES_UNCOUNTED", 1)]
+)
+def test_its_check_is_a_second_opinion(metaparity: Run, server_url: str, name: str, code: int) -> None:
+    """It finds what the clause itself does not ask about."""
+    only = "lookup/finds-a-name-of-any-bytes"
+    options = ("--driver", name, "--only", only, "--server", server_url, "-n", "0")
+    assert metaparity("run", *options).code == 0
+    ran = metaparity("run", *options, "--check-with", "juicefs")
+    assert ran.code == code, ran.out
+    assert ("juicefs to find no fault" in ran.out) == bool(code)
+
+
+def test_a_checker_needs_a_check(metaparity: Run) -> None:
+    ran = metaparity("run", "--check-with", "redis")
+    assert ran.code == 2
+    assert "redis has no check" in ran.err
