@@ -220,9 +220,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         checker = pyfuncitem.config.stash[CHOICES].checker
         if proved is not None and isinstance(volume, Volume) and checker is not None:
             found = findings(volume, registry.driver(checker))
-            assert not found, (
-                f"expected nothing that the check of {checker} finds, observed {'; '.join(found)}"
-            )
+            assert not found, f"expected {checker} to find no fault, observed {'; '.join(found)}"
         return value
     except (Exception, pytest.fail.Exception) as error:
         if isinstance(volume, Volume):
@@ -266,7 +264,7 @@ def pytest_runtest_makereport(
             report.outcome, report.wasxfail = "skipped", f"reason: {pin.why}"
         else:
             data["finding"] = dataclasses.asdict(finding)
-            report.sections.append(("metaparity", explanation(item, clause, driver, finding, choices.server)))
+            report.sections.append(("metaparity", explanation(item, clause, driver, finding, choices)))
     vars(report)["metaparity"] = data
     return report
 
@@ -299,7 +297,7 @@ def found(item: pytest.Item, report: pytest.TestReport, error: BaseException) ->
     return Finding(report.when or "call", "no call is known", expected, observed)
 
 
-def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding, server: str) -> str:
+def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding, choices: Choices) -> str:
     """What a reader needs to know of a failure, for the terminal."""
     lines = [
         clause.sentence,
@@ -314,8 +312,8 @@ def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding
     if finding.calls:
         lines.append("last calls")
         lines += [f"  {call}" for call in finding.calls]
-    lines.append(f"rerun     {command_line(clause.id, [driver], server)}")
-    lines.append(f"          {plain_line(item, driver, server)}")
+    lines.append(f"rerun     {command_line(clause.id, [driver], choices.server, choices.checker)}")
+    lines.append(f"          {plain_line(item, driver, choices.server, choices.checker)}")
     return "\n".join(lines)
 
 

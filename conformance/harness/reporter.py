@@ -63,7 +63,7 @@ class Reporter:
         self.config = config
         self.choices = choices
         self.provider = provider
-        self.tally = Tally(choices.drivers, choices.server, choices.ledger)
+        self.tally = Tally(choices.drivers, choices.server, choices.ledger, choices.checker)
         self.started, self.clock = now(), time.monotonic()
         self.expected: set[str] = set()
         self.broken = False

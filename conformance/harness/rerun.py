@@ -28,14 +28,18 @@ def options(drivers: Sequence[str]) -> list[str]:
     return found
 
 
-def command_line(clause: str, drivers: list[str], server: str) -> str:
+def environment(server: str, checker: str | None) -> list[str]:
+    """What has to be given of the server and of the second opinion of this run."""
+    return ["--server", without_password(server), *(["--check-with", checker] if checker else [])]
+
+
+def command_line(clause: str, drivers: list[str], server: str, checker: str | None = None) -> str:
     """Runs a clause by the command."""
-    return shlex.join(
-        ["metaparity", "run", "--only", clause, *options(drivers), "--server", without_password(server)]
-    )
+    words = ["metaparity", "run", "--only", clause, *options(drivers)]
+    return shlex.join(words + environment(server, checker))
 
 
-def plain_line(item: pytest.Item, driver: str, server: str) -> str:
+def plain_line(item: pytest.Item, driver: str, server: str, checker: str | None = None) -> str:
     """Runs a test by plain pytest, from anywhere."""
     _, _, inside = item.nodeid.partition("::")
     path = item.path.resolve()
@@ -44,4 +48,4 @@ def plain_line(item: pytest.Item, driver: str, server: str) -> str:
         target = ["--pyargs", f"{module}::{inside}"]
     else:
         target = [item.nodeid]
-    return shlex.join(["pytest", *target, *options([driver]), "--server", without_password(server)])
+    return shlex.join(["pytest", *target, *options([driver]), *environment(server, checker)])

@@ -51,9 +51,12 @@ class Line:
 class Tally:
     """The state of a run, fed with one report at a time."""
 
-    def __init__(self, drivers: Sequence[str], server: str, ledger: Ledger) -> None:
+    def __init__(
+        self, drivers: Sequence[str], server: str, ledger: Ledger, checker: str | None = None
+    ) -> None:
         self.drivers = list(drivers)
         self.server = server
+        self.checker = checker
         self.ledger = ledger
         self.lines: dict[tuple[str, str], Line] = {}
         self.differences: list[Difference] = []
@@ -82,7 +85,7 @@ class Tally:
     def _judge(self, line: Line, outcome: Outcome, report: pytest.TestReport, data: dict[str, Any]) -> None:
         if report.failed:
             finding = data["finding"]
-            rerun = command_line(line.clause["id"], [line.driver], self.server)
+            rerun = command_line(line.clause["id"], [line.driver], self.server, self.checker)
             outcome.worsen(Verdict.FAILED, None)
             outcome.failures.append(
                 Failure(
@@ -152,7 +155,7 @@ class Tally:
                 call=call,
                 left_observed=one,
                 right_observed=other,
-                rerun=command_line(clause, [left["driver"], right["driver"]], self.server),
+                rerun=command_line(clause, [left["driver"], right["driver"]], self.server, self.checker),
             )
         )
 
@@ -181,7 +184,7 @@ class Tally:
             tests=len(outcomes),
             seconds=round(sum(outcome.seconds for outcome in outcomes), 4),
             reason=reason,
-            rerun=command_line(line.clause["id"], [line.driver], self.server),
+            rerun=command_line(line.clause["id"], [line.driver], self.server, self.checker),
             failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
         )
 
