@@ -132,6 +132,7 @@ def test_the_adapter_declares_what_is_known_of_it(server_url: str) -> None:
     assert engine.load().name == "t"
     made = engine.mkdir(1, b"d", 0o755)
     assert {entry.name: entry.inode for entry in engine.readdir(1)}[b"d"] == made.inode
+    engine.reset()
     engine.close()
 
 
