@@ -6,7 +6,10 @@ A recording is rewritten into the protocol's own form when it is loaded; the rep
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +20,7 @@ from typing import Any, TypeAlias
 
 from metaparity.drivers import wire
 from metaparity.drivers.api import PRIMITIVES, Engine
+from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.types import Format
 
 Json: TypeAlias = Any
@@ -26,8 +30,18 @@ ANY = {"$any": True}
 PLACEHOLDERS = frozenset({"HOST", "IPADDR", "PID", "MOUNTTIME", "EXPIRE", "1.4.1+unknown"})
 """What a recording writes for values of its own machine and version."""
 
-RECORDER = {"mount_point": "/mnt/golden"}
+RECORDER = {"mount_point": "/mnt/golden", "delete_slice": "record", "compact_chunk": "record"}
 """How the recorded clients were configured where the recording does not say otherwise."""
+
+RECORDED_DEFAULTS: dict[str, dict[str, Json]] = {
+    "lookup": {"check_permission": True},
+    "summary": {"recursive": True, "strict": True},
+    "scan_deleted": {"kinds": ["trash_slices", "pending_slices", "trash_files", "pending_files"]},
+}
+"""Parameters that the recorder took for given where a recording leaves them out."""
+
+INTERNAL = {"x_load_quotas": "refresh", "x_flush_quotas": "settle", "x_cleanup_slices": "slices_cleanup"}
+"""What the recorder called inside the engine, and the method of the protocol that does it."""
 
 FIRST_SEEN = {
     "mknod": "inode",
@@ -44,7 +58,19 @@ KINDS = dict.fromkeys(("parent", "src_parent", "dst_parent", "src", "dst", "sust
 """Fields that hold a number of the kind another field is named after."""
 
 TIMES = frozenset({"atime", "mtime", "ctime"})
-UNORDERED = frozenset({"readdir", "dir_list", "xattr_list", "paths", "session_list", "locks_list", "events"})
+UNORDERED = frozenset(
+    {
+        "readdir",
+        "dir_list",
+        "xattr_list",
+        "paths",
+        "session_list",
+        "locks_list",
+        "events",
+        "slices_list",
+        "scan_deleted",
+    }
+)
 """Methods whose lists have no order."""
 UNORDERED_FIELDS = frozenset({"sustained", "flocks", "plocks", "ip_addrs"})
 MAPS = frozenset(
@@ -100,14 +126,43 @@ class Trace:
 def _from_recording(step: Step) -> Step:
     """A recorded step in the protocol's form (see the golden data's README)."""
     result = step.result
-    if "error" in result or "crash" in result:
-        crashed = "crash" in result or result["error"]["message"].startswith("panic")
-        result = ANY if crashed else {"refused": ""}
+    if "crash" in result:
+        result = ANY
+    elif "error" in result:
+        result = _outcome_of(result["error"]["message"])
     elif "existing" in result:
         result = {"errno": result["errno"], "node": result["existing"]}
     elif "errno" in result:
         result = {"errno": result["errno"]}
-    return Step(step.client, step.method, step.params, _without_placeholders(result))
+    elif step.method in PLAINER:
+        result = {"ok": PLAINER[step.method](result["ok"])}
+    method = INTERNAL.get(step.method, step.method)
+    params = {**RECORDED_DEFAULTS.get(method, {}), **step.params}
+    if params.get("type") == "all":
+        del params["type"]
+    return Step(step.client, method, params, _without_placeholders(result))
+
+
+def _outcome_of(message: str) -> dict[str, Json]:
+    """What the recorder took for a failure in words: a crash, an errno by its text, or a refusal."""
+    if message.startswith("panic"):
+        return ANY
+    named = {os.strerror(number).lower(): name for number, name in errno.errorcode.items()}
+    return {"errno": named[message]} if message in named else {"refused": ""}
+
+
+PLAINER: dict[str, Callable[[Json], Json]] = {
+    # What was asked for, where the protocol answers what is stored, usage included.
+    "quota_set": lambda quotas: {
+        key: {name: value for name, value in quota.items() if not name.startswith("used_")}
+        for key, quota in quotas.items()
+    },
+    "scan_deleted": lambda kinds: {kind: found or [] for kind, found in kinds.items()},
+    "events": lambda events: [
+        {name: value for name, value in event.items() if name != "tier"} for event in events
+    ],
+}
+"""Recorded answers that say more, or less plainly, what the protocol's do."""
 
 
 def _without_placeholders(value: Json) -> Json:
@@ -235,7 +290,10 @@ class _Replay:
             self.clients[step.client].close()
             result = {"ok": {}}
         else:
-            result = wire.attempt(partial(self._call, step, params))
+            try:
+                result = wire.attempt(partial(self._call, step, params))
+            except EngineFailure as failure:
+                result = {"failure": failure.reason}
         self.windows[index] = (start, time.time_ns())
         return result
 
@@ -400,6 +458,9 @@ def keyspace_differences(trace: Trace, observed: Mapping[bytes, tuple[str, Any]]
         raise ValueError(f"trace {trace.name} has no recorded key space")
     expected = {_raw(key): _recorded(entry) for key, entry in trace.keyspace.items()}
     seen = {key: (kind, _comparable(kind, value)) for key, (kind, value) in observed.items()}
+    expected, seen = (
+        {key: (kind, _timeless(value)) for key, (kind, value) in side.items()} for side in (expected, seen)
+    )
     for place in trace.volatile:
         for side in (expected, seen):
             _blank(side, place)
@@ -431,6 +492,16 @@ def _comparable(kind: str, value: Any) -> Any:
     return dict(value) if kind == "zset" else value
 
 
+def _timeless(value: Any) -> Any:
+    """A value whose fields do not tell when it was recorded."""
+    return {_timeless_name(name): one for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _timeless_name(name: bytes) -> bytes:
+    """Hour directories, and slices that wait for their deletion, have the time in their names (S3.5, S2.6)."""
+    return re.sub(rb"^\d{4}-\d\d-\d\d-\d\d$", b"<hour>", re.sub(rb"_\d{10}$", b"_<time>", name))
+
+
 def _blank(keys: dict[bytes, tuple[str, Any]], place: dict[str, Json]) -> None:
     """Make a volatile place equal on both sides."""
     key = place["key"].encode()
@@ -440,8 +511,8 @@ def _blank(keys: dict[bytes, tuple[str, Any]], place: dict[str, Json]) -> None:
     if "offset" in place and kind == "string":
         start, end = place["offset"], place["offset"] + place["length"]
         value = value[:start] + b"\0" * len(value[start:end]) + value[end:]
-    elif "field" in place and kind in ("hash", "zset") and place["field"].encode() in value:
-        value = {**value, place["field"].encode(): None}
+    elif "field" in place and kind in ("hash", "zset") and _timeless_name(place["field"].encode()) in value:
+        value = {**value, _timeless_name(place["field"].encode()): None}
     elif "index" in place and kind == "list":
         value = [None] * len(value)
     keys[key] = (kind, value)

@@ -261,6 +261,57 @@ def add_a_huge_inode(raw: Any) -> None:
     raw.set(f"i{1 << 52}", attr(FileType.FILE, 0o644, 2, 4096, 1))
 
 
+def add_locks_of_another_session(raw: Any) -> None:
+    raw.hset("lockp2", "7_9", struct.pack(">IIQQ", 1, 16, 100, 200))
+    raw.hset("lockf2", "7_A", "R")
+
+
+def add_a_lock_of_nobody(raw: Any) -> None:
+    raw.hset("lockp2", "bad", "")
+
+
+def remove_the_lock_of_nobody(raw: Any) -> None:
+    raw.hdel("lockp2", "bad")
+
+
+def miscount_the_links_of_d(raw: Any) -> None:
+    record = raw.get("i2")
+    raw.set("i2", record[:47] + struct.pack(">I", 9) + record[51:])
+
+
+def lose_the_node_of_e(raw: Any) -> None:
+    raw.delete("i3")
+
+
+def set_the_inodes_of_d(count: int) -> Callable[[Any], None]:
+    return lambda raw: raw.hset("dirUsedInodes", "2", count)
+
+
+def lose_the_statistics_of_d(raw: Any) -> None:
+    for key in ("dirDataLength", "dirUsedSpace", "dirUsedInodes"):
+        raw.hdel(key, "2")
+
+
+def add_an_unreferenced_slice(raw: Any) -> None:
+    raw.hset("sliceRef", "k50_10", -1)
+
+
+def spoil_a_chunk_of_f(raw: Any) -> None:
+    raw.rpush("c4_7", "no slice")
+
+
+def lose_the_target_of_l(raw: Any) -> None:
+    raw.delete("s5")
+
+
+def set_the_usage_of_d(space: int, inodes: int) -> Callable[[Any], None]:
+    def edit(raw: Any) -> None:
+        raw.hset("dirQuotaUsedSpace", "2", space)
+        raw.hset("dirQuotaUsedInodes", "2", inodes)
+
+    return edit
+
+
 def lose_the_scripts(raw: Any) -> None:
     raw.script_flush()
 
@@ -274,11 +325,31 @@ EDITS: dict[str, dict[int, Callable[[Any], None]]] = {
         6: add_a_legacy_session,
         10: spoil_the_info_of_the_first_session,
     },
+    "E01": {33: lose_the_target_of_l, 110: spoil_a_chunk_of_f},
+    "M01": {7: add_an_unreferenced_slice},
+    "T03": {8: set_the_usage_of_d(4096, 15), 10: set_the_usage_of_d(-4096, -5)},
+    "L02": {11: let_the_second_session_expire},
+    "L10": {9: add_locks_of_another_session, 10: add_a_lock_of_nobody, 11: remove_the_lock_of_nobody},
+    "M11": {
+        8: miscount_the_links_of_d,
+        11: lose_the_node_of_e,
+        13: set_the_inodes_of_d(-1),
+        16: set_the_inodes_of_d(77),
+        17: lose_the_statistics_of_d,
+    },
     "X20": {3: add_a_huge_inode},
     "X21": {4: lose_the_scripts},
 }
 """What the recorder did to the keys before a step, past the engine; the traces show only its effect."""
 
+
+UNREPLAYABLE = {
+    "M05": "an engine without an object store cannot be asked for in the protocol",
+    "T49": "a summary that goes on from another is not in the protocol",
+    "X23": "the second creation, made again, is refused with EDQUOT by the recorded engine itself",
+    "X31": "the recorder waited for the deletion in the background before it made the list",
+}
+"""Recordings that no driver can be held to, with the reason."""
 
 Divergence = dict[tuple[int, str], Any]
 
@@ -341,6 +412,8 @@ def traces() -> list[Any]:
 @pytest.mark.parametrize("trace", traces())
 def test_trace(volume: Volume, trace: Trace) -> None:
     """A recorded trace replays with the same outcomes and leaves the same keys."""
+    if trace.name in UNREPLAYABLE:
+        pytest.skip(UNREPLAYABLE[trace.name])
     lacking = missing(trace, volume.driver.capabilities)
     undeclared = [name for name in lacking if name in CAPABILITIES]
     if undeclared:
