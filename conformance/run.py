@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,24 @@ def run(options: argparse.Namespace) -> int:
     return USAGE if code == pytest.ExitCode.USAGE_ERROR else int(code)
 
 
+def record(options: argparse.Namespace) -> int:
+    """Run clauses on one driver with a trace of each test in a directory; returns as `run` does."""
+    out = Path(os.path.abspath(options.out))
+    with tempfile.TemporaryDirectory() as report:
+        settings = vars(options) | {
+            "driver": [options.driver],
+            "pairs": False,
+            "check_with": None,
+            "report": report,
+            "n": "0",
+            "profile": "quick",
+            "seed": None,
+            "allow_flush": False,
+            "record": str(out),
+        }
+        return run(argparse.Namespace(**settings))
+
+
 def arguments(options: argparse.Namespace) -> list[str]:
     """The same run for pytest, free of whatever project the user stands in."""
     made = [
@@ -88,6 +107,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
         made.append("--pairs")
     if options.check_with:
         made.append(f"--check-with={options.check_with}")
+    if getattr(options, "record", None):
+        made.append(f"--record={options.record}")
     if options.allow_flush:
         made.append("--allow-flush")
     return made

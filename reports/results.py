@@ -117,6 +117,7 @@ class Failure:
     keys: tuple[KeyChange, ...]
     text: str
     rerun: str
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

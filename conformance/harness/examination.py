@@ -35,6 +35,8 @@ class Finding:
     keys: list[Change] = field(default_factory=list)
     keys_note: str = ""
     calls: list[str] = field(default_factory=list)
+    trace: str = ""
+    """The file that holds what the test did."""
 
 
 def examine(item: pytest.Function, volume: Volume, error: BaseException) -> Finding:

@@ -97,6 +97,7 @@ class Tally:
                     keys=tuple(KeyChange(**row) for row in finding["keys"]),
                     text=report.longreprtext[-TEXT:],
                     rerun=rerun,
+                    trace=finding["trace"] or None,
                 )
             )
         elif data.get("deviated"):

@@ -13,14 +13,11 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.replay import (
-    Trace,
-    keyspace_differences,
-    missing,
-    needed_methods,
-    replay,
-)
 from metaparity.conformance.spec import test_traces
+from metaparity.conformance.traces.files import load
+from metaparity.conformance.traces.form import Trace, missing, needed_methods
+from metaparity.conformance.traces.keys import keyspace_differences
+from metaparity.conformance.traces.replay import replay
 from metaparity.drivers import wire
 from metaparity.drivers.api import PRIMITIVES, Engine
 from metaparity.drivers.errors import NodeExists, Refused, error
@@ -134,7 +131,7 @@ def trace(tmp_path: Path, steps: list[dict[str, Any]]) -> Trace:
     path = tmp_path / "trace.json"
     document = {"name": "t", "protocol": 1, "volume": {"Name": "v"}, "clients": {"a": {}}, "steps": steps}
     path.write_text(json.dumps(document))
-    return Trace.load(path)
+    return load(path)
 
 
 def fields(tmp_path: Path, steps: list[dict[str, Any]], engine: Engine) -> list[str]:
@@ -329,19 +326,19 @@ def test_clients_can_be_opened_and_closed_by_steps(tmp_path: Path) -> None:
     assert len(closed) == 1
 
 
-def load(name: str) -> Trace:
-    return Trace.load(GOLDEN / "vectors" / f"{name}.json")
+def vector(name: str) -> Trace:
+    return load(GOLDEN / "vectors" / f"{name}.json")
 
 
 def test_needs_are_methods_and_settings() -> None:
     base = frozenset({"volume", "session", "namespace", "open"})
-    assert needed_methods(load("T01")) == {"init", "load", "session_new", "mkdir"}
-    assert missing(load("T01"), base) == []
-    assert missing(load("T17"), base) == ["trash"]
-    assert missing(load("M13"), base) == ["changelog"]
-    assert missing(load("T44"), base) == ["xattr"]
-    assert missing(load("T50"), base) == ["quota.user", "x_flush_quotas"]
-    assert missing(load("T50"), base | {"quota.user"}) == ["x_flush_quotas"]
+    assert needed_methods(vector("T01")) == {"init", "load", "session_new", "mkdir"}
+    assert missing(vector("T01"), base) == []
+    assert missing(vector("T17"), base) == ["trash"]
+    assert missing(vector("M13"), base) == ["changelog"]
+    assert missing(vector("T44"), base) == ["xattr"]
+    assert missing(vector("T50"), base) == ["quota.user"]
+    assert missing(vector("L05"), base) == ["x_set_if_small"]
 
 
 def test_every_recording_has_a_clause() -> None:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.clause import Clause
-from metaparity.conformance.replay import Mismatch, Trace, keyspace_differences, missing, replay
+from metaparity.conformance.traces.files import load
+from metaparity.conformance.traces.form import Trace, missing
+from metaparity.conformance.traces.keys import keyspace_differences
+from metaparity.conformance.traces.replay import Mismatch, replay
 from metaparity.drivers.api import CAPABILITIES
 from metaparity.drivers.types import FileType
 from metaparity.fixtures.volumes import Volume
@@ -401,7 +404,7 @@ def traces() -> list[Any]:
     parameters = []
     for folder, table in (("vectors", VECTORS), ("keyspace", KEYSPACES)):
         for name, (words, source, sentence) in table.items():
-            trace = Trace.load(GOLDEN / folder / f"{name}.json")
+            trace = load(GOLDEN / folder / f"{name}.json")
             known = [capability for capability in CAPABILITIES if capability in missing(trace, frozenset())]
             prefix = "keys" if folder == "keyspace" else name.lower()
             clause = Clause(f"trace/{prefix}-{words}", sentence, source, known[-1], clients_of(trace))

@@ -149,6 +149,7 @@
       found.text && el("details", { class: "text" },
         el("summary", {}, `Full text, ${found.test}${found.phase === "call" ? "" : `, ${found.phase}`}`),
         el("pre", {}, found.text)),
+      found.trace && command(`metaparity replay ${found.trace} --driver ${record.driver}`),
       found.rerun !== record.rerun && command(found.rerun));
   }
 

@@ -1,47 +1,20 @@
-"""Traces (protocol §7) and the golden recordings: make the calls again, say field by field what differs.
-
-A recording is rewritten into the protocol's own form when it is loaded; the replay knows that form only.
-"""
+"""Make the calls of a trace again and say field by field what differs (protocol §7)."""
 
 from __future__ import annotations
 
 import base64
-import errno
 import json
-import os
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from importlib.resources.abc import Traversable
-from pathlib import Path
-from typing import Any, TypeAlias
 
 from metaparity.drivers import wire
-from metaparity.drivers.api import PRIMITIVES, Engine
+from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.types import Format
 
-Json: TypeAlias = Any
-
-ANY = {"$any": True}
-
-PLACEHOLDERS = frozenset({"HOST", "IPADDR", "PID", "MOUNTTIME", "EXPIRE", "1.4.1+unknown"})
-"""What a recording writes for values of its own machine and version."""
-
-RECORDER = {"mount_point": "/mnt/golden", "delete_slice": "record", "compact_chunk": "record"}
-"""How the recorded clients were configured where the recording does not say otherwise."""
-
-RECORDED_DEFAULTS: dict[str, dict[str, Json]] = {
-    "lookup": {"check_permission": True},
-    "summary": {"recursive": True, "strict": True},
-    "scan_deleted": {"kinds": ["trash_slices", "pending_slices", "trash_files", "pending_files"]},
-}
-"""Parameters that the recorder took for given where a recording leaves them out."""
-
-INTERNAL = {"x_load_quotas": "refresh", "x_flush_quotas": "settle", "x_cleanup_slices": "slices_cleanup"}
-"""What the recorder called inside the engine, and the method of the protocol that does it."""
+from .form import ANY, Json, Step, Trace
 
 FIRST_SEEN = {
     "mknod": "inode",
@@ -77,119 +50,6 @@ MAPS = frozenset(
     {"parents", "quota_get", "quota_list", "quota_set", "quota_check", "token_list", "slices_list"}
 )
 """Methods that answer a map: what the trace does not name must not be there."""
-REMOVING = frozenset({"unlink", "batch_unlink", "rmdir", "rename", "remove"})
-CHANGING = REMOVING | {"mknod", "mkdir", "create", "symlink", "link", "setattr", "write", "truncate"}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One recorded call."""
-
-    client: str
-    method: str
-    params: dict[str, Json]
-    result: dict[str, Json]
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A recorded list of calls with their outcomes."""
-
-    name: str
-    volume: dict[str, Json]
-    clients: dict[str, dict[str, Json]]
-    steps: list[Step]
-    keyspace: dict[str, Json] | None = None
-    volatile: list[dict[str, Json]] = field(default_factory=list)
-
-    @classmethod
-    def load(cls, path: Path | Traversable) -> Trace:
-        """The trace in a JSON file, in the form of protocol §7 or of a golden recording."""
-        document = json.loads(path.read_text(encoding="utf-8"))
-        recording = document.get("trace")
-        trace = document if recording is None else recording
-        steps = [Step(one["client"], one["method"], one["params"], one["result"]) for one in trace["steps"]]
-        clients: dict[str, dict[str, Json]] = trace["clients"]
-        if recording is not None:
-            steps = [_from_recording(step) for step in steps]
-            clients = {name: {**RECORDER, **config} for name, config in clients.items()}
-        return cls(
-            document["name"],
-            trace["volume"],
-            clients,
-            steps,
-            document.get("keyspace"),
-            document.get("volatile", []),
-        )
-
-
-def _from_recording(step: Step) -> Step:
-    """A recorded step in the protocol's form (see the golden data's README)."""
-    result = step.result
-    if "crash" in result:
-        result = ANY
-    elif "error" in result:
-        result = _outcome_of(result["error"]["message"])
-    elif "existing" in result:
-        result = {"errno": result["errno"], "node": result["existing"]}
-    elif "errno" in result:
-        result = {"errno": result["errno"]}
-    elif step.method in PLAINER:
-        result = {"ok": PLAINER[step.method](result["ok"])}
-    method = INTERNAL.get(step.method, step.method)
-    params = {**RECORDED_DEFAULTS.get(method, {}), **step.params}
-    if params.get("type") == "all":
-        del params["type"]
-    return Step(step.client, method, params, _without_placeholders(result))
-
-
-def _outcome_of(message: str) -> dict[str, Json]:
-    """What the recorder took for a failure in words: a crash, an errno by its text, or a refusal."""
-    if message.startswith("panic"):
-        return ANY
-    named = {os.strerror(number).lower(): name for number, name in errno.errorcode.items()}
-    return {"errno": named[message]} if message in named else {"refused": ""}
-
-
-PLAINER: dict[str, Callable[[Json], Json]] = {
-    # What was asked for, where the protocol answers what is stored, usage included.
-    "quota_set": lambda quotas: {
-        key: {name: value for name, value in quota.items() if not name.startswith("used_")}
-        for key, quota in quotas.items()
-    },
-    "scan_deleted": lambda kinds: {kind: found or [] for kind, found in kinds.items()},
-    "events": lambda events: [
-        {name: value for name, value in event.items() if name != "tier"} for event in events
-    ],
-}
-"""Recorded answers that say more, or less plainly, what the protocol's do."""
-
-
-def _without_placeholders(value: Json) -> Json:
-    if isinstance(value, dict):
-        named = {"pid" if name == "process_id" else name: one for name, one in value.items()}
-        return {name: _without_placeholders(one) for name, one in named.items()}
-    if isinstance(value, list) and value != ["IPADDR"]:
-        return [_without_placeholders(one) for one in value]
-    return ANY if value == ["IPADDR"] or (isinstance(value, str) and value in PLACEHOLDERS) else value
-
-
-def needed_methods(trace: Trace) -> set[str]:
-    """The methods that a trace calls, without `open` and `close`."""
-    return {step.method for step in trace.steps} - {"open", "close"}
-
-
-def missing(trace: Trace, capabilities: frozenset[str]) -> list[str]:
-    """What a trace needs beyond these capabilities: capabilities, or calls outside the protocol."""
-    methods = needed_methods(trace)
-    needed = {PRIMITIVES[name].capability if name in PRIMITIVES else name for name in methods}
-    if trace.volume.get("TrashDays") and methods & REMOVING:
-        needed.add("trash")
-    if trace.volume.get("ChangeLog") and methods & CHANGING:
-        needed.add("changelog")
-    if trace.volume.get("UserGroupQuota") and methods & CHANGING:
-        needed.add("quota.user")
-    return sorted(needed - capabilities)
 
 
 @dataclass(frozen=True)
@@ -361,8 +221,8 @@ class _Replay:
         if _kind(expected) != _kind(observed):
             yield "result", expected, observed
             return
-        if "refused" in expected:
-            return
+        if "refused" in expected or "unsupported" in expected:
+            return  # in words, which are not compared
         if method in MAPS and "ok" in expected:
             for name in observed["ok"].keys() - expected["ok"].keys():
                 yield f"ok.{name}", ABSENT, observed["ok"][name]
@@ -422,7 +282,7 @@ class _Replay:
 
 def _kind(result: dict[str, Json]) -> tuple[str, Json]:
     """Which outcome it is, with the errno."""
-    kind = next(kind for kind in ("ok", "errno", "refused", "unsupported") if kind in result)
+    kind = next(kind for kind in ("ok", "errno", "refused", "unsupported", "failure") if kind in result)
     return kind, result["errno"] if kind == "errno" else None
 
 
@@ -444,75 +304,3 @@ def _identity(value: Json) -> str:
     if isinstance(value, dict):
         return _shown([value.get(name) for name in ("name", "sid", "inode", "owner", "start", "kind", "id")])
     return _shown(value)
-
-
-# -- key spaces ------------------------------------------------------------------------------------
-
-
-def keyspace_differences(trace: Trace, observed: Mapping[bytes, tuple[str, Any]]) -> list[str]:
-    """How the keys of a database differ from the recorded ones outside the volatile places.
-
-    `observed` maps each key to its Redis type and value, as `Volume.keyspace` gives it.
-    """
-    if trace.keyspace is None:
-        raise ValueError(f"trace {trace.name} has no recorded key space")
-    expected = {_raw(key): _recorded(entry) for key, entry in trace.keyspace.items()}
-    seen = {key: (kind, _comparable(kind, value)) for key, (kind, value) in observed.items()}
-    expected, seen = (
-        {key: (kind, _timeless(value)) for key, (kind, value) in side.items()} for side in (expected, seen)
-    )
-    for place in trace.volatile:
-        for side in (expected, seen):
-            _blank(side, place)
-    return [
-        f"{key!r}: expected {expected.get(key)!r}, observed {seen.get(key)!r}"
-        for key in sorted(expected.keys() | seen.keys())
-        if expected.get(key) != seen.get(key)
-    ]
-
-
-def _raw(text: Json) -> bytes:
-    if isinstance(text, dict):
-        return base64.b64decode(text["base64"])
-    return base64.b64decode(text[7:]) if text.startswith("base64:") else str(text).encode()
-
-
-def _recorded(entry: dict[str, Json]) -> tuple[str, Any]:
-    kind, value = entry["type"], entry["value"]
-    if kind == "string":
-        return kind, _raw(value)
-    if kind == "hash":
-        return kind, {_raw(name): _raw(one) for name, one in value.items()}
-    if kind == "zset":
-        return kind, {_raw(member): float(score) for member, score in value}
-    return kind, [_raw(one) for one in value] if kind == "list" else {_raw(one) for one in value}
-
-
-def _comparable(kind: str, value: Any) -> Any:
-    return dict(value) if kind == "zset" else value
-
-
-def _timeless(value: Any) -> Any:
-    """A value whose fields do not tell when it was recorded."""
-    return {_timeless_name(name): one for name, one in value.items()} if isinstance(value, dict) else value
-
-
-def _timeless_name(name: bytes) -> bytes:
-    """Hour directories, and slices that wait for their deletion, have the time in their names (S3.5, S2.6)."""
-    return re.sub(rb"^\d{4}-\d\d-\d\d-\d\d$", b"<hour>", re.sub(rb"_\d{10}$", b"_<time>", name))
-
-
-def _blank(keys: dict[bytes, tuple[str, Any]], place: dict[str, Json]) -> None:
-    """Make a volatile place equal on both sides."""
-    key = place["key"].encode()
-    if key not in keys:
-        return
-    kind, value = keys[key]
-    if "offset" in place and kind == "string":
-        start, end = place["offset"], place["offset"] + place["length"]
-        value = value[:start] + b"\0" * len(value[start:end]) + value[end:]
-    elif "field" in place and kind in ("hash", "zset") and _timeless_name(place["field"].encode()) in value:
-        value = {**value, _timeless_name(place["field"].encode()): None}
-    elif "index" in place and kind == "list":
-        value = [None] * len(value)
-    keys[key] = (kind, value)

@@ -1,0 +1,109 @@
+"""The form of a trace, in JSON and here, and what a driver must offer to replay it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
+
+from metaparity.drivers.api import PRIMITIVES
+
+Json: TypeAlias = Any
+
+PROTOCOL = 1
+ANY = {"$any": True}
+
+REMOVING = frozenset({"unlink", "batch_unlink", "rmdir", "rename", "remove"})
+CHANGING = REMOVING | {"mknod", "mkdir", "create", "symlink", "link", "setattr", "write", "truncate"}
+
+
+class BadTrace(ValueError):
+    """What was given is no trace; the text says why in one sentence."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One recorded call."""
+
+    client: str
+    method: str
+    params: dict[str, Json]
+    result: dict[str, Json]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A recorded list of calls with their outcomes."""
+
+    name: str
+    volume: dict[str, Json]
+    clients: dict[str, dict[str, Json]]
+    steps: list[Step]
+    keyspace: dict[str, Json] | None = None
+    volatile: list[dict[str, Json]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, document: Json) -> Trace:
+        """The trace in a JSON document of protocol §7.  Raises `BadTrace`."""
+        if not isinstance(document, dict) or not isinstance(document.get("steps"), list):
+            raise BadTrace("it is no trace: an object with name, protocol, volume, clients and steps")
+        if document.get("protocol", PROTOCOL) != PROTOCOL:
+            raise BadTrace(f"it is of protocol {document['protocol']!r}: this replay knows {PROTOCOL}")
+        clients, volume = document.get("clients"), document.get("volume")
+        if not isinstance(clients, dict) or not isinstance(volume, dict) or not clients:
+            raise BadTrace("it has no clients or no volume")
+        steps = [_step(number, one, clients) for number, one in enumerate(document["steps"])]
+        return cls(str(document.get("name", "trace")), volume, clients, steps)
+
+    def document(self) -> Json:
+        """The trace as a JSON document of protocol §7."""
+        return {
+            "name": self.name,
+            "protocol": PROTOCOL,
+            "volume": self.volume,
+            "clients": self.clients,
+            "steps": [asdict(step) for step in self.steps],
+        }
+
+
+def _step(number: int, raw: Json, clients: dict[str, Json]) -> Step:
+    fields = ("client", "method", "params", "result")
+    if not isinstance(raw, dict) or raw.keys() != set(fields):
+        raise BadTrace(f"step {number} must have exactly {', '.join(fields)}")
+    step = Step(**raw)
+    if step.client not in clients and step.method != "open":
+        raise BadTrace(f"step {number} is made by {step.client!r}, which is none of its clients")
+    if step.method not in PRIMITIVES and step.method not in ("open", "close"):
+        raise BadTrace(f"step {number} calls {step.method!r}, which is no method of protocol {PROTOCOL}")
+    if not isinstance(step.params, dict) or not isinstance(step.result, dict):
+        raise BadTrace(f"the params and the result of step {number} must be objects")
+    for answered in _answers(raw):
+        place = str(answered).partition(".")[0]
+        if not place.isdigit() or int(place) >= number:
+            raise BadTrace(f"step {number} refers to {answered!r}, which no step before it has answered")
+    return step
+
+
+def _answers(value: Json) -> list[Json]:
+    """What the `$` forms in a value refer to."""
+    if isinstance(value, dict):
+        own = [value["$"]] if value.keys() == {"$"} else []
+        return own + [found for one in value.values() for found in _answers(one)]
+    return [found for one in value for found in _answers(one)] if isinstance(value, list) else []
+
+
+def needed_methods(trace: Trace) -> set[str]:
+    """The methods that a trace calls, without `open` and `close`."""
+    return {step.method for step in trace.steps} - {"open", "close"}
+
+
+def missing(trace: Trace, capabilities: frozenset[str]) -> list[str]:
+    """What a trace needs beyond these capabilities: capabilities, or calls outside the protocol."""
+    methods = needed_methods(trace)
+    needed = {PRIMITIVES[name].capability if name in PRIMITIVES else name for name in methods}
+    if trace.volume.get("TrashDays") and methods & REMOVING:
+        needed.add("trash")
+    if trace.volume.get("ChangeLog") and methods & CHANGING:
+        needed.add("changelog")
+    if trace.volume.get("UserGroupQuota") and methods & CHANGING:
+        needed.add("quota.user")
+    return sorted(needed - capabilities)
