@@ -218,8 +218,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, proved[1]))
         if isinstance(volume, Volume):
             volume.keeping = len(pyfuncitem.config.stash[CHOICES].drivers) > 1
+    begin = volume.log.draw if isinstance(volume, Volume) else lambda: None
     try:
-        value = yield
+        with profiles.marked(pyfuncitem, begin):
+            value = yield
         if proved is not None and isinstance(volume, Volume) and volume.most_clients > 1:
             assert proved[0].clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
         checker = pyfuncitem.config.stash[CHOICES].checker

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 import pytest
 
@@ -45,6 +49,27 @@ def draw_alike(item: pytest.Function, pair: str) -> None:
 
     text = f"{seed(item.config) or ''} {pair}"
     hypothesis.seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))(item.obj)
+
+
+@contextmanager
+def marked(item: pytest.Function, begin: Callable[[], None]) -> Iterator[None]:
+    """Call `begin` before each example of a generated test."""
+    if not hasattr(item.obj, "hypothesis"):
+        yield
+        return
+    handle = item.obj.hypothesis
+    inner = handle.inner_test
+
+    @functools.wraps(inner)
+    def example(*args: Any, **kwargs: Any) -> Any:
+        begin()
+        return inner(*args, **kwargs)
+
+    handle.inner_test = example
+    try:
+        yield
+    finally:
+        handle.inner_test = inner
 
 
 def seed(config: pytest.Config) -> str | None:

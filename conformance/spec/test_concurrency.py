@@ -296,7 +296,7 @@ fs.close()
 def test_two_processes(volume: Volume) -> None:
     """Two processes that add directories to one directory at once lose no link and no entry."""
     (fs,) = rivals(volume, 1)
-    d, each = volume.dir("d"), 60
+    d, each, volume.shared = volume.dir("d"), 60, True
     name, url = volume.driver.spelling or volume.driver.name, volume.driver.url(volume.place.address)
     processes = [
         subprocess.Popen(

@@ -299,8 +299,12 @@ def _nothing_known(value: Json) -> bool:
     return attr.get("full") is False and attr.get("type") == 0 and value.get("inode", 0) == 0
 
 
+IDENTITY = ("name", "base64", "sid", "inode", "owner", "start", "kind", "id")
+"""Fields that tell elements of a list apart."""
+
+
 def _identity(value: Json) -> str:
     """What pairs an element of an unordered list with its counterpart."""
     if isinstance(value, dict):
-        return _shown([value.get(name) for name in ("name", "sid", "inode", "owner", "start", "kind", "id")])
+        return _shown([value.get(name) for name in IDENTITY])
     return _shown(value)
