@@ -374,8 +374,36 @@ INTENDED: dict[str, tuple[str, Divergence]] = {
         "Q25: a statistic that has lost one of its three fields is counted anew",
         {(7, "result"): {"ok": {"length": 0, "space": 0, "inodes": 0}}},
     ),
+    "hard-links": (
+        "Q1, Q12: nothing moved, so no statistics move, and links to a symlink add no length",
+        {
+            (37, "ok.inodes"): 2,
+            (37, "ok.length"): 14000,
+            (37, "ok.space"): 20480,
+            (38, "ok.inodes"): 2,
+            (38, "ok.length"): 14000,
+            (38, "ok.space"): 20480,
+        },
+    ),
 }
 """Recorded defects: an engine may answer as recorded or, all of it, as the rule intends."""
+
+
+LEFT_BEHIND: dict[str, tuple[str, dict[bytes, bytes]]] = {
+    "rename-variants": (
+        "Q5: the statistics of a directory that was replaced go with it",
+        dict.fromkeys((b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes"), b"8"),
+    ),
+}
+"""Recorded leftovers that an engine may have, or lack all of: hash and field, each of value 0."""
+
+
+def with_leftovers(trace: Trace, keys: dict[bytes, Any]) -> dict[bytes, Any]:
+    """The key-space of an engine that leaves nothing behind, with what the recorded one left."""
+    _, left = LEFT_BEHIND.get(trace.name, ("", {}))
+    if any(field in keys.get(key, ("", {}))[1] for key, field in left.items()):
+        return keys
+    return {**keys, **{key: ("hash", {**keys[key][1], field: b"0"}) for key, field in left.items()}}
 
 
 def intended(trace: Trace, differing: list[Mismatch]) -> bool:
@@ -429,5 +457,5 @@ def test_trace(volume: Volume, trace: Trace) -> None:
         return
     assert not differing, "\n".join(map(str, differing))
     if trace.keyspace is not None:
-        keys = keyspace_differences(trace, volume.keyspace())
+        keys = keyspace_differences(trace, with_leftovers(trace, volume.keyspace()))
         assert not keys, "\n".join(keys)

@@ -128,7 +128,9 @@ class Attributes(Core):
             tx.queue(self.set_attr(inode, changed))
             return changed
 
-        return self.transact([self.keys.attr(inode)], body, ctx)
+        after = self.transact([self.keys.attr(inode)], body, ctx)
+        self.open_files.invalidate(inode)
+        return after
 
     def check_setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> None:
         current = self.stored_attr(self.check_root(inode))

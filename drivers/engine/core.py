@@ -52,14 +52,12 @@ class Core(Engine):
     def __init__(self, store: Store, config: Config) -> None:
         if config.atime_mode not in ATIME_MODES:
             raise ValueError(f"atime_mode {config.atime_mode!r} is none of {', '.join(ATIME_MODES)}")
-        if config.open_cache:
-            raise Unsupported("open_cache: attributes of open files are not cached yet")
         self.store = store
         self.config = config
         self.keys = Keys(store.prefix)
         self.db = Database(store, config.read_only)
         self.inodes = IdBlock(self.db, self.keys.next_inode, INODE_BLOCK, ROOT_INODE + 1)
-        self.open_files = OpenFiles()
+        self.open_files = OpenFiles(config.open_cache, config.open_cache_limit)
         self.background = Background()
         self.dir_stats = PendingDirStats()
         self.usage = CachedUsage()
@@ -160,8 +158,8 @@ class Core(Engine):
     def check_volume_limits(self, space: int, inodes: int) -> None:
         """Raise ENOSPC when the volume has no room for so many bytes and inodes (R12)."""
         capacity, limit = self.format.capacity, self.format.inodes
-        refuse_if(0 < capacity < self.usage.space + space, errno.ENOSPC)
-        refuse_if(0 < limit < self.usage.inodes + inodes, errno.ENOSPC)
+        refuse_if(space > 0 and 0 < capacity < self.usage.space + space, errno.ENOSPC)
+        refuse_if(inodes > 0 and 0 < limit < self.usage.inodes + inodes, errno.ENOSPC)
 
     def update_usage(self, space: int, inodes: int) -> None:
         """Note a change of the volume's usage that this client has committed."""
@@ -171,6 +169,11 @@ class Core(Engine):
         """Note that entries of a node came to a directory, or went (R9)."""
         if self.format.dir_stats:
             self.dir_stats.entry(directory, attr, count)
+
+    def contents_changed(self, directory: int, length: int, space: int) -> None:
+        """Note that the files in a directory grew or, negative, shrank (bytes, bytes; N21.6)."""
+        if self.format.dir_stats:
+            self.dir_stats.add(directory, length, space, 0)
 
     # -- entries -----------------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ class Creation(Lookup):
             node = exists.node
             if flags & OpenFlag.EXCL or node.attr is None or node.attr.type != FileType.FILE:
                 raise
-        self.open_files.open(node.inode)
+        self.open_files.open(node.inode, node.attr)
         return node
 
     def symlink(self, parent: int, name: bytes, target: bytes, *, ctx: Context = ROOT) -> Node:
@@ -217,6 +217,7 @@ class Creation(Lookup):
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent), self.keys.attr(inode)]
         node = self.transact(watched, body, ctx)
+        self.open_files.invalidate(inode)
         self.entry_moved(parent, node, 1)
         return node
 

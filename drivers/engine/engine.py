@@ -9,13 +9,14 @@ from typing import Any
 from ..api import PRIMITIVES, UNREFUSABLE
 from ..types import ROOT
 from .attributes import Attributes
+from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
 from .directories import Directories
 from .trees import Paths, Summaries
 from .volume import Volume
 
 
-class StoreEngine(Directories, Attributes, Paths, Summaries, Volume):
+class StoreEngine(Directories, Data, Attributes, Paths, Summaries, Volume):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from enum import Enum, auto
 
 from ..errors import refuse_if
@@ -31,6 +32,9 @@ ACCESS_BY_MODE = (Access.R, Access.W, Access.R | Access.W, Access(0))
 WRITING = OpenFlag.WRONLY | OpenFlag.RDWR
 PIPELINE = 1000
 
+LONG = 10000
+"""Chunks from which a range of them is scanned rather than enumerated (S1.7)."""
+
 
 class Fate(Enum):
     """What became of a node that lost a name."""
@@ -48,6 +52,13 @@ class Files(Trash):
         flags = OpenFlag(flags)
         changes = WRITING | OpenFlag.TRUNC | OpenFlag.APPEND
         refuse_if(self.config.read_only and bool(flags & changes), errno.EROFS)
+        attr = self.open_files.reopen(inode)
+        if attr is None:
+            attr = self._open_checked(inode, flags, ctx)
+        self.touch_atime(inode, attr)
+        return attr
+
+    def _open_checked(self, inode: int, flags: OpenFlag, ctx: Context) -> Attr:
         attr = self.known_attr(self.check_root(inode))
         wanted = ACCESS_BY_MODE[flags & 3]
         if wanted == Access.R and flags & OpenFlag.EXEC:
@@ -58,8 +69,7 @@ class Files(Trash):
         if attr.flags & AttrFlag.APPEND:
             refuse_if(writes and not flags & OpenFlag.APPEND, errno.EPERM)
             refuse_if(bool(flags & OpenFlag.TRUNC), errno.EPERM)
-        self.open_files.open(inode)
-        self.touch_atime(inode, attr)
+        self.open_files.open(inode, attr)
         return attr
 
     def close_file(self, inode: int, *, ctx: Context = ROOT) -> None:
@@ -98,6 +108,7 @@ class Files(Trash):
 
     def name_lost(self, fate: Fate, inode: int, node: Attr) -> None:
         """Finish what `lose_name` queued, after the commit."""
+        self.open_files.invalidate(inode)
         if fate is Fate.SUSTAINED and not self.open_files.unlinked(inode):
             self.delete_sustained(self.sid, inode)
         elif fate is Fate.DELETED:
@@ -141,14 +152,27 @@ class Files(Trash):
 
     def delete_data(self, inode: int, length: int) -> None:
         """Delete the chunks of a file that is gone, then its record in `delfiles` (S7.3.1)."""
-        count = -(-length // CHUNK_SIZE)
-        for start in range(0, count, PIPELINE):
-            chunks = [self.keys.chunk(inode, index) for index in range(start, min(start + PIPELINE, count))]
+        indexes = self.chunk_indexes(inode, 0, self.chunk_count(length))
+        for start in range(0, len(indexes), PIPELINE):
+            chunks = [self.keys.chunk(inode, index) for index in indexes[start : start + PIPELINE]]
             lengths = self.db.read(*(("LLEN", chunk) for chunk in chunks))
             for chunk, records in zip(chunks, lengths, strict=True):
                 if records:
                     self._delete_chunk(chunk)
         self.db.write(("ZREM", self.keys.delfiles, codec.delfile_member(inode, length)))
+
+    @staticmethod
+    def chunk_count(length: int) -> int:
+        """How many chunks so many bytes take."""
+        return -(-length // CHUNK_SIZE)
+
+    def chunk_indexes(self, inode: int, start: int, end: int) -> Sequence[int]:
+        """Where chunks of a file from `start` to before `end` may be: of a long range, where they are."""
+        if end - start < LONG:
+            return range(start, max(start, end))
+        keys = [key for page in self.store.scan(self.keys.chunks_pattern(inode)) for key in page]
+        found = {self.keys.parse(key).numbers[-1] for key in keys}
+        return sorted(index for index in found if start <= index < end)
 
     def _delete_chunk(self, chunk: bytes) -> None:
         def body(tx: Transaction) -> tuple[Transaction, list[tuple[int, int]]]:
@@ -163,7 +187,7 @@ class Files(Trash):
         tx, slices = self.transact([chunk], body)
         for (id, size), references in zip(slices, tx.replies[1:], strict=True):
             if references < 0:
-                self._delete_slice(id, size)
+                self.delete_slice(id, size)
 
     @staticmethod
     def _readable(records: list[bytes]) -> list[Slice]:
@@ -173,7 +197,7 @@ class Files(Trash):
         except codec.CorruptValue:
             return []
 
-    def _delete_slice(self, id: int, size: int) -> None:
+    def delete_slice(self, id: int, size: int) -> None:
         """Ask the object store to delete a slice; forget its references when it has (S7.3.3)."""
         if not id or not self.config.max_deletes:
             return

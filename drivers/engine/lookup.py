@@ -106,13 +106,18 @@ class Lookup(Core):
         return self.find(parent, name)
 
     def getattr(self, inode: int, *, ctx: Context = ROOT) -> Attr:
-        return self.known_attr(self.check_root(inode))
+        inode = self.check_root(inode)
+        attr = self.open_files.attr(inode)
+        if attr is None:
+            attr = self.known_attr(inode)
+            self.open_files.refresh(inode, attr)
+        return attr
 
     def access(self, inode: int, mask: int, *, ctx: Context = ROOT) -> None:
         self.require_access_to(ctx, self.check_root(inode), mask)
 
     def readlink(self, inode: int, *, ctx: Context = ROOT) -> bytes:
-        if self.config.read_only or self.config.atime_mode == "noatime":
+        if not self.keeps_atime:
             return self._kept_target(inode)
         blob, target = self.db.read(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
         attr = optional_attr(blob)
@@ -161,7 +166,7 @@ class Lookup(Core):
 
     def touch_atime(self, inode: int, attr: Attr) -> None:
         """Stamp an access, in `attr` too, if the client keeps access times; failures are ignored (R14)."""
-        if self.config.read_only or not self._atime_due(attr, clock()):
+        if not self.keeps_atime or not self._atime_due(attr, clock()):
             return
 
         def body(tx: Transaction) -> Time | None:
@@ -180,11 +185,15 @@ class Lookup(Core):
             return
         if stamped is not None:
             attr.atime = stamped
+            self.open_files.invalidate(inode)
+
+    @property
+    def keeps_atime(self) -> bool:
+        """Whether reading stamps access times at all (R14)."""
+        return self.config.atime_mode != "noatime" and not self.config.read_only
 
     def _atime_due(self, attr: Attr, now: Time) -> bool:
         mode = self.config.atime_mode
-        if mode == "noatime":
-            return False
         if attr.mtime > attr.atime or attr.ctime > attr.atime or later_by(now, attr.atime, 24 * 3600):
             return True
         return mode == "strictatime" and later_by(now, attr.atime, 1)

@@ -295,6 +295,8 @@ class Renaming(Removal):
     def _account(self, done: Renamed, flags: RenameFlag, trash: int) -> None:
         """Note what the commit did to statistics and usage (N16.12)."""
         source, target = done.source, done.target
+        self.open_files.invalidate(source.inode)
+        self.open_files.invalidate(target.inode)
         crossed = source.parent != target.parent
         if crossed:
             self.entry_moved(source.parent, done.moved, -1)

@@ -1,0 +1,291 @@
+"""The contents of files: slices that are written, read, cut and copied by reference (N9, N10, N20-N24)."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..errors import error, refuse_if
+from ..types import (
+    CHUNK_SIZE,
+    ROOT,
+    Access,
+    Attr,
+    AttrFlag,
+    Context,
+    Copied,
+    FallocateMode,
+    FileType,
+    Slice,
+    Time,
+)
+from . import codec
+from .assembly import assemble, part
+from .compaction import Compaction
+from .core import clock, optional_attr
+from .openfiles import ALL_CHUNKS
+from .permissions import FROZEN, require_access, trashed
+from .store import Command, Transaction
+
+MAX_LENGTH = CHUNK_SIZE << 32
+"""The longest file in bytes: the index of a chunk has 32 bits."""
+
+ZEROING = FallocateMode.PUNCH_HOLE | FallocateMode.ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a change of contents did to a file: bytes of content, bytes of space."""
+
+    attr: Attr
+    length: int = 0
+    space: int = 0
+
+
+class Data(Compaction):
+    """Everything that reads or changes the contents of a file."""
+
+    def new_slice(self, *, ctx: Context = ROOT) -> int:
+        return self.slices.take()
+
+    def write(
+        self, inode: int, chunk: int, off: int, slice: Slice, mtime: Time = (0, 0), *, ctx: Context = ROOT
+    ) -> None:
+        record = codec.encode_slice(Slice(off, slice.id, slice.size, slice.off, slice.len))
+
+        def body(tx: Transaction) -> tuple[Transaction, Growth]:
+            attr = self._node(tx, inode)
+            refuse_if(attr.type != FileType.FILE, errno.EPERM)
+            length = max(attr.length, chunk * CHUNK_SIZE + off + slice.len)
+            growth = self._resize(attr, length, mtime)
+            tx.queue(("RPUSH", self.keys.chunk(inode, chunk), record), self.set_attr(inode, attr))
+            if growth.space:
+                tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            return tx, growth
+
+        tx, growth = self.transact([self.keys.attr(inode)], body, ctx)
+        self.open_files.invalidate(inode, chunk)
+        self._count_growth(inode, growth)
+        self.compact_after_write(inode, chunk, tx.replies[0])
+
+    def read(self, inode: int, chunk: int, *, ctx: Context = ROOT) -> list[Slice]:
+        kept = self.open_files.chunk(inode, chunk)
+        if kept is not None:
+            self._touch(inode, None)
+            return kept
+        version = self.open_files.version(inode)
+        records, blob = self.db.read(("LRANGE", self.keys.chunk(inode, chunk), 0, -1), self.get_attr(inode))
+        attr = optional_attr(blob)
+        if not records:
+            if attr is None:
+                raise error(errno.ENOENT)
+            refuse_if(attr.type != FileType.FILE, errno.EPERM)
+        pieces = [Slice(0, one.id, one.size, one.off, one.len) for one in assemble(self.decoded(records))]
+        self.open_files.keep_chunk(inode, chunk, pieces, version)
+        self._touch(inode, attr)
+        self.compact_after_read(inode, chunk, max(len(records), len(pieces)))
+        return pieces
+
+    def invalidate_chunk(self, inode: int, chunk: int) -> None:
+        self.open_files.invalidate(inode, chunk)
+
+    def truncate(
+        self,
+        inode: int,
+        flags: int = 0,
+        length: int = 0,
+        skip_permission: bool = False,
+        *,
+        ctx: Context = ROOT,
+    ) -> Attr:
+        def body(tx: Transaction) -> Growth:
+            attr = self._node(tx, inode)
+            refuse_if(attr.type != FileType.FILE or bool(attr.flags & FROZEN), errno.EPERM)
+            refuse_if(not flags and trashed(attr), errno.EPERM)
+            if not skip_permission:
+                require_access(ctx, attr, Access.W)
+            if length == attr.length:
+                return Growth(attr)
+            left, right = sorted((attr.length, length))
+            growth = self._resize(attr, length)
+            tx.queue(
+                self.set_attr(inode, attr),
+                *self._mask(inode, left, right),
+                ("INCRBY", self.keys.used_space, growth.space),
+            )
+            return growth
+
+        growth = self.transact([self.keys.attr(inode)], body, ctx)
+        self.open_files.invalidate(inode, ALL_CHUNKS)
+        self._count_growth(inode, growth)
+        return growth.attr
+
+    def _mask(self, inode: int, left: int, right: int) -> Iterator[Command]:
+        """The commands that zero what a truncate between two lengths takes away or adds (N9.4)."""
+        first, last = left // CHUNK_SIZE, right // CHUNK_SIZE
+        for start, end in borders(left, min(right, (first + 1) * CHUNK_SIZE)):
+            yield self._zero("RPUSH", inode, start, end)
+        if last == first:
+            return
+        for index in self.chunk_indexes(inode, first + 1, last):
+            yield self._zero("RPUSHX", inode, index * CHUNK_SIZE, (index + 1) * CHUNK_SIZE)
+        if right % CHUNK_SIZE:
+            yield self._zero("RPUSH", inode, last * CHUNK_SIZE, right)
+
+    def _zero(self, push: str, inode: int, start: int, end: int) -> Command:
+        index, pos = divmod(start, CHUNK_SIZE)
+        return (push, self.keys.chunk(inode, index), codec.encode_slice(Slice(pos, 0, 0, 0, end - start)))
+
+    def fallocate(
+        self,
+        inode: int,
+        mode: FallocateMode = FallocateMode(0),
+        off: int = 0,
+        size: int = 0,
+        *,
+        ctx: Context = ROOT,
+    ) -> int:
+        check_mode(mode, size)
+
+        def body(tx: Transaction) -> Growth:
+            attr = self._node(tx, inode)
+            refuse_if(attr.type == FileType.FIFO, errno.EPIPE)
+            immutable = bool(attr.flags & AttrFlag.IMMUTABLE)
+            refuse_if(attr.type != FileType.FILE or immutable, errno.EPERM)
+            require_access(ctx, attr, Access.W)
+            more_than_reserves = int(mode) & ~int(FallocateMode.KEEP_SIZE)
+            refuse_if(bool(attr.flags & AttrFlag.APPEND and more_than_reserves), errno.EPERM)
+            before = attr.length
+            kept = bool(mode & FallocateMode.KEEP_SIZE)
+            growth = self._resize(attr, before if kept else max(before, off + size))
+            tx.queue(self.set_attr(inode, attr))
+            if mode & ZEROING:
+                for start, end in borders(off, min(off + size, before)):
+                    tx.queue(self._zero("RPUSH", inode, start, end))
+            tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            return growth
+
+        growth = self.transact([self.keys.attr(inode)], body, ctx)
+        self.open_files.invalidate(inode, ALL_CHUNKS)
+        self._count_growth(inode, growth)
+        return growth.attr.length
+
+    def copy_file_range(
+        self,
+        src: int,
+        src_off: int,
+        dst: int,
+        dst_off: int,
+        size: int,
+        flags: int = 0,
+        *,
+        ctx: Context = ROOT,
+    ) -> Copied:
+        def body(tx: Transaction) -> tuple[Copied, Growth | None]:
+            source, target = map(optional_attr, tx.read(self.get_attr(src), self.get_attr(dst)))
+            if source is None or target is None:
+                raise error(errno.ENOENT)
+            refuse_if(source.type != FileType.FILE, errno.EINVAL)
+            if src_off >= source.length:
+                return Copied(0, 0), None
+            copied = min(size, source.length - src_off)
+            refuse_if(target.type != FileType.FILE, errno.EINVAL)
+            refuse_if(bool(target.flags & FROZEN), errno.EPERM)
+            growth = self._resize(target, max(target.length, dst_off + copied))
+            pieces = self._pieces(tx, src, src_off, src_off + copied)
+            for piece in pieces:
+                tx.queue(*self._refer(dst, piece, piece.pos - src_off + dst_off))
+            tx.queue(self.set_attr(dst, target))
+            if growth.space:
+                tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            return Copied(copied, target.length), growth
+
+        copied, growth = self.transact([self.keys.attr(dst), self.keys.attr(src)], body, ctx)
+        if growth is not None:
+            self.open_files.invalidate(dst, ALL_CHUNKS)
+            self._count_growth(dst, growth)
+        return copied
+
+    def _pieces(self, tx: Transaction, inode: int, start: int, end: int) -> Iterator[Slice]:
+        """What a range of a file consists of, holes included, by position in the file.  Raises EIO."""
+        indexes = range(start // CHUNK_SIZE, max(end - 1, start) // CHUNK_SIZE + 1)
+        for first in range(0, len(indexes), 1000):
+            page = indexes[first : first + 1000]
+            lists = tx.read(*(("LRANGE", self.keys.chunk(inode, index), 0, -1) for index in page))
+            for index, records in zip(page, lists, strict=True):
+                base = index * CHUNK_SIZE
+                for piece in assemble([Slice(0, 0, 0, 0, CHUNK_SIZE), *self.decoded(records)]):
+                    piece.pos += base
+                    if piece.pos < end and piece.pos + piece.len > start:
+                        yield part(piece, start, end)
+
+    def _refer(self, inode: int, piece: Slice, at: int) -> Iterator[Command]:
+        """The commands that put a piece of another file at an offset of this one (N24.2)."""
+        # A piece that a copy of no bytes met leaves a record of no bytes.
+        for start, end in list(borders(at, at + piece.len)) or [(at, at)]:
+            index, pos = divmod(start, CHUNK_SIZE)
+            record = Slice(pos, piece.id, piece.size, piece.off + start - at, end - start)
+            yield ("RPUSH", self.keys.chunk(inode, index), codec.encode_slice(record))
+            if piece.id:
+                yield ("HINCRBY", self.keys.slice_refs, codec.slice_ref_field(piece.id, piece.size), 1)
+
+    # -- common ------------------------------------------------------------------------------------
+
+    def _node(self, tx: Transaction, inode: int) -> Attr:
+        attr = optional_attr(tx.read(self.get_attr(inode))[0])
+        if attr is None:
+            raise error(errno.ENOENT)
+        return attr
+
+    def _resize(self, attr: Attr, length: int, mtime: Time | None = None) -> Growth:
+        """Give a file its new length and times.  Raises ENOSPC, and EIO for a length without chunks."""
+        refuse_if(length > MAX_LENGTH, errno.EIO)
+        growth = Growth(attr, length - attr.length, codec.aligned(length) - codec.aligned(attr.length))
+        self.check_volume_limits(growth.space, 0)
+        now = clock()
+        attr.length = length
+        attr.mtime = now if mtime is None else mtime
+        attr.ctime = now
+        return growth
+
+    def _count_growth(self, inode: int, growth: Growth) -> None:
+        """Count a committed change of contents where the file has names (N21.6)."""
+        if not growth.length and not growth.space:
+            return
+        self.update_usage(growth.space, 0)
+        if growth.attr.parent:
+            self.contents_changed(growth.attr.parent, growth.length, growth.space)
+        else:
+            self.background.submit(lambda: self._count_growth_in_each(inode, growth))
+
+    def _count_growth_in_each(self, inode: int, growth: Growth) -> None:
+        for parent, names in self.parents(inode).items():
+            self.contents_changed(parent, names * growth.length, names * growth.space)
+
+    def _touch(self, inode: int, attr: Attr | None) -> None:
+        """Stamp the access of a read; a node that is gone has no access time."""
+        if not self.keeps_atime:
+            return
+        if attr is None:
+            attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        if attr is not None:
+            self.touch_atime(inode, attr)
+
+
+def check_mode(mode: int, size: int) -> None:
+    """Raise EINVAL or ENOTSUP for what `fallocate` cannot do; unknown bits mean nothing (N10.1)."""
+    for shifting in (FallocateMode.COLLAPSE, FallocateMode.INSERT):
+        refuse_if(bool(mode & shifting) and mode != shifting, errno.EINVAL)
+        refuse_if(mode == shifting, errno.ENOTSUP)
+    punches = mode & FallocateMode.PUNCH_HOLE
+    refuse_if(bool(punches) and not mode & FallocateMode.KEEP_SIZE, errno.EINVAL)
+    refuse_if(size == 0, errno.EINVAL)
+
+
+def borders(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A range of a file cut where chunks meet."""
+    while start < end:
+        cut = min(end, (start // CHUNK_SIZE + 1) * CHUNK_SIZE)
+        yield start, cut
+        start = cut
