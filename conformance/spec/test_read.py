@@ -33,7 +33,7 @@ SCALE = 1 << 20
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
-@clause("read/as-recorded", source="N22.2 N22.5 S2.4", needs="data")
+@clause("read/as-recorded", source="N22.2 N22.4 N22.5 S2.4", needs="data")
 def test_vectors(volume: Volume, vector: dict[str, Any]) -> None:
     """Recorded lists of records read as the recorded engine read them, corrupt ones refused with EIO."""
     inode = volume.file("x")

@@ -82,7 +82,7 @@ def test_zeros(
 
 
 @pytest.mark.parametrize("chunks", [3, 10003])
-@clause("truncate/zeroes-whole-chunks-that-have-records", source="N9.4 S1.7", needs="data")
+@clause("truncate/zeroes-whole-chunks-that-have-records", source="N9.4 N9.5 S1.7", needs="data")
 def test_whole_chunks(volume: Volume, chunks: int) -> None:
     """A whole chunk between the lengths gets a record of zeros where it has records, and none where it has
     not, in a range of many thousand chunks too."""

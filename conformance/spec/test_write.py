@@ -45,7 +45,7 @@ def test_read_only_slice(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("off", [0, 1, 4096, CHUNK_SIZE - 10, CHUNK_SIZE, 3 * CHUNK_SIZE + 5])
-@clause("write/appends-one-record", source="N21.3 S2.4 S1.7", needs="data")
+@clause("write/appends-one-record", source="N21.3 N21.4 S2.4 S1.7", needs="data")
 def test_record(volume: Volume, off: int) -> None:
     """A write appends one record to its chunk: position, id, size, offset and length in the slice."""
     inode = volume.file("x")

@@ -7,6 +7,7 @@ BUILT = frozenset(
         "namespace",
         "open",
         "dirstat",
+        "data",
         "lua",
     }
 )
