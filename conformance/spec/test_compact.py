@@ -56,7 +56,9 @@ def without_contents(volume: Volume) -> dict[bytes, Any]:
 
 
 @each_compacting
-@clause("compact/merges-many-slices-into-one", source="N33.3 N33.4 N33.5 N1.6 T27 S2.5", needs="data")
+@clause(
+    "compact/merges-many-slices-into-one", source="N33.3 N33.4 N33.5 N1.6 T27 S2.5", needs="data", clients=2
+)
 def test_merge(volume: Volume, compact: Callable[[Engine, int], None]) -> None:
     """Six appends become one slice, which the object store is asked to write from the six; then it is asked
     to delete these.  No attribute, time or usage changes."""
@@ -78,7 +80,7 @@ def test_merge(volume: Volume, compact: Callable[[Engine, int], None]) -> None:
     assert without_contents(volume) == before
 
 
-@clause("compact/the-trash-keeps-the-old-slices", source="N33.4 S2.7 S2.5", needs="data")
+@clause("compact/the-trash-keeps-the-old-slices", source="N33.4 S2.7 S2.5", needs="data", clients=2)
 def test_trash(volume: Volume) -> None:
     """With trash on the old slices are noted in delSlices under the new id and the time, and none is
     deleted."""
@@ -98,7 +100,7 @@ def test_trash(volume: Volume) -> None:
     assert references(volume) == {}
 
 
-@clause("compact/a-copied-slice-stays", source="N33.4 S2.6", needs="data")
+@clause("compact/a-copied-slice-stays", source="N33.4 S2.6", needs="data", clients=2)
 def test_copied(volume: Volume) -> None:
     """A slice that another file refers to loses one reference to a compaction and is not deleted."""
     fs, inode, other = volume.open(**RECORDING), volume.file("x"), volume.file("y")
@@ -112,7 +114,7 @@ def test_copied(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("written", [[], [(0, 10)], [(MIB, 10)]], ids=["none", "one", "one-further-on"])
-@clause("compact/fewer-than-two-records-are-left-alone", source="N33.3", needs="data")
+@clause("compact/fewer-than-two-records-are-left-alone", source="N33.3", needs="data", clients=2)
 def test_few(volume: Volume, written: list[tuple[int, int]]) -> None:
     """A chunk of no record or of one is left alone."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -124,7 +126,7 @@ def test_few(volume: Volume, written: list[tuple[int, int]]) -> None:
     assert fs.events() == []
 
 
-@clause("compact/holes-at-the-ends-are-left-out", source="N33.3", needs="data")
+@clause("compact/holes-at-the-ends-are-left-out", source="N33.3", needs="data", clients=2)
 def test_trimmed(volume: Volume) -> None:
     """The new slice begins with the first byte that was written and ends with the last; holes between are
     part of it."""
@@ -137,7 +139,7 @@ def test_trimmed(volume: Volume) -> None:
     assert record == Slice(1000, record.id, 1100, 0, 1100)
 
 
-@clause("compact/nothing-but-holes-becomes-one-byte", source="N33.3 T28", needs="data")
+@clause("compact/nothing-but-holes-becomes-one-byte", source="N33.3 T28", needs="data", clients=2)
 def test_all_holes(volume: Volume) -> None:
     """Records that show nothing but zeros become one slice of one byte."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -162,7 +164,7 @@ HEADS: dict[str, tuple[list[tuple[int, int]], int]] = {
 
 
 @pytest.mark.parametrize("heads", HEADS.values(), ids=HEADS)
-@clause("compact/good-heads-are-kept", source="N33.2 T29 S7.9.1", needs="data")
+@clause("compact/good-heads-are-kept", source="N33.2 T29 S7.9.1", needs="data", clients=2)
 def test_heads(volume: Volume, heads: tuple[list[tuple[int, int]], int]) -> None:
     """A first record of at least a mebibyte and a fifth of the whole, that shows intact and first, is not
     rewritten; nor is the next after it on the same terms."""
@@ -180,7 +182,7 @@ def test_heads(volume: Volume, heads: tuple[list[tuple[int, int]], int]) -> None
     assert sum(one.len for one in shown(fs, inode)) == shown_before
 
 
-@clause("compact/a-head-that-comes-again-is-not-kept", source="N33.2", needs="data")
+@clause("compact/a-head-that-comes-again-is-not-kept", source="N33.2", needs="data", clients=2)
 def test_repeated_head(volume: Volume) -> None:
     """A good head is merged all the same when an identical record follows."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -194,7 +196,7 @@ def test_repeated_head(volume: Volume) -> None:
     assert len(records(volume, inode)) == 1
 
 
-@clause("compact/goes-on-until-nothing-is-left", source="N33.1 N33.5", needs="data")
+@clause("compact/goes-on-until-nothing-is-left", source="N33.1 N33.5", needs="data", clients=2)
 def test_long(volume: Volume) -> None:
     """More records than the thousand of one round are merged by as many rounds as it takes."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -207,7 +209,7 @@ def test_long(volume: Volume) -> None:
     assert (record.pos, record.len) == (0, 23000)
 
 
-@clause("compact/every-chunk-below-a-directory", source="N33.5", needs="data")
+@clause("compact/every-chunk-below-a-directory", source="N33.5", needs="data", clients=2)
 def test_below(volume: Volume) -> None:
     """Compacting a directory compacts every chunk of every file below it, and no other."""
     fs, top = volume.open(**RECORDING), volume.dir("top")
@@ -244,7 +246,7 @@ def test_cancelled(volume: Volume) -> None:
 
 
 @each_compacting
-@clause("compact/a-corrupt-chunk-is-left-alone", source="S1.8 N33.5", needs="data")
+@clause("compact/a-corrupt-chunk-is-left-alone", source="S1.8 N33.5", needs="data", clients=2)
 def test_corrupt(volume: Volume, compact: Callable[[Engine, int], None]) -> None:
     """A chunk with a record that has not 24 bytes is left as it is; other chunks are compacted, and the call
     succeeds."""
@@ -261,7 +263,7 @@ def test_corrupt(volume: Volume, compact: Callable[[Engine, int], None]) -> None
 
 
 @each_compacting
-@clause("compact/a-store-that-fails-changes-nothing", source="N33.3 N33.5 N1.6", needs="data")
+@clause("compact/a-store-that-fails-changes-nothing", source="N33.3 N33.5 N1.6", needs="data", clients=2)
 def test_failing_store(volume: Volume, compact: Callable[[Engine, int], None]) -> None:
     """Where the object store does not write the new slice the chunk stays as it is; the call succeeds."""
     fs, inode = volume.open(compact_chunk="fail", delete_slice="record"), volume.file("x")
@@ -276,7 +278,7 @@ def test_failing_store(volume: Volume, compact: Callable[[Engine, int], None]) -
     assert fs.events() == []
 
 
-@clause("compact/a-read-only-client-compacts-nothing", source="M2 N33.3", needs="data")
+@clause("compact/a-read-only-client-compacts-nothing", source="M2 N33.3", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client has no new slice to write: nothing changes."""
     inode = volume.file("x")
@@ -288,7 +290,7 @@ def test_read_only(volume: Volume) -> None:
         reader.settle()
 
 
-@clause("compact/a-slice-that-is-not-deleted-is-remembered", source="S7.3.3 S2.6", needs="data")
+@clause("compact/a-slice-that-is-not-deleted-is-remembered", source="S7.3.3 S2.6", needs="data", clients=2)
 def test_failing_deletion(volume: Volume) -> None:
     """Where the object store does not delete an old slice its count stays below zero."""
     fs, inode = volume.open(delete_slice="fail"), volume.file("x")
@@ -298,7 +300,7 @@ def test_failing_deletion(volume: Volume) -> None:
     assert references(volume) == {b"k%d_10" % id: -1 for id in ids}
 
 
-@clause("compact/no-deleters", source="S7.3.3", needs="data")
+@clause("compact/no-deleters", source="S7.3.3", needs="data", clients=2)
 def test_no_deleters(volume: Volume) -> None:
     """A client without deleters asks for no deletion, and the counts stay below zero."""
     fs, inode = volume.open(max_deletes=0, **RECORDING), volume.file("x")
@@ -309,7 +311,7 @@ def test_no_deleters(volume: Volume) -> None:
     assert references(volume) == {b"k%d_10" % id: -1 for id in ids}
 
 
-@clause("compact/two-clients-at-once", source="N33.4 N42.1", needs="data")
+@clause("compact/two-clients-at-once", source="N33.4 N42.1", needs="data", clients=2)
 def test_two_clients(volume: Volume) -> None:
     """Compactions of one chunk by two clients leave one slice, and every slice is deleted once."""
     clients = [volume.open(**RECORDING) for _ in range(2)]
@@ -333,7 +335,7 @@ def test_two_clients(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize(("count", "compacts"), [(4, False), (5, True), (6, True)])
-@clause("compact/a-read-of-five-records-compacts", source="N22.6 S7.9.1", needs="data")
+@clause("compact/a-read-of-five-records-compacts", source="N22.6 S7.9.1", needs="data", clients=2)
 def test_read_compacts(volume: Volume, count: int, compacts: bool) -> None:
     """A read that meets five records or more has the chunk compacted behind it."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -344,7 +346,7 @@ def test_read_compacts(volume: Volume, count: int, compacts: bool) -> None:
     assert len(records(volume, inode)) == (1 if compacts else count)
 
 
-@clause("compact/a-read-of-five-pieces-compacts", source="N22.6 S7.9.1", needs="data")
+@clause("compact/a-read-of-five-pieces-compacts", source="N22.6 S7.9.1", needs="data", clients=2)
 def test_pieces_compact(volume: Volume) -> None:
     """Three records that show five pieces are enough."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -357,7 +359,7 @@ def test_pieces_compact(volume: Volume) -> None:
 @pytest.mark.parametrize(
     ("before", "compacts"), [(97, False), (98, True), (99, False), (198, True), (349, False), (350, True)]
 )
-@clause("compact/a-write-of-the-hundredth-compacts", source="N21.5 S7.9.1", needs="data")
+@clause("compact/a-write-of-the-hundredth-compacts", source="N21.5 S7.9.1", needs="data", clients=2)
 def test_write_compacts(volume: Volume, before: int, compacts: bool) -> None:
     """A write that makes 99 records, or 99 more, or more than 350 has the chunk compacted behind it."""
     fs, inode = volume.open(**RECORDING), volume.file("x")
@@ -368,7 +370,7 @@ def test_write_compacts(volume: Volume, before: int, compacts: bool) -> None:
     assert len(records(volume, inode)) == (1 if compacts else before + 1)
 
 
-@clause("compact/a-writer-waits-where-there-are-too-many", source="N21.5 N33.1", needs="data")
+@clause("compact/a-writer-waits-where-there-are-too-many", source="N21.5 N33.1", needs="data", clients=2)
 def test_write_waits(volume: Volume) -> None:
     """A write that makes 2500 records returns after a round of compaction of the first thousand."""
     fs, inode = volume.open(**RECORDING), volume.file("x")

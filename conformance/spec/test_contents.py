@@ -180,7 +180,12 @@ def broken_references(volume: Volume, scene: Scene) -> list[str]:
 
 @settings(max_examples=20)
 @given(history=histories)
-@clause("contents/survive-any-history", source="I10 I11 I17 I23 I24 N9 N10 N21 N22 N24 N33", needs="data")
+@clause(
+    "contents/survive-any-history",
+    source="I10 I11 I17 I23 I24 N9 N10 N21 N22 N24 N33",
+    needs="data",
+    clients=2,
+)
 def test_any_history(volume: Volume, tmp_path: Path, history: list[tuple[Any, ...]]) -> None:
     """After any writes, truncates, fallocates, copies and compactions a reader assembles the bytes of a plain
     array that got the same; every slice is there as long as something refers to it and no longer, and all
@@ -213,7 +218,7 @@ HISTORY: list[tuple[Any, ...]] = [
 ]
 
 
-@clause("contents/all-slices-go-with-the-last-file", source="I23 S7.3 N33.4", needs="data")
+@clause("contents/all-slices-go-with-the-last-file", source="I23 S7.3 N33.4", needs="data", clients=2)
 def test_removed(volume: Volume, tmp_path: Path) -> None:
     """When the files of a history are removed their slices are deleted from the object store and nothing is
     left in the volume."""

@@ -92,7 +92,9 @@ def test_border(volume: Volume) -> None:
     assert references(volume) == {b"k%d_600" % id: 2}
 
 
-@clause("copy/a-slice-lives-as-long-as-something-refers-to-it", source="T26 S2.6 S7.3", needs="data")
+@clause(
+    "copy/a-slice-lives-as-long-as-something-refers-to-it", source="T26 S2.6 S7.3", needs="data", clients=2
+)
 def test_references(volume: Volume) -> None:
     """A slice outlives the file it was written to while a copy refers to it, and is deleted once with the
     last."""
@@ -186,7 +188,7 @@ def test_unchecked(volume: Volume) -> None:
     assert volume.fs.copy_file_range(src, 0, dst, 0, 10, ctx=BOB).copied == 10
 
 
-@clause("copy/a-read-only-client-copies-nothing", source="N24.1 M2", needs="data")
+@clause("copy/a-read-only-client-copies-nothing", source="N24.1 M2", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client is refused with EROFS."""
     src, dst, _ = two_files(volume)

@@ -41,7 +41,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-@clause("fallocate/refuses-modes-before-nodes", source="N10.1 T24 D16 T42", needs="data")
+@clause("fallocate/refuses-modes-before-nodes", source="N10.1 T24 D16 T42", needs="data", clients=2)
 def test_bad_modes(volume: Volume, bad: tuple[FallocateMode, int, int]) -> None:
     """A mode that cannot be is refused with EINVAL, a shift of contents with ENOTSUP, an empty range with
     EINVAL: whatever the node is, and by a read-only client too."""
@@ -195,7 +195,7 @@ def test_trashed(volume: Volume) -> None:
     assert volume.fs.fallocate(inode, PLAIN, 0, 10) == 10
 
 
-@clause("fallocate/a-read-only-client-reserves-nothing", source="M2 §6", needs="data")
+@clause("fallocate/a-read-only-client-reserves-nothing", source="M2 §6", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client is refused with EROFS."""
     inode = volume.file("x")

@@ -23,7 +23,12 @@ def chmod(fs: Engine, inode: int, mode: int) -> None:
     fs.setattr(inode, SetAttr.MODE, Attr(mode=mode))
 
 
-@clause("cache/attributes-of-open-files-are-trusted-for-a-while", source="N7.1 N20.1 N23.3 S7.7.2", needs="data")
+@clause(
+    "cache/attributes-of-open-files-are-trusted-for-a-while",
+    source="N7.1 N20.1 N23.3 S7.7.2",
+    needs="data",
+    clients=2,
+)
 def test_trusted(volume: Volume) -> None:
     """With open_cache the attributes of a file that was opened are answered as they were, until they
     expire; by a client without open_cache, and of files that were not opened, as they are."""
@@ -40,7 +45,7 @@ def test_trusted(volume: Volume) -> None:
     assert caching.getattr(opened).mode == 0o640
 
 
-@clause("cache/a-cached-open-asks-for-no-rights", source="N20.1", needs="data")
+@clause("cache/a-cached-open-asks-for-no-rights", source="N20.1", needs="data", clients=2)
 def test_cached_open(volume: Volume) -> None:
     """An open that is answered from the table asks for no rights and counts as an open; a read-only client
     still refuses to write."""
@@ -67,7 +72,7 @@ CHANGES: dict[str, Callable[[Engine, int], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@clause("cache/a-client-sees-its-own-changes", source="N23.1 S7.7.3", needs="data")
+@clause("cache/a-client-sees-its-own-changes", source="N23.1 S7.7.3", needs="data", clients=2)
 def test_own_changes(volume: Volume, change: Callable[[Engine, int], object]) -> None:
     """What a client itself changes in an open file shows in its next getattr."""
     inode, client = volume.file("x", mode=0o600), volume.open(open_cache=60.0)
@@ -78,7 +83,7 @@ def test_own_changes(volume: Volume, change: Callable[[Engine, int], object]) ->
 
 
 @pytest.mark.parametrize("chunk", [0, ALL_CHUNKS, ATTR_ONLY])
-@clause("cache/invalidation-ends-trust-in-attributes", source="N23.1", needs="data")
+@clause("cache/invalidation-ends-trust-in-attributes", source="N23.1", needs="data", clients=2)
 def test_invalidated_attr(volume: Volume, chunk: int) -> None:
     """Invalidating any chunk, all of them or the attributes alone has the attributes read again."""
     inode, client = volume.file("x", mode=0o600), volume.open(open_cache=60.0)
@@ -98,7 +103,7 @@ def replace_contents(volume: Volume, inode: int) -> Slice:
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
-@clause("cache/chunks-of-the-table-are-kept", source="N22.1 N23.2 S7.7.2", needs="data")
+@clause("cache/chunks-of-the-table-are-kept", source="N22.1 N23.2 S7.7.2", needs="data", clients=2)
 def test_kept_chunks(volume: Volume, closed: bool) -> None:
     """A chunk that was read of a file in the table is answered from there, after the last close too."""
     inode, client = volume.file("x"), volume.open()
@@ -111,7 +116,7 @@ def test_kept_chunks(volume: Volume, closed: bool) -> None:
     assert shown(client, inode) == [piece(id, 10)]
 
 
-@clause("cache/chunks-of-other-files-are-not-kept", source="N23.2", needs="data")
+@clause("cache/chunks-of-other-files-are-not-kept", source="N23.2", needs="data", clients=2)
 def test_not_in_table(volume: Volume) -> None:
     """A chunk of a file that was never opened is read anew each time."""
     inode, client = volume.file("x"), volume.open()
@@ -122,7 +127,7 @@ def test_not_in_table(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize(("chunk", "kept"), [(0, False), (ALL_CHUNKS, False), (1, True), (ATTR_ONLY, True)])
-@clause("cache/invalidation-of-chunks", source="N23.1", needs="data")
+@clause("cache/invalidation-of-chunks", source="N23.1", needs="data", clients=2)
 def test_invalidated_chunk(volume: Volume, chunk: int, kept: bool) -> None:
     """Invalidation forgets the chunk it names, or all; the index for attributes forgets none."""
     inode, client = volume.file("x"), volume.open()
@@ -142,7 +147,7 @@ def test_invalidate_unknown(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("how", ["getattr", "open"])
-@clause("cache/a-new-mtime-drops-the-chunks", source="N7.4 N20.2 N23.2 S7.7.3", needs="data")
+@clause("cache/a-new-mtime-drops-the-chunks", source="N7.4 N20.2 N23.2 S7.7.3", needs="data", clients=2)
 def test_new_mtime(volume: Volume, how: str) -> None:
     """Another client's write shows after the attributes were read again or the file opened again; until
     then the chunk is answered as it was."""
@@ -158,7 +163,7 @@ def test_new_mtime(volume: Volume, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["getattr", "open"])
-@clause("cache/an-old-mtime-keeps-the-chunks", source="N20.2 N23.2", needs="data")
+@clause("cache/an-old-mtime-keeps-the-chunks", source="N20.2 N23.2", needs="data", clients=2)
 def test_same_mtime(volume: Volume, how: str) -> None:
     """Where the mtime is what it was, getattr and open keep the cached chunks."""
     inode, client = volume.file("x"), volume.open()
@@ -180,7 +185,7 @@ OWN_DATA: dict[str, Callable[[Engine, int], object]] = {
 
 
 @pytest.mark.parametrize("change", OWN_DATA.values(), ids=OWN_DATA)
-@clause("cache/a-client-reads-its-own-changes", source="N21.5 N23.2 S7.7.3", needs="data")
+@clause("cache/a-client-reads-its-own-changes", source="N21.5 N23.2 S7.7.3", needs="data", clients=2)
 def test_own_data(volume: Volume, change: Callable[[Engine, int], object]) -> None:
     """What a client itself did to the contents of an open file shows in its next read."""
     inode, client = volume.file("x"), volume.open()

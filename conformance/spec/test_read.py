@@ -170,7 +170,7 @@ def test_leading_hole(volume: Volume) -> None:
 
 
 @pytest.mark.parametrize("mode", ["noatime", "relatime", "strictatime"])
-@clause("read/stamps-atime", source="N22.1 R14 T32", needs="data")
+@clause("read/stamps-atime", source="N22.1 R14 T32", needs="data", clients=2)
 def test_atime(volume: Volume, mode: str) -> None:
     """A read stamps atime as the mode says."""
     inode = volume.file("x")
@@ -183,7 +183,7 @@ def test_atime(volume: Volume, mode: str) -> None:
     assert w.covers(volume.fs.getattr(inode).atime) == (mode != "noatime")
 
 
-@clause("read/of-a-cached-chunk-stamps-atime", source="N22.1 R14", needs="data")
+@clause("read/of-a-cached-chunk-stamps-atime", source="N22.1 R14", needs="data", clients=2)
 def test_atime_of_cached(volume: Volume) -> None:
     """A read that is answered from a cached chunk stamps atime as well."""
     inode = volume.file("x")
@@ -197,7 +197,7 @@ def test_atime_of_cached(volume: Volume) -> None:
     assert w.covers(volume.fs.getattr(inode).atime)
 
 
-@clause("read/a-read-only-client-does-not-stamp", source="N22.1 R14", needs="data")
+@clause("read/a-read-only-client-does-not-stamp", source="N22.1 R14", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client reads without stamping and without compacting."""
     inode = volume.file("x")

@@ -160,7 +160,7 @@ def test_trashed(volume: Volume) -> None:
     assert volume.fs.truncate(inode, 1, 10).length == 10
 
 
-@clause("truncate/a-read-only-client-cuts-nothing", source="M2 §6", needs="data")
+@clause("truncate/a-read-only-client-cuts-nothing", source="M2 §6", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A truncate by a read-only client is refused with EROFS."""
     inode = volume.file("x")

@@ -28,7 +28,7 @@ def test_ids(volume: Volume) -> None:
     assert int(volume.raw.get("nextchunk")) >= ids[-1]
 
 
-@clause("slice/no-two-clients-get-one-id", source="N21.1 N42.3", needs="data")
+@clause("slice/no-two-clients-get-one-id", source="N21.1 N42.3", needs="data", clients=2)
 def test_two_clients(volume: Volume) -> None:
     """Two clients that take slices in turn never get the same id."""
     other = volume.open()
@@ -110,7 +110,7 @@ def test_missing(volume: Volume) -> None:
         refuses(ENOENT, volume.fs.write, 99, 0, 0, Slice(0, id, 1, 0, 1))
 
 
-@clause("write/a-read-only-client-writes-nothing", source="N21.2 M2 §6", needs="data")
+@clause("write/a-read-only-client-writes-nothing", source="N21.2 M2 §6", needs="data", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A write by a read-only client is refused with EROFS."""
     inode = volume.file("x")
@@ -204,7 +204,7 @@ def test_unlinked(volume: Volume) -> None:
     assert int(volume.raw.get("usedSpace")) == 0
 
 
-@clause("write/two-appends-are-both-kept", source="N42.6", needs="data")
+@clause("write/two-appends-are-both-kept", source="N42.6", needs="data", clients=2)
 def test_two_appends(volume: Volume) -> None:
     """Of concurrent writes to one chunk by two clients none is lost, and usage counts the longest once."""
     inode, other = volume.file("x"), volume.open()
