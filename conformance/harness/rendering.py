@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from enum import Enum, Flag, IntEnum, IntFlag
 from typing import Any
 
+from metaparity.conformance.scenes.contents import normal
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.engine.codec.documents import FORMAT_FIELDS
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
-from metaparity.drivers.types import ROOT, Entry, Format, Session, SessionInfo
+from metaparity.drivers.types import ROOT, Entry, Event, Format, Session, SessionInfo, Slice
 from metaparity.fixtures.recording import Call
 
 SECOND = 10**9
@@ -86,8 +87,8 @@ class Normal(Shown):
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
     minutes; what a host says of itself is left out, and settings that only newer versions know; listings
-    are sorted, for their order is no promise (protocol §7); refusals in words are not compared (§2); a
-    number and its name are the same (§1).
+    and events are sorted, for their order is no promise (protocol §7), and holes have no size (N22.4);
+    refusals in words are not compared (§2); a number and its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -115,7 +116,9 @@ class Normal(Shown):
     def value(self, value: Any) -> str:
         if type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is int:
             return self._time(value)
-        if isinstance(value, list) and value and isinstance(value[0], (Entry, bytes, Session)):
+        if isinstance(value, list) and value and isinstance(value[0], Slice):
+            return super().value(normal(value))
+        if isinstance(value, list) and value and isinstance(value[0], (Entry, Event, bytes, Session)):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
         if isinstance(value, (IntEnum, IntFlag)):
             return repr(int(value))

@@ -219,7 +219,7 @@ def test_below(volume: Volume) -> None:
         for chunk in (0, 2):
             put(volume.fs, inode, chunk * CHUNK_SIZE, 10)
             put(volume.fs, inode, chunk * CHUNK_SIZE + 10, 10)
-    fs.compact(top, 3)
+    fs.compact(top)
     fs.settle()
     counts = {inode: [len(records(volume, inode, chunk)) for chunk in (0, 2)] for inode in (*inside, outside)}
     assert counts == {inside[0]: [1, 1], inside[1]: [1, 1], outside: [2, 2]}

@@ -204,7 +204,7 @@ def test_read_only(volume: Volume) -> None:
     for number in range(8):
         put(volume.fs, inode, 2 * number, 1)
     reader = volume.open(read_only=True, atime_mode="strictatime", compact_chunk="record")
-    rewrite(volume, inode, atime=1)
+    rewrite(volume, inode, atime=1, atime_ns=0)
     with unchanged(volume):
         assert len(reader.read(inode, 0)) == 15
         reader.settle()
