@@ -6,21 +6,23 @@ Opening one spoils the engine of the whole process, so each runs in a process of
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from metaparity.drivers.api import Engine
-from metaparity.drivers.engine import codec
+from metaparity.drivers.engine import assembly, codec
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.core import Core
+from metaparity.drivers.engine.data import Data
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.files import Files
 from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
 from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
-from metaparity.drivers.types import ROOT, Attr, Config, Context, FileType, Node, RenameFlag, Time
+from metaparity.drivers.types import ROOT, Attr, Config, Context, FileType, Node, RenameFlag, Slice, Time
 
 EXHIBITS: dict[str, str] = {}
 """The name of each broken driver in this module, and the clause that must catch it."""
@@ -52,8 +54,10 @@ def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) ->
 
 
 sound_apply = Change.apply
+sound_assemble = assembly.assemble
 sound_enter = Renaming._enter
 sound_lose_name = Files.lose_name
+sound_refer = Data._refer
 sound_rename = StoreEngine.rename
 sound_encode = codec.encode_attr
 
@@ -68,6 +72,18 @@ def never(*args: Any, **kwargs: Any) -> bool:
 
 def nothing(*args: Any, **kwargs: Any) -> None:
     return None
+
+
+def no_commands(*args: Any, **kwargs: Any) -> Iterator[Command]:
+    return iter(())
+
+
+def refer_without_counting(self: Data, inode: int, piece: Slice, at: int) -> Iterator[Command]:
+    return (command for command in sound_refer(self, inode, piece, at) if command[0] == "RPUSH")
+
+
+def first_wins(records: Sequence[Slice]) -> list[Slice]:
+    return sound_assemble(records[::-1])
 
 
 def keep_nlink(
@@ -210,4 +226,25 @@ UPDATES_LOST = broken(
     caught_by="concurrency/clients-of-two-processes-lose-nothing",
     target="transaction:Attempt._take_watches",
     wrong=watch_nothing,
+)
+TRUNCATE_FORGETS = broken(
+    "TRUNCATE_FORGETS",
+    "a truncate sets the length and zeroes nothing, so that old bytes come back",
+    caught_by="truncate/what-was-cut-off-does-not-come-back",
+    target="data:Data._mask",
+    wrong=no_commands,
+)
+COPIES_UNCOUNTED = broken(
+    "COPIES_UNCOUNTED",
+    "a copy does not count its references, so that slices in use are deleted",
+    caught_by="copy/a-slice-lives-as-long-as-something-refers-to-it",
+    target="data:Data._refer",
+    wrong=refer_without_counting,
+)
+OLD_MERGED_OVER_NEW = broken(
+    "OLD_MERGED_OVER_NEW",
+    "a compaction lets the older of two overlapping slices win",
+    caught_by="contents/survive-any-history",
+    target="assembly:assemble",
+    wrong=first_wins,
 )
