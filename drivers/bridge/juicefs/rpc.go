@@ -281,7 +281,6 @@ func (s *service) run(id json.RawMessage, client *client, call underway, make fu
 		s.mutex.Lock()
 		delete(s.calls, string(id)) // before the answer: its reader may use the id again
 		s.mutex.Unlock()
-		call.caller.Cancel() // releases the context
 		s.answer(id, value, err)
 	})
 }
