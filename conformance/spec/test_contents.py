@@ -98,7 +98,7 @@ class Scene:
         self.fs.compact(self.inodes[file])
 
     def compact_both(self) -> None:
-        """Compact one file after the other: the order in which slices get their ids is the same everywhere."""
+        """Compact one file after the other, so that slices get their ids in one order everywhere."""
         for file in range(FILES):
             self.compact(file)
 

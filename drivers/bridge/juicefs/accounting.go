@@ -33,7 +33,7 @@ func (q quotas) shown() map[string]quota {
 
 // handle makes a call of HandleQuota, which fills the map.
 func (q quotas) handle(c *call, command uint8, kind quotaType, key quotaKey, strict, repair, create bool) (any, error) {
-	err := c.HandleQuota(c.ctx, command, string(key), uint32(kind), q, strict, repair, create)
+	err := c.handleQuota(command, kind, string(key), q, strict, repair, create)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func init() {
 	}) (any, error) {
 		// Asked for one kind, the engine lists one key only.
 		all := quotas{}
-		if _, err := all.handle(c, meta.QuotaList, meta.AllQuotaType, "0", false, false, false); err != nil {
+		if _, err := all.handle(c, meta.QuotaList, allQuotas, "0", false, false, false); err != nil {
 			return nil, err
 		}
 		for key := range all {
@@ -100,16 +100,16 @@ func init() {
 	}) (any, error) {
 		return quotas{}.handle(c, meta.QuotaCheck, p.Type, p.Key, p.Strict, p.Repair, false)
 	})
-	on("quota_scan", func(c *call, p *struct{}) (any, error) { return done(c.ScanUserGroupUsage(c.ctx)) })
+	on("quota_scan", func(c *call, p *struct{}) (any, error) { return c.scanUsage() })
 }
 
 // kindOf tells a listed quota by its key.
 func kindOf(key string) quotaType {
 	switch {
 	case strings.HasPrefix(key, "uid:"):
-		return meta.UserQuotaType
+		return userQuota
 	case strings.HasPrefix(key, "gid:"):
-		return meta.GroupQuotaType
+		return groupQuota
 	}
-	return meta.DirQuotaType
+	return dirQuota
 }

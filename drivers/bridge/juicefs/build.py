@@ -65,11 +65,12 @@ def build(version: str = VERSION, go: str | None = None, progress: Callable[[str
         scratch = Path(name)
         for file in sources():
             shutil.copy(file, scratch)
+        tags = [f"no{name}" for name in DROPPED.split()]
         if version != VERSION:
-            _choose(command, scratch, version, folder)
+            tags += _dialect(_choose(command, scratch, version, folder))
         progress(f"juicefs {version}: building with {toolchain}; the first time takes minutes")
         pinned = "readonly" if version == VERSION else "mod"
-        _compile(command, scratch, pinned, lambda line: progress(f"juicefs {version}: {line}"))
+        _compile(command, scratch, pinned, tags, lambda line: progress(f"juicefs {version}: {line}"))
         place.parent.mkdir(exist_ok=True)
         os.replace(scratch / BINARY, place)
     progress(f"juicefs {version}: built")
@@ -87,13 +88,18 @@ def _find_go() -> str:
     return found
 
 
-def _choose(go: str, folder: Path, version: str, source: Path | None) -> None:
-    """Rewrite go.mod for another JuiceFS: its requirements hold, its `replace` lines have to be repeated."""
+def _choose(go: str, folder: Path, version: str, source: Path | None) -> Path:
+    """Rewrite go.mod for another JuiceFS: its requirements hold, its `replace` lines have to be repeated.
+
+    Returns the folder of its source.
+    """
     if source is not None:
-        its, required = source / "go.mod", "v0.0.0"
+        its, required, found = source / "go.mod", "v0.0.0", source
+        if not its.is_file():
+            raise BadVersion(f"{source} has no go.mod: it is not the folder of a JuiceFS checkout")
     else:
         told = json.loads(_run([go, "mod", "download", "-json", f"{MODULE}@{version}"], folder.parent))
-        its, required = Path(told["GoMod"]), told["Version"]
+        its, required, found = Path(told["GoMod"]), told["Version"], Path(told["Dir"])
     declared: dict[str, Any] = json.loads(_run([go, "mod", "edit", "-json", str(its)], folder))
     (folder / "go.sum").unlink()
     edits = [f"-require={MODULE}@{required}"]
@@ -104,16 +110,26 @@ def _choose(go: str, folder: Path, version: str, source: Path | None) -> None:
     ours = json.loads(_run([go, "mod", "edit", "-json"], folder))
     (folder / "go.mod").write_text(f"module {ours['Module']['Path']}\n\ngo {ours['Go']}\n", encoding="utf-8")
     _run([go, "mod", "edit", *edits], folder)
+    return found
+
+
+def _dialect(source: Path) -> list[str]:
+    """The build tag for a JuiceFS whose engine has the interface of 1.3."""
+    interface = source / "pkg" / "meta" / "interface.go"
+    if not interface.is_file():
+        raise BadVersion(f"{source} holds no JuiceFS engine: there is no pkg/meta/interface.go in it")
+    return [] if "BatchUnlink(" in interface.read_text(encoding="utf-8") else ["juicefs13"]
 
 
 def _at(module: dict[str, str]) -> str:
     return "@".join(filter(None, (module["Path"], module.get("Version"))))
 
 
-def _compile(go: str, folder: Path, mode: str, progress: Callable[[str], object]) -> None:
-    tags = ",".join(f"no{name}" for name in DROPPED.split())
+def _compile(
+    go: str, folder: Path, mode: str, tags: Sequence[str], progress: Callable[[str], object]
+) -> None:
     words = [go, "build", "-v", f"-mod={mode}", "-trimpath", "-buildvcs=false"]
-    words += [f"-tags={tags}", "-ldflags=-s -w", "-o", BINARY, "."]
+    words += [f"-tags={','.join(tags)}", "-ldflags=-s -w", "-o", BINARY, "."]
     compiled = 0
 
     def follow(line: str) -> None:

@@ -13,12 +13,6 @@ import (
 
 const protocol = 1
 
-// capabilities are those of which every method works; each is held to every clause behind it.
-var capabilities = []string{
-	"acl", "backup.binary", "changelog", "clone", "data", "dirstat", "dump.json", "flock", "lua", "maintenance",
-	"namespace", "open", "plock", "quota.dir", "quota.user", "session", "tokens", "trash", "unix", "volume", "xattr",
-}
-
 var schemes = []string{"redis", "rediss", "unix"}
 
 func engineVersion() string {

@@ -1,23 +1,15 @@
 package main
 
 import (
-	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/juicedata/juicefs/pkg/meta"
 	"github.com/sirupsen/logrus"
 )
-
-// silence is how long the change log has to have nothing to say until its scan ends: the engine's call follows
-// the log for ever.
-const silence = 500 * time.Millisecond
 
 func init() {
 	on("clone", func(c *call, p *struct {
@@ -32,11 +24,11 @@ func init() {
 			mode = meta.CLONE_MODE_PRESERVE_ATTR
 		}
 		var count, total uint64
-		status := c.Clone(c.ctx, p.SrcParent, p.Src, p.DstParent, string(p.DstName), mode, p.Umask, cmp.Or(p.Threads, meta.CLONE_DEFAULT_CONCURRENCY), &count, &total)
+		status := c.clone(p.SrcParent, p.Src, p.DstParent, string(p.DstName), mode, p.Umask, p.Threads, &count, &total)
 		return told(map[string]uint64{"count": count, "total": total}, status)
 	})
 	on("trash_cleanup", func(c *call, p *struct{ Before int64 }) (any, error) {
-		return told(nothing, c.CleanupTrashBefore(c.ctx, time.Unix(p.Before, 0), nil, nil))
+		return told(nothing, c.cleanTrash(time.Unix(p.Before, 0)))
 	})
 	on("detached_cleanup", func(c *call, p *struct{ Before int64 }) (any, error) {
 		c.CleanupDetachedNodesBefore(c.ctx, time.Unix(p.Before, 0), nil)
@@ -63,42 +55,7 @@ func init() {
 		Path                           text
 		Repair, Recursive, SyncDirStat bool `opt:"yes"`
 	}) (any, error) {
-		return check(c, string(p.Path), &meta.CheckOpt{
-			Repair: p.Repair, Recursive: p.Recursive, SyncDirStat: p.SyncDirStat, RepairDirMode: 0o755,
-			Slices: map[meta.Ino][]meta.Slice{},
-		})
-	})
-	on("changelog_scan", func(c *call, p *struct {
-		After int64 `opt:"yes"`
-		Max   int   `opt:"yes"`
-	}) (any, error) {
-		return changelog(c, p.After, p.Max)
-	})
-
-	on("token_store", func(c *call, p *struct{ Token text }) (any, error) {
-		id, status := c.StoreToken(c.ctx, []byte(p.Token))
-		return told(map[string]uint32{"id": id}, status)
-	})
-	on("token_update", func(c *call, p *struct {
-		Id    uint32
-		Token text
-	}) (any, error) {
-		return told(nothing, c.UpdateToken(c.ctx, p.Id, []byte(p.Token)))
-	})
-	on("token_load", func(c *call, p *struct{ Id uint32 }) (any, error) {
-		token, status := c.LoadToken(c.ctx, p.Id)
-		return told(text(token), status)
-	})
-	on("token_delete", func(c *call, p *struct{ Ids []uint32 }) (any, error) {
-		return told(nothing, c.DeleteTokens(c.ctx, p.Ids))
-	})
-	on("token_list", func(c *call, p *struct{}) (any, error) {
-		tokens, status := c.ListTokens(c.ctx)
-		shown := map[string]text{}
-		for id, token := range tokens {
-			shown[fmt.Sprint(id)] = text(token)
-		}
-		return told(shown, status)
+		return check(c, func() error { return c.check(string(p.Path), p.Repair, p.Recursive, p.SyncDirStat) })
 	})
 }
 
@@ -128,9 +85,7 @@ func scanDeleted(c *call, kinds []string) (any, error) {
 		func(id uint64, size uint32) (bool, error) {
 			return add("pending_slices", map[string]any{"id": id, "size": size})
 		},
-		func(inode meta.Ino, size uint64, at time.Time, count int64) (bool, error) {
-			return add("trash_files", map[string]any{"inode": inode, "size": size, "time": at.Unix(), "count": count})
-		},
+		trashFiles(func(file map[string]any) (bool, error) { return add("trash_files", file) }),
 		func(inode meta.Ino, size uint64, at int64) (bool, error) {
 			return add("pending_files", map[string]any{"inode": inode, "size": size, "time": at})
 		})
@@ -163,11 +118,11 @@ func (f *findings) Fire(entry *logrus.Entry) error {
 }
 
 // check answers what was mended; where the engine mends nothing, any finding makes it refuse (N36.2).
-func check(c *call, path string, options *meta.CheckOpt) (any, error) {
+func check(c *call, run func() error) (any, error) {
 	checkLog.running.Lock()
 	defer checkLog.running.Unlock()
 	checkLog.found = []string{}
-	err := c.Check(c.ctx, path, options)
+	err := run()
 	if err == nil {
 		return map[string][]string{"problems": checkLog.found}, nil
 	}
@@ -175,30 +130,4 @@ func check(c *call, path string, options *meta.CheckOpt) (any, error) {
 		return nil, err
 	}
 	return nil, fmt.Errorf("%w: %s", err, strings.Join(checkLog.found, "; "))
-}
-
-func changelog(c *call, after int64, most int) (any, error) {
-	if after == 0 {
-		after = -1 // the engine takes 0 for "from now on"
-	}
-	lines := [][2]any{}
-	errEnough := errors.New("enough")
-	ctx := meta.WrapWithCancel(c.ctx, c.ctx.Pid(), c.ctx.Uid(), c.ctx.Gids())
-	timer := time.AfterFunc(silence, ctx.Cancel)
-	defer timer.Stop()
-	err := c.ScanChangelog(ctx, after, func(version int64, line string) error {
-		timer.Reset(silence)
-		lines = append(lines, [2]any{version, line})
-		if len(lines) == most {
-			return errEnough
-		}
-		return nil
-	})
-	if c.ctx.Canceled() {
-		return nil, syscall.EINTR
-	}
-	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
-		return lines, nil
-	}
-	return nil, err
 }

@@ -23,7 +23,7 @@ func init() {
 		Force  bool `opt:"yes"`
 	}) (any, error) {
 		return found(func(inode *meta.Ino, attr *meta.Attr) syscall.Errno {
-			return c.Resolve(c.ctx, p.Parent, string(p.Path), inode, attr, p.Force)
+			return c.resolve(p.Parent, string(p.Path), inode, attr, p.Force)
 		})
 	})
 	on("getattr", func(c *call, p *struct{ Inode meta.Ino }) (any, error) {
@@ -131,7 +131,10 @@ func init() {
 			}
 		}
 		var count uint64
-		status := c.BatchUnlink(c.ctx, p.Parent, entries, &count, p.SkipTrash)
+		status, err := c.batchUnlink(p.Parent, entries, &count, p.SkipTrash)
+		if err != nil {
+			return nil, err
+		}
 		return told(map[string]uint64{"count": count}, status)
 	})
 	on("rmdir", func(c *call, p *struct {

@@ -34,7 +34,7 @@ func attrOf(a *meta.Attr) *attr {
 		Flags: a.Flags, Type: fileType(a.Typ), Mode: a.Mode, Uid: a.Uid, Gid: a.Gid, Rdev: a.Rdev,
 		Atime: stamp{a.Atime, int64(a.Atimensec)}, Mtime: stamp{a.Mtime, int64(a.Mtimensec)},
 		Ctime: stamp{a.Ctime, int64(a.Ctimensec)}, Nlink: a.Nlink, Length: a.Length, Parent: a.Parent,
-		AccessAcl: a.AccessACL, DefaultAcl: a.DefaultACL, Tier: a.Tier,
+		AccessAcl: a.AccessACL, DefaultAcl: a.DefaultACL, Tier: tierOf(a),
 	}
 	if !a.Full {
 		shown.Full = &a.Full
@@ -43,12 +43,14 @@ func attrOf(a *meta.Attr) *attr {
 }
 
 func (a *attr) engine() *meta.Attr {
-	return &meta.Attr{
+	stored := &meta.Attr{
 		Flags: a.Flags, Typ: uint8(a.Type), Mode: a.Mode, Uid: a.Uid, Gid: a.Gid, Rdev: a.Rdev,
 		Atime: a.Atime[0], Mtime: a.Mtime[0], Ctime: a.Ctime[0], Atimensec: uint32(a.Atime[1]),
 		Mtimensec: uint32(a.Mtime[1]), Ctimensec: uint32(a.Ctime[1]), Nlink: a.Nlink, Length: a.Length,
-		Parent: a.Parent, Full: a.Full == nil || *a.Full, AccessACL: a.AccessAcl, DefaultACL: a.DefaultAcl, Tier: a.Tier,
+		Parent: a.Parent, Full: a.Full == nil || *a.Full, AccessACL: a.AccessAcl, DefaultACL: a.DefaultAcl,
 	}
+	setTier(stored, a.Tier)
+	return stored
 }
 
 type node struct {

@@ -109,12 +109,12 @@ var (
 	}
 	lockTypes    = vocabulary{"R": syscall.F_RDLCK, "W": syscall.F_WRLCK, "U": syscall.F_UNLCK}
 	aclTypes     = vocabulary{"access": acl.TypeAccess, "default": acl.TypeDefault}
-	quotaTypes   = vocabulary{"dir": meta.DirQuotaType, "user": meta.UserQuotaType, "group": meta.GroupQuotaType}
+	quotaTypes   = vocabulary{"dir": dirQuota, "user": userQuota, "group": groupQuota}
 	setAttrNames = vocabulary{
 		"mode": meta.SetAttrMode, "uid": meta.SetAttrUID, "gid": meta.SetAttrGID, "size": meta.SetAttrSize,
 		"atime": meta.SetAttrAtime, "mtime": meta.SetAttrMtime, "ctime": meta.SetAttrCtime,
 		"atime_now": meta.SetAttrAtimeNow, "mtime_now": meta.SetAttrMtimeNow, "ctime_now": meta.SetAttrCtimeNow,
-		"tier": meta.SetAttrTier, "flags": meta.SetAttrFlag,
+		"tier": setAttrTier, "flags": meta.SetAttrFlag,
 	}
 	renameNames = vocabulary{
 		"noreplace": meta.RenameNoReplace, "exchange": meta.RenameExchange, "whiteout": meta.RenameWhiteout,
