@@ -11,8 +11,10 @@ from pathlib import Path
 
 LEDGER = Path(__file__).parent.with_name("deviations.toml")
 
-KINDS: dict[str, type] = {"expires": date, "sometimes": bool}
+KINDS: dict[str, type] = {"expires": date, "sometimes": bool, "compared": bool}
 """Fields that are not text."""
+
+OPTIONAL = {"sometimes", "compared"}
 
 FAULTS = ("driver", "reference", "server", "suite")
 
@@ -25,7 +27,8 @@ class BadLedger(ValueError):
 class Deviation:
     """One pinned difference; `what` is what the report shows as observed, `…` standing for what varies.
 
-    `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it.
+    `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it;
+    `compared` what no clause sees, but only the comparison with a driver that it does not concern.
     """
 
     clause: str
@@ -36,6 +39,7 @@ class Deviation:
     link: str
     expires: date
     sometimes: bool = False
+    compared: bool = False
 
     def expired(self, today: date) -> bool:
         """Whether it has become a failure again."""
@@ -104,10 +108,10 @@ class Ledger:
 
 def _entry(path: Path, number: int, raw: object) -> Deviation:
     wanted: dict[str, type] = {one.name: KINDS.get(one.name, str) for one in fields(Deviation)}
-    if not isinstance(raw, dict) or not wanted.keys() - {"sometimes"} <= raw.keys() <= wanted.keys():
+    if not isinstance(raw, dict) or not wanted.keys() - OPTIONAL <= raw.keys() <= wanted.keys():
         raise BadLedger(
             f"entry {number} of the ledger {path} must have exactly {', '.join(wanted)}; "
-            "sometimes may be left out"
+            f"{' and '.join(sorted(OPTIONAL))} may be left out"
         )
     for name, kind in wanted.items():
         if name in raw and (type(raw[name]) is not kind or not raw[name]):

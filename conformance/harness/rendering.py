@@ -10,7 +10,7 @@ from typing import Any
 
 from metaparity.conformance.scenes.contents import normal
 from metaparity.drivers.bridge import EngineFailure
-from metaparity.drivers.engine.codec.documents import FORMAT_FIELDS
+from metaparity.drivers.engine.codec.documents import SETTINGS, with_default_tiers
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
 from metaparity.drivers.types import ROOT, Entry, Event, Format, Session, SessionInfo, Slice
 from metaparity.fixtures.recording import Call
@@ -22,6 +22,9 @@ HOST_FIELDS: dict[type, frozenset[str]] = {
     SessionInfo: frozenset({"version", "host", "ip_addrs", "mount_time", "pid"}),
 }
 """Fields that depend on the machine and the moment."""
+
+DEFAULTS = {**SETTINGS, **with_default_tiers(Format({}))}
+"""The settings of a volume where nothing is set."""
 
 WHOLE_LISTING = 4098
 """A page with fewer entries that starts at 0 is a whole directory: 4096 entries and the dots (N19.3)."""
@@ -86,9 +89,9 @@ class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
-    minutes; what a host says of itself is left out, and settings that only newer versions know; listings
-    and events are sorted, for their order is no promise (protocol §7), and holes have no size (N22.4);
-    refusals in words are not compared (§2); a number and its name are the same (§1).
+    minutes; what a host says of itself is left out, and settings at their default or of newer versions;
+    listings and events are sorted, for their order is no promise (protocol §7), and holes have no size
+    (N22.4); refusals in words are not compared (§2); a number and its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -123,7 +126,9 @@ class Normal(Shown):
         if isinstance(value, (IntEnum, IntFlag)):
             return repr(int(value))
         if isinstance(value, Format):
-            value = {name: value[name] for name in FORMAT_FIELDS if name in value}
+            value = {
+                name: value[name] for name, default in DEFAULTS.items() if value.get(name, default) != default
+            }
         if isinstance(value, Mapping):
             items = sorted((self.value(key), self.value(part)) for key, part in value.items())
             return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"

@@ -62,6 +62,8 @@ class Tally:
         self.differences: list[Difference] = []
         self.facts: dict[str, Any] | None = None
         self.uncompared = 0
+        self.beside: dict[tuple[str, str], set[str]] = {}
+        """The drivers that a clause on a driver was compared with."""
         self.finished: set[str] = set()
         self._waiting: dict[str, dict[str, dict[str, Any]]] = {}
 
@@ -135,11 +137,13 @@ class Tally:
             self._compare_two(left, right)
 
     def _compare_two(self, left: dict[str, Any], right: dict[str, Any]) -> None:
+        clause = left["clause"]["id"]
+        for side, beside in ((left, right), (right, left)):
+            self.beside.setdefault((clause, side["driver"]), set()).add(beside["driver"])
         found = first_difference(Observations(**left["observations"]), Observations(**right["observations"]))
         if found is None:
             return
         call, one, other = found
-        clause = left["clause"]["id"]
         for side, observed in ((left, one), (right, other)):
             pin = self.ledger.find(clause, side["driver"], observed)
             if pin is not None:
@@ -197,9 +201,14 @@ class Tally:
                 found.append(
                     f"the pinned deviation {pin.what!r} expired on {pin.expires}: fix it or renew it"
                 )
-            elif pin not in line.pinned and not pin.sometimes:
+            elif pin not in line.pinned and not pin.sometimes and self._could_show(pin):
                 found.append(f"the pinned deviation {pin.what!r} was not observed: correct or remove it")
         return found
+
+    def _could_show(self, pin: Deviation) -> bool:
+        """Whether what is pinned had to be seen: some of it shows only beside other drivers."""
+        others = self.beside.get((pin.clause, pin.driver), set())
+        return not pin.compared or any(not pin.concerns(other) for other in others)
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

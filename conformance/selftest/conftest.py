@@ -106,11 +106,11 @@ def toys(tmp_path: Path, server_url: str) -> Run:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toydrivers\nVersion: 1\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    drivers = ("--driver", "steady", "--driver", "wobbly")
 
-    def run(text: str, *options: str) -> Ran:
+    def run(text: str, *options: str, drivers: tuple[str, ...] = ("steady", "wobbly")) -> Ran:
         (tmp_path / "test_toy.py").write_text(text)
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_toy.py", *drivers]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_toy.py"]
+        command += [f"--driver={name}" for name in drivers]
         return finished([*command, "--server", server_url, "--report", "report", *options], tmp_path)
 
     return run

@@ -219,6 +219,16 @@ def test_keys_that_drivers_leave_differently_are_a_difference(toys: Run, tmp_pat
     assert ran.code == 0, ran.out
 
 
+@pytest.mark.parametrize(("drivers", "code"), [(("steady",), 0), (("steady", "wobbly"), 1)])
+def test_what_shows_only_beside_another_is_not_asked_of_one_alone(
+    toys: Run, tmp_path: Path, drivers: tuple[str, ...], code: int
+) -> None:
+    changes = {"clause": '"toy/a-new-directory-is-made"', "driver": '"steady"', "compared": "true"}
+    ran = toys(HEAD + AGREEING, "--deviations", pin(tmp_path, **changes), drivers=drivers)
+    assert ran.code == code, ran.out
+    assert ("was not observed" in str(ran.results["records"])) == bool(code)
+
+
 def test_pairs_run_what_two_clients_do(toys: Run, tmp_path: Path) -> None:
     ran = toys(HEAD + AGREEING + MEETING.format(clients=", clients=2"), "--pairs")
     assert ran.code == 1
