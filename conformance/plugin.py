@@ -222,6 +222,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         with profiles.marked(pyfuncitem, begin):
             value = yield
+        if isinstance(volume, Volume):
+            volume.keep_state()  # before anyone else looks at it, which may count what was not counted
         if proved is not None and isinstance(volume, Volume) and volume.most_clients > 1:
             assert proved[0].clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
         checker = pyfuncitem.config.stash[CHOICES].checker
@@ -284,7 +286,6 @@ def pytest_runtest_makereport(
     funcargs = getattr(item, "funcargs", {})
     volume = funcargs.get("volume")
     if report.when == "call" and report.passed and isinstance(volume, Volume):
-        volume.keep_state()
         seen = parity.observed(volume.log, volume.states)
         data["observations"] = seen.plain() if seen else None
     if report.failed and call.excinfo is not None:

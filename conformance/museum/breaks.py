@@ -244,7 +244,7 @@ COPIES_UNCOUNTED = broken(
 OLD_MERGED_OVER_NEW = broken(
     "OLD_MERGED_OVER_NEW",
     "a compaction lets the older of two overlapping slices win",
-    caught_by="contents/survive-any-history",
+    caught_by="compact/nothing-but-holes-becomes-one-byte",
     target="assembly:assemble",
     wrong=first_wins,
 )
