@@ -44,7 +44,15 @@ def lede(results: Results) -> str:
     failed = {name: summary.failed for name, summary in results.footer.summary.items() if summary.failed}
     on_each = [f"{counted(count, 'clause', 'clauses')} failed on {name}" for name, count in failed.items()]
     so_far = "" if results.footer.complete else " so far"
-    return f"{joined(on_each) or 'No clause failed'}{so_far}. {_differences(results)}".strip()
+    verdict = f"{joined(on_each) or 'No clause failed'}{so_far}{_deviations(results)}."
+    return f"{verdict} {_differences(results)}".strip()
+
+
+def _deviations(results: Results) -> str:
+    """How many clauses deviate as the ledger pins them, so that no verdict hides them."""
+    pinned = {name: one.deviated for name, one in results.footer.summary.items() if one.deviated}
+    on_each = [f"{count} on {name}" for name, count in pinned.items()]
+    return f", but for deviations that are pinned with their reasons: {joined(on_each)}" if on_each else ""
 
 
 def _differences(results: Results) -> str:
@@ -52,7 +60,7 @@ def _differences(results: Results) -> str:
         calls = counted(len(results.differences), "call was", "calls were")
         return f"{calls} answered differently by two drivers."
     if len(results.header.drivers) > 1 and results.footer.complete:
-        return "The drivers answered every compared call alike."
+        return "The drivers answered every compared call alike and left the same keys."
     return ""
 
 
