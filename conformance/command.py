@@ -128,6 +128,15 @@ def parser() -> Parser:
     )
     clauses.set_defaults(act=_clauses)
 
+    coverage = commands.add_parser(
+        "coverage", help="show which clauses prove which rule", description=COVERAGE
+    )
+    coverage.add_argument(
+        "only", nargs="*", metavar="RULE", help="a rule or section, or with --clauses a family"
+    )
+    coverage.add_argument("--clauses", action="store_true", help="the other way: each clause with its tests")
+    coverage.set_defaults(act=_coverage)
+
     drivers = commands.add_parser("drivers", help="list the installed drivers")
     drivers.set_defaults(act=_drivers)
     return top
@@ -139,6 +148,10 @@ SMOKE = "Ask a program that speaks the driver protocol the basics; show the exch
 DRIVER = (
     "driver to test: a name, NAME?PARAMETER=VALUE, NAME@VERSION, or cmd:COMMAND for a program; "
     "may be repeated (redis, rueidis)"
+)
+COVERAGE = (
+    "Show each rule of the reference with the clauses that prove it, or why none does. "
+    "Ends with 1 when a numbered rule has neither."
 )
 RECORD = (
     "Run clauses on a driver and write what each of their tests did as a trace, which metaparity replay can "
@@ -247,6 +260,12 @@ def _clauses(options: argparse.Namespace) -> int:
     for id in selected(patterns, catalogue()):
         print(f"{id}\n    {catalogue()[id].sentence}  [{catalogue()[id].source}]")
     return 0
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from .coverage import coverage
+
+    return coverage(options)
 
 
 def _drivers(options: argparse.Namespace) -> int:

@@ -39,7 +39,17 @@ def catalogue() -> dict[str, Clause]:
 @cache
 def homes() -> dict[Clause, str]:
     """The module that each clause is proved in."""
-    return {one: module.__name__ for module in modules() for one in _clauses(module)}
+    return {one: module.__name__ for module in modules() for _, one in _clauses(module)}
+
+
+@cache
+def proofs() -> dict[str, list[str]]:
+    """The tests of each clause, by its id."""
+    found: dict[str, list[str]] = {}
+    for module in modules():
+        for test, one in _clauses(module):
+            found.setdefault(one.id, []).append(f"{module.__name__.rpartition('.')[2]}::{test}")
+    return found
 
 
 def modules_of(patterns: Sequence[str]) -> list[str]:
@@ -48,12 +58,13 @@ def modules_of(patterns: Sequence[str]) -> list[str]:
     return sorted({module for one, module in homes().items() if one.id in chosen})
 
 
-def _clauses(module: ModuleType) -> Iterator[Clause]:
+def _clauses(module: ModuleType) -> Iterator[tuple[str, Clause]]:
+    """The tests of a module with the clauses that they prove."""
     for name, value in vars(module).items():
         if name.startswith("test_"):
             for mark in _marks(value):
                 if mark.name == "clause":
-                    yield mark.args[0]
+                    yield name, mark.args[0]
 
 
 def _marks(test: object) -> Iterator[pytest.Mark]:

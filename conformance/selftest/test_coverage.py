@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
-
 import pytest
 
-from metaparity.conformance.harness.catalogue import catalogue, untested
+from metaparity.conformance.coverage import numbered_rules, proved, uncovered
+from metaparity.conformance.harness.catalogue import catalogue, proofs, untested
 
-SECTIONS: dict[str, int] = tomllib.loads(files("metaparity.conformance").joinpath("rules.toml").read_text())[
-    "rules"
-]
+from .conftest import Run
 
-RULES = [f"{section}.{number}" for section, last in SECTIONS.items() for number in range(1, last + 1)]
-
-
-def sources() -> set[str]:
-    """Every rule that is the source of a clause."""
-    return {rule for clause in catalogue().values() for rule in clause.source.replace(",", " ").split()}
+SECTIONS = sorted({rule.partition(".")[0] for rule in numbered_rules()})
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_rule_is_proved_or_listed(section: str) -> None:
-    of_section = {rule for rule in RULES if rule.startswith(f"{section}.")}
-    assert of_section - sources() - untested().keys() == set()
+    assert [rule for rule in uncovered() if rule.startswith(f"{section}.")] == []
 
 
 def test_only_rules_without_a_clause_are_listed() -> None:
-    assert untested().keys() & sources() == set()
-    assert untested().keys() <= set(RULES)
+    assert untested().keys() & proved().keys() == set()
+    assert untested().keys() <= set(numbered_rules())
 
 
 def test_every_listed_rule_has_a_reason() -> None:
@@ -37,4 +27,18 @@ def test_every_listed_rule_has_a_reason() -> None:
 
 
 def test_parts_belong_to_proved_rules() -> None:
-    assert untested("parts").keys() <= sources()
+    assert untested("parts").keys() <= proved().keys()
+
+
+def test_every_clause_has_a_test_and_the_command_shows_both_ways(metaparity: Run) -> None:
+    assert proofs().keys() == catalogue().keys()
+    ran = metaparity("coverage", "N16")
+    assert ran.code == 0
+    assert "\nN16.5\n    " in ran.out
+    assert "    rename/two-names-of-one-node-stay\n" in ran.out
+    assert "N17" not in ran.out
+    assert " 0 uncovered; " in ran.out
+    ran = metaparity("coverage", "--clauses", "rename")
+    assert "rename/moves-a-node-of-any-type\n    source N16" in ran.out
+    assert "\n    test   test_rename::test_" in ran.out
+    assert metaparity("coverage", "Z99").code == 2
