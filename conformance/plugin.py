@@ -214,32 +214,37 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     proved = proof(pyfuncitem)
     volume = pyfuncitem.funcargs.get("volume")
-    if proved is not None:
-        profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, proved[1]))
-        if isinstance(volume, Volume):
-            volume.keeping = len(pyfuncitem.config.stash[CHOICES].drivers) > 1
-    begin = volume.log.draw if isinstance(volume, Volume) else lambda: None
+    if proved is None:
+        return (yield)
+    clause, driver = proved
+    choices = pyfuncitem.config.stash[CHOICES]
+    profiles.draw_alike(pyfuncitem, pair_of(pyfuncitem, driver))
+    if not isinstance(volume, Volume):
+        return (yield)
+    volume.keeping = len(choices.drivers) > 1
     try:
-        with profiles.marked(pyfuncitem, begin):
+        with profiles.marked(pyfuncitem, volume.log.draw):
             value = yield
-        if isinstance(volume, Volume):
-            volume.keep_state()  # before anyone else looks at it, which may count what was not counted
-        if proved is not None and isinstance(volume, Volume) and volume.most_clients > 1:
-            assert proved[0].clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
-        checker = pyfuncitem.config.stash[CHOICES].checker
-        if proved is not None and isinstance(volume, Volume) and checker is not None:
-            found = findings(volume, registry.driver(checker))
-            assert not found, f"expected {checker} to find no fault, observed {'; '.join(found)}"
-        if proved is not None and isinstance(volume, Volume) and pyfuncitem.config.getoption("record"):
-            write_trace(pyfuncitem, volume, Path(pyfuncitem.config.getoption("record")))
+        conclude(pyfuncitem, clause, volume)
         return value
     except (Exception, pytest.fail.Exception) as error:
-        if isinstance(volume, Volume):
-            report = pyfuncitem.config.stash[CHOICES].report
-            trace = write_trace(pyfuncitem, volume, report / "traces") if report and proved else None
-            finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
-            finding.trace = str(trace) if trace else ""
+        trace = write_trace(pyfuncitem, volume, choices.report / "traces") if choices.report else None
+        finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
+        finding.trace = str(trace) if trace else ""
         raise
+
+
+def conclude(item: pytest.Function, clause: Clause, volume: Volume) -> None:
+    """What is asked of every test that has passed, on top of what it asserts itself."""
+    volume.keep_state()  # before anyone else looks at it, which may count what was not counted
+    if volume.most_clients > 1:
+        assert clause.clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
+    checker = item.config.stash[CHOICES].checker
+    if checker is not None:
+        found = findings(volume, registry.driver(checker))
+        assert not found, f"expected {checker} to find no fault, observed {'; '.join(found)}"
+    if folder := item.config.getoption("record"):
+        write_trace(item, volume, Path(folder))
 
 
 def write_trace(item: pytest.Function, volume: Volume, folder: Path) -> Path | None:

@@ -65,6 +65,10 @@ def run(options: argparse.Namespace) -> int:
 def record(options: argparse.Namespace) -> int:
     """Run clauses on one driver with a trace of each test in a directory; returns as `run` does."""
     out = Path(os.path.abspath(options.out))
+    try:
+        require_writable(out)
+    except UnusableReport as refused:
+        return complain(refused, ENVIRONMENT)
     with tempfile.TemporaryDirectory() as report:
         settings = vars(options) | {
             "driver": [options.driver],

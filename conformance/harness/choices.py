@@ -86,6 +86,6 @@ def require_writable(directory: Path) -> None:
             pass
     except OSError as refused:
         raise UnusableReport(
-            f"the report cannot be written to {directory} ({refused.strerror}): "
-            "name a directory that you may write to with --report"
+            f"nothing can be written to {directory} ({refused.strerror}): "
+            "name a directory that you may write to"
         ) from refused
