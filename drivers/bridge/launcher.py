@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 
 from ..api import Engine
-from ..registry import Driver, UnknownDriver
+from ..driver import Driver, UnknownDriver
 from ..types import Config
 from .engine import BridgeEngine
 from .failures import EngineFailure, ProtocolViolation

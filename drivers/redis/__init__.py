@@ -1,8 +1,8 @@
 """Our engine on redis-py: pooled connections, hiredis.  Nothing heavy is imported before `open`."""
 
 from ..api import Engine
+from ..driver import Driver
 from ..engine.capabilities import BUILT
-from ..registry import Driver
 from ..types import Config
 
 

@@ -6,7 +6,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...registry import Driver, UnreadyDriver
+from ...driver import Driver, UnreadyDriver
 from ...types import Config
 from .release import VERSION, built
 
