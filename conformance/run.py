@@ -66,7 +66,7 @@ def record(options: argparse.Namespace) -> int:
     """Run clauses on one driver with a trace of each test in a directory; returns as `run` does."""
     out = Path(os.path.abspath(options.out))
     try:
-        require_writable(out)
+        require_writable(out, "--out")
     except UnusableReport as refused:
         return complain(refused, ENVIRONMENT)
     with tempfile.TemporaryDirectory() as report:

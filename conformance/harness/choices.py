@@ -78,8 +78,8 @@ def known_checker(name: str | None) -> str | None:
     return known
 
 
-def require_writable(directory: Path) -> None:
-    """Make a report directory if need be.  Raises `UnusableReport`."""
+def require_writable(directory: Path, option: str = "--report") -> None:
+    """Make the directory that an option names if need be.  Raises `UnusableReport`."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
@@ -87,5 +87,5 @@ def require_writable(directory: Path) -> None:
     except OSError as refused:
         raise UnusableReport(
             f"nothing can be written to {directory} ({refused.strerror}): "
-            "name a directory that you may write to"
+            f"name a directory that you may write to with {option}"
         ) from refused
