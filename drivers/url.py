@@ -50,6 +50,7 @@ class Address:
     key_file: str = ""
     ca_cert_file: str = ""
     server_name: str = ""
+    compat: str = ""
     dial_timeout: float = DIAL_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     write_timeout: float = WRITE_TIMEOUT
@@ -68,8 +69,9 @@ def parse(url: str, environment: Mapping[str, str] | None = None) -> Address:
     Schemes: `redis rediss unix` and `rueidis ruediss rueidiss rueidisunix`; none means `redis`.
     Parameters: `db`, `read-timeout`, `write-timeout`, `dial-timeout` (Go durations), and with TLS
     `insecure-skip-verify` and `tls-cert-file tls-key-file tls-ca-cert-file tls-server-name`; an
-    underscore may stand for a dash.  A password that the URL leaves out comes from the environment
-    (S5.3), by default that of the process.
+    underscore may stand for a dash.  `compat=1.4.1` asks for an engine with the known defects of JuiceFS
+    1.4.1.  A password that the URL leaves out comes from the environment (S5.3), by default that of the
+    process.
 
     Raises `BadURL`.  Source: S5.1.1, S5.1.2, S5.2, S5.3.
     """
@@ -96,6 +98,7 @@ def parse(url: str, environment: Mapping[str, str] | None = None) -> Address:
         dial_timeout=options.duration("dial-timeout", DIAL_TIMEOUT),
         read_timeout=options.duration("read-timeout", READ_TIMEOUT),
         write_timeout=options.duration("write-timeout", WRITE_TIMEOUT),
+        compat=options.take("compat"),
     )
     options.require_empty()
     if bool(address.cert_file) != bool(address.key_file):

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from ..errors import Unsupported, error, refuse_if
 from ..types import ROOT, Access, Attr, Context, FileType, SetAttr, Time
-from .core import Core, clock, optional_attr
+from .accounting import Accounting
+from .core import clock, optional_attr
 from .permissions import SETGID, SETUID, permitted, trashed
+from .statistics import entry_space
 from .store import Transaction
 
 SPECIAL = SETUID | SETGID
@@ -111,26 +113,40 @@ class Change:
         refuse_if(not self._owner and not permitted(self.ctx, self.current, Access.W), errno.EACCES)
 
 
-class Attributes(Core):
+class Attributes(Accounting):
     """setattr and the question whether it would be allowed."""
 
     def setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> Attr:
         inode = self.check_root(inode)
 
-        def body(tx: Transaction) -> Attr:
+        def body(tx: Transaction) -> tuple[Attr, Attr]:
             current = optional_attr(tx.read(self.get_attr(inode))[0])
             if current is None:
                 raise error(errno.ENOENT)
             refuse_if(trashed(current), errno.EPERM)
             changed = Change(ctx, current, attr, set, clock()).apply()
             if changed is None:
-                return current
+                return current, current
             tx.queue(self.set_attr(inode, changed))
-            return changed
+            return current, changed
 
-        after = self.transact([self.keys.attr(inode)], body, ctx)
+        before, after = self.transact([self.keys.attr(inode)], body, ctx)
         self.open_files.invalidate(inode)
+        self._move_usage(before, after)
         return after
+
+    def _move_usage(self, before: Attr, after: Attr) -> None:
+        """Give the usage of a node to its new user and group (N8.13)."""
+        # The original leaves the usage of what is neither file nor directory where it was (Q7).
+        if self.quirks and after.type not in (FileType.FILE, FileType.DIRECTORY):
+            return
+        space = entry_space(after)
+        if after.uid != before.uid:
+            self.charge_user(before.uid, -space, -1)
+            self.charge_user(after.uid, space, 1)
+        if after.gid != before.gid:
+            self.charge_group(before.gid, -space, -1)
+            self.charge_group(after.gid, space, 1)
 
     def check_setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> None:
         current = self.stored_attr(self.check_root(inode))

@@ -8,6 +8,8 @@ BUILT = frozenset(
         "open",
         "dirstat",
         "data",
+        "quota.dir",
+        "quota.user",
         "lua",
     }
 )

@@ -65,8 +65,8 @@ class Running:
 class Compaction(Removal):
     """compact, compact_all, and the compaction that writes and reads bring about."""
 
-    def __init__(self, store: Store, config: Config) -> None:
-        super().__init__(store, config)
+    def __init__(self, store: Store, config: Config, compat: str = "") -> None:
+        super().__init__(store, config, compat)
         self.slices = IdBlock(self.db, self.keys.next_chunk, SLICE_BLOCK, 1)
         self._running = Running()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ..api import Engine
-from ..errors import Refused, Unsupported, error, refuse_if
+from ..errors import Refused, Unsupported, error
 from ..types import ROOT, ROOT_INODE, TRASH_INODE, Attr, Config, Context, Event, FileType, Format, Time
 from . import codec
 from .background import Background
@@ -20,7 +20,7 @@ from .keys import Keys
 from .openfiles import OpenFiles
 from .permissions import require_access
 from .statistics import CachedUsage, PendingDirStats
-from .store import Command, Store, Transaction
+from .store import Command, Reply, Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -44,16 +44,23 @@ ATIME_MODES = ("noatime", "relatime", "strictatime")
 """Which access times a client keeps: none, some, all (R14)."""
 
 
+COMPATIBLE = ("1.4.1",)
+"""Releases of JuiceFS whose known defects an engine can have as well, where parity is wanted (§9)."""
+
+
 class Core(Engine):
     """A client of one volume over a store."""
 
     capabilities = BUILT
 
-    def __init__(self, store: Store, config: Config) -> None:
+    def __init__(self, store: Store, config: Config, compat: str = "") -> None:
+        if compat not in ("", *COMPATIBLE):
+            raise ValueError(f"compat={compat}: only compat={' or '.join(COMPATIBLE)} is known")
         if config.atime_mode not in ATIME_MODES:
             raise ValueError(f"atime_mode {config.atime_mode!r} is none of {', '.join(ATIME_MODES)}")
         self.store = store
         self.config = config
+        self.quirks = bool(compat)
         self.keys = Keys(store.prefix)
         self.db = Database(store, config.read_only)
         self.inodes = IdBlock(self.db, self.keys.next_inode, INODE_BLOCK, ROOT_INODE + 1)
@@ -94,8 +101,6 @@ class Core(Engine):
     def _require_kept_figures(self) -> None:
         if self.format.change_log:
             raise Unsupported("this volume keeps a change log, which is not written yet")
-        if self.format.user_group_quota:
-            raise Unsupported("this volume counts user and group usage, which is not kept yet")
 
     # -- nodes -------------------------------------------------------------------------------------
 
@@ -120,6 +125,13 @@ class Core(Engine):
     def count_parent(self, inode: int, parent: int, count: int) -> Command:
         """The command that counts names of a hard-linked inode in a directory (A3)."""
         return ("HINCRBY", self.keys.parents(inode), parent, count)
+
+    @staticmethod
+    def counted_parents(counted: Reply) -> dict[int, int]:
+        """The directories and counts in a reply; what is not above zero has been left behind (A3)."""
+        pairs = counted.items() if isinstance(counted, dict) else zip(*[iter(counted)] * 2, strict=True)
+        counts = {int(parent): codec.decode_counter(count) for parent, count in pairs}
+        return {parent: count for parent, count in counts.items() if count > 0}
 
     def count_usage(self, space: int, inodes: int) -> tuple[Command, Command]:
         """The commands that change the volume's counters (bytes, count)."""
@@ -154,26 +166,6 @@ class Core(Engine):
             parent.mtime = parent.ctime = now
             return True
         return False
-
-    def check_volume_limits(self, space: int, inodes: int) -> None:
-        """Raise ENOSPC when the volume has no room for so many bytes and inodes (R12)."""
-        capacity, limit = self.format.capacity, self.format.inodes
-        refuse_if(space > 0 and 0 < capacity < self.usage.space + space, errno.ENOSPC)
-        refuse_if(inodes > 0 and 0 < limit < self.usage.inodes + inodes, errno.ENOSPC)
-
-    def update_usage(self, space: int, inodes: int) -> None:
-        """Note a change of the volume's usage that this client has committed."""
-        self.usage.add(space, inodes)
-
-    def entry_moved(self, directory: int, attr: Attr, count: int) -> None:
-        """Note that entries of a node came to a directory, or went (R9)."""
-        if self.format.dir_stats:
-            self.dir_stats.entry(directory, attr, count)
-
-    def contents_changed(self, directory: int, length: int, space: int) -> None:
-        """Note that the files in a directory grew or, negative, shrank (bytes, bytes; N21.6)."""
-        if self.format.dir_stats:
-            self.dir_stats.add(directory, length, space, 0)
 
     # -- entries -----------------------------------------------------------------------------------
 

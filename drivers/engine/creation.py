@@ -33,6 +33,7 @@ from .permissions import (
     require_directory,
     require_untrashed,
 )
+from .statistics import entry_space
 from .store import Transaction
 
 DOTS = (b".", b"..")
@@ -62,7 +63,8 @@ class Creation(Lookup):
         refuse_if(name in DOTS, errno.EEXIST)
         check_name(name)
         parent = self.check_root(parent)
-        self.check_volume_limits(NODE_SPACE, 1)
+        # Whatever the group of the new node will be, the original asks for group 0 (Q8).
+        self.check_room(NODE_SPACE, 1, uid=ctx.uid, gid=0 if self.quirks else None, directories=[parent])
         return self._make(ctx, parent, self.inodes.take(), name, type, mode & ~umask, rdev, target)
 
     def mkdir(self, parent: int, name: bytes, mode: int = 0, umask: int = 0, *, ctx: Context = ROOT) -> Node:
@@ -108,6 +110,9 @@ class Creation(Lookup):
             directory = optional_attr(blob)
             if directory is None:
                 raise error(errno.ENOENT)
+            gid = inherited_gid(ctx, directory)
+            if parent != TRASH_INODE:  # what is removed needs no quota
+                self.check_group(gid, NODE_SPACE, 1)
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             require_untrashed(directory)
             require_access(ctx, directory, Access.W | Access.X)
@@ -121,7 +126,7 @@ class Creation(Lookup):
                 type=type,
                 mode=inherited_mode(ctx, directory, type, mode & 0o7777),
                 uid=ctx.uid,
-                gid=inherited_gid(ctx, directory),
+                gid=gid,
                 rdev=0 if type in (FileType.DIRECTORY, FileType.SYMLINK) else rdev,
                 atime=now,
                 mtime=now,
@@ -151,9 +156,13 @@ class Creation(Lookup):
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
         node = self.transact(watched, body, ctx)
-        self.update_usage(NODE_SPACE, 1)
+        # The original counts hour directories as the superuser's when they go, but not when they come (Q24).
+        self.update_usage(NODE_SPACE, 1, None if parent == TRASH_INODE and self.quirks else node)
         if parent != TRASH_INODE:
             self.entry_moved(parent, node, 1)
+            self.charge_directories(parent, NODE_SPACE, 1)
+        if type == FileType.DIRECTORY:
+            self.remember_parent(inode, parent)
         return Node(inode, node)
 
     @property
@@ -182,7 +191,12 @@ class Creation(Lookup):
         check_name(name)
         refuse_if(name in DOTS, errno.EEXIST)
         parent = self.check_root(parent)
-        refuse_if(self.known_attr(inode).type == FileType.DIRECTORY, errno.EPERM)
+        known = self.known_attr(inode)
+        refuse_if(known.type == FileType.DIRECTORY, errno.EPERM)
+        space = codec.aligned(known.length)
+        self.check_user(known.uid, 0, 1)
+        self.check_group(known.gid, 0, 1)
+        self.check_directories(parent, space, 1)
 
         def body(tx: Transaction) -> Attr:
             now = clock()
@@ -219,6 +233,7 @@ class Creation(Lookup):
         node = self.transact(watched, body, ctx)
         self.open_files.invalidate(inode)
         self.entry_moved(parent, node, 1)
+        self.charge_directories(parent, entry_space(node), 1)
         return node
 
 

@@ -58,7 +58,7 @@ class Data(Compaction):
             attr = self._node(tx, inode)
             refuse_if(attr.type != FileType.FILE, errno.EPERM)
             length = max(attr.length, chunk * CHUNK_SIZE + off + slice.len)
-            growth = self._resize(attr, length, mtime)
+            growth = self._resize(tx, inode, attr, length, mtime)
             tx.queue(("RPUSH", self.keys.chunk(inode, chunk), record), self.set_attr(inode, attr))
             if growth.space:
                 tx.queue(("INCRBY", self.keys.used_space, growth.space))
@@ -108,7 +108,7 @@ class Data(Compaction):
             if length == attr.length:
                 return Growth(attr)
             left, right = sorted((attr.length, length))
-            growth = self._resize(attr, length)
+            growth = self._resize(tx, inode, attr, length)
             tx.queue(
                 self.set_attr(inode, attr),
                 *self._mask(inode, left, right),
@@ -158,7 +158,7 @@ class Data(Compaction):
             refuse_if(bool(attr.flags & AttrFlag.APPEND and more_than_reserves), errno.EPERM)
             before = attr.length
             kept = bool(mode & FallocateMode.KEEP_SIZE)
-            growth = self._resize(attr, before if kept else max(before, off + size))
+            growth = self._resize(tx, inode, attr, before if kept else max(before, off + size))
             tx.queue(self.set_attr(inode, attr))
             if mode & ZEROING:
                 for start, end in borders(off, min(off + size, before)):
@@ -192,7 +192,7 @@ class Data(Compaction):
             copied = min(size, source.length - src_off)
             refuse_if(target.type != FileType.FILE, errno.EINVAL)
             refuse_if(bool(target.flags & FROZEN), errno.EPERM)
-            growth = self._resize(target, max(target.length, dst_off + copied))
+            growth = self._resize(tx, dst, target, max(target.length, dst_off + copied))
             pieces = self._pieces(tx, src, src_off, src_off + copied)
             for piece in pieces:
                 tx.queue(*self._refer(dst, piece, piece.pos - src_off + dst_off))
@@ -238,22 +238,39 @@ class Data(Compaction):
             raise error(errno.ENOENT)
         return attr
 
-    def _resize(self, attr: Attr, length: int, mtime: Time | None = None) -> Growth:
-        """Give a file its new length and times.  Raises ENOSPC, and EIO for a length without chunks."""
+    def _resize(
+        self, tx: Transaction, inode: int, attr: Attr, length: int, mtime: Time | None = None
+    ) -> Growth:
+        """Give a file its new length and times.
+
+        Raises EDQUOT, ENOSPC, and EIO for a length without chunks.
+        """
         refuse_if(length > MAX_LENGTH, errno.EIO)
         growth = Growth(attr, length - attr.length, codec.aligned(length) - codec.aligned(attr.length))
-        self.check_volume_limits(growth.space, 0)
+        directories = self._directories_of(tx, inode, attr) if growth.space > 0 else []
+        self.check_room(growth.space, 0, uid=attr.uid, gid=attr.gid, directories=directories)
         now = clock()
         attr.length = length
         attr.mtime = now if mtime is None else mtime
         attr.ctime = now
         return growth
 
+    def _directories_of(self, tx: Transaction, inode: int, attr: Attr) -> list[int]:
+        """The directories whose quotas limit a file: none where there are no such quotas."""
+        if not self.limits_directories:
+            return []
+        if attr.parent:
+            return [attr.parent]
+        return sorted(self.counted_parents(tx.read(("HGETALL", self.keys.parents(inode)))[0]))
+
     def _count_growth(self, inode: int, growth: Growth) -> None:
         """Count a committed change of contents where the file has names (N21.6)."""
         if not growth.length and not growth.space:
             return
-        self.update_usage(growth.space, 0)
+        self.update_usage(growth.space, 0, growth.attr)
+        # The original counts a file without names where it was last (Q14).
+        if growth.attr.nlink == 0 and not self.quirks:
+            return
         if growth.attr.parent:
             self.contents_changed(growth.attr.parent, growth.length, growth.space)
         else:

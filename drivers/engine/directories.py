@@ -44,8 +44,8 @@ class Handle:
 class Directories(Renaming):
     """readdir and directory handles."""
 
-    def __init__(self, store: Store, config: Config) -> None:
-        super().__init__(store, config)
+    def __init__(self, store: Store, config: Config, compat: str = "") -> None:
+        super().__init__(store, config, compat)
         self._handles: dict[int, Handle] = {}
         self._numbers = itertools.count(1)
 

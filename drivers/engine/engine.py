@@ -11,12 +11,10 @@ from ..types import ROOT
 from .attributes import Attributes
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
-from .directories import Directories
-from .trees import Paths, Summaries
 from .volume import Volume
 
 
-class StoreEngine(Directories, Data, Attributes, Paths, Summaries, Volume):
+class StoreEngine(Data, Attributes, Volume):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

@@ -113,7 +113,7 @@ class Files(Trash):
             self.delete_sustained(self.sid, inode)
         elif fate is Fate.DELETED:
             length = node.length if node.type == FileType.FILE else 0
-            self.update_usage(-codec.aligned(length), -1)
+            self.update_usage(-codec.aligned(length), -1, node)
             if node.type == FileType.FILE:
                 self.background.submit(lambda: self.delete_data(inode, length))
 
@@ -136,17 +136,17 @@ class Files(Trash):
     def delete_sustained(self, sid: int, inode: int) -> None:
         """Delete a file without names that session `sid` kept alive (N20.8)."""
 
-        def body(tx: Transaction) -> int | None:
+        def body(tx: Transaction) -> Attr | None:
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
             if attr is not None:
                 tx.queue(*self._delete_file(inode, attr.length, clock()))
             tx.queue(("SREM", self.keys.sustained(sid), inode))
-            return None if attr is None else attr.length
+            return attr
 
-        length = self.transact([self.keys.attr(inode)], body)
-        if length is not None:
-            self.update_usage(-codec.aligned(length), -1)
-            self.background.submit(lambda: self.delete_data(inode, length))
+        attr = self.transact([self.keys.attr(inode)], body)
+        if attr is not None:
+            self.update_usage(-codec.aligned(attr.length), -1, attr)
+            self.background.submit(lambda: self.delete_data(inode, attr.length))
 
     # -- data --------------------------------------------------------------------------------------
 

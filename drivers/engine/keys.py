@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..types import QuotaType
+
 PLAIN = {
     "setting": b"setting",
     "next_inode": b"nextinode",
@@ -187,6 +189,14 @@ class Keys:
     def scan_pattern(self, kind: str) -> bytes:
         """The SCAN pattern that finds all keys of a kind of `SCANNED` (S1.6)."""
         return self.prefix + SCANNED[kind]
+
+    def quota(self, type: QuotaType) -> tuple[bytes, bytes, bytes]:
+        """The limits, used space and used inodes of quotas of a kind: hashes (S1.3)."""
+        if type is QuotaType.DIR:
+            return self.dir_quota, self.dir_quota_used_space, self.dir_quota_used_inodes
+        if type is QuotaType.USER:
+            return self.user_quota, self.user_quota_used_space, self.user_quota_used_inodes
+        return self.group_quota, self.group_quota_used_space, self.group_quota_used_inodes
 
     def chunks_pattern(self, inode: int) -> bytes:
         """The SCAN pattern that finds the chunks of one inode (S1.7)."""

@@ -17,11 +17,13 @@ from ..types import (
     Context,
     FileType,
     Node,
+    QuotaType,
     StatFS,
     Time,
 )
 from . import codec
-from .core import Core, clock, later_by, optional_attr, type_only
+from .accounting import Accounting
+from .core import clock, later_by, optional_attr, type_only
 from .database import FAILURES
 from .scripts import LOOKUP, RESOLVE, Scripts
 from .store import Store, Transaction
@@ -35,11 +37,11 @@ MAX_TARGETS = 10000
 MAX_SCRIPT_INODE = (1 << 52) - 1
 
 
-class Lookup(Core):
+class Lookup(Accounting):
     """Reading the namespace."""
 
-    def __init__(self, store: Store, config: Config) -> None:
-        super().__init__(store, config)
+    def __init__(self, store: Store, config: Config, compat: str = "") -> None:
+        super().__init__(store, config, compat)
         self.scripts = Scripts(self.db)
         self._targets: dict[int, bytes] = {}
 
@@ -57,7 +59,10 @@ class Lookup(Core):
             return Node(parent, self.known_attr(parent))
         if parent == ROOT_INODE and name == TRASH_NAME:
             return Node(TRASH_INODE, self.known_attr(TRASH_INODE))
-        return self.find(parent, name)
+        node = self.find(parent, name)
+        if node.attr is not None and node.attr.type == FileType.DIRECTORY:
+            self.remember_parent(node.inode, parent)
+        return node
 
     def find(self, parent: int, name: bytes) -> Node:
         """The node of an entry that is not "." or "..".  Raises ENOENT.  Source: N5.5-N5.9."""
@@ -111,6 +116,8 @@ class Lookup(Core):
         if attr is None:
             attr = self.known_attr(inode)
             self.open_files.refresh(inode, attr)
+            if attr.type == FileType.DIRECTORY:
+                self.remember_parent(inode, attr.parent)
         return attr
 
     def access(self, inode: int, mask: int, *, ctx: Context = ROOT) -> None:
@@ -152,7 +159,24 @@ class Lookup(Core):
             free = 10 << 20
             while inodes > 4 * free:
                 free *= 2
-        return StatFS(total, total - space, inodes, free)
+        whole = StatFS(total, total - space, inodes, free)
+        return self._narrowed(whole, self.check_root(inode)) if self.limits_directories else whole
+
+    def _narrowed(self, whole: StatFS, directory: int) -> StatFS:
+        """The figures of the volume less what the quotas above a directory leave of them (N3.3)."""
+        quotas = self.accounts[QuotaType.DIR]
+        met = [quota for one in self.directories_above(directory) if (quota := quotas.get(one))]
+        if not met:
+            return whole
+        avail, free = whole.avail, whole.iavail
+        for quota in met:
+            space, inodes = max(quota.used_space, 0), max(quota.used_inodes, 0)
+            if quota.max_space > 0:
+                avail = min(avail, max(quota.max_space - space, 0))
+            if quota.max_inodes > 0:
+                free = min(free, max(quota.max_inodes - inodes, 0))
+        nearest = met[0]
+        return StatFS(max(nearest.used_space, 0) + avail, avail, max(nearest.used_inodes, 0), free)
 
     def _volume_usage(self) -> tuple[int, int]:
         """Bytes and inodes in use: as the server says, or as last known when it cannot say (N3.1)."""

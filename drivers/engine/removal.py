@@ -25,6 +25,7 @@ from .creation import DOTS
 from .database import check_cancelled
 from .files import Fate, Files
 from .permissions import FROZEN, require_directory, sticky
+from .statistics import entry_space
 from .store import Command, Transaction
 
 BATCH = 250
@@ -68,7 +69,7 @@ class Removal(Files):
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
         fate, inode, node, lost = self.transact(watched, body, ctx)
         self.name_lost(fate, inode, node)
-        self.entry_moved(parent, lost, -1)
+        self.entry_left(parent, lost)
         if fate is Fate.TRASHED:
             self.entry_moved(trash_here, lost, 1)
 
@@ -125,7 +126,7 @@ class Removal(Files):
 
         for fate, inode, node, gone in self.transact([self.keys.attr(parent), dentries], body, ctx):
             self.name_lost(fate, inode, node)
-            self.entry_moved(parent, gone, -1)
+            self.entry_left(parent, gone)
             if fate is Fate.TRASHED:
                 self.entry_moved(trash_here, gone, 1)
 
@@ -154,7 +155,7 @@ class Removal(Files):
         self.db.require_writable()
         trash_here = self.trash_directory(parent, skip_trash)
 
-        def body(tx: Transaction) -> bool:
+        def body(tx: Transaction) -> tuple[bool, Attr | None]:
             now = clock()
             found, directory, type, inode = self._find(tx, parent, name)
             refuse_if(type != FileType.DIRECTORY, errno.ENOTDIR)
@@ -178,16 +179,24 @@ class Removal(Files):
             else:
                 tx.queue(*self.delete_directory(inode))
             tx.queue(*self.forget_directory(inode))
-            return trashed
+            return trashed, victim
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
-        trashed = self.transact(watched, body, ctx)
+        trashed, victim = self.transact(watched, body, ctx)
         gone = Attr(type=FileType.DIRECTORY)
         self.entry_moved(parent, gone, -1)
+        # The original also counts a directory that leaves the trash as gone from the root (Q30).
+        self.charge_directories(parent, -codec.aligned(0), -1)
         if trashed:
             self.entry_moved(trash_here, gone, 1)
         else:
-            self.update_usage(-codec.aligned(0), -1)
+            self.update_usage(-codec.aligned(0), -1, victim)
+
+    def entry_left(self, parent: int, gone: Attr) -> None:
+        """Note in statistics and quotas that a directory has lost an entry (N13.9)."""
+        self.entry_moved(parent, gone, -1)
+        if not is_trash(parent):
+            self.charge_directories(parent, -entry_space(gone), -1)
 
     def delete_directory(self, inode: int) -> list[Command]:
         """The commands that delete an empty directory's record."""

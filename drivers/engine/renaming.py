@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..errors import error, refuse_if
 from ..types import (
@@ -16,6 +17,7 @@ from ..types import (
     Context,
     FileType,
     Node,
+    QuotaType,
     RenameFlag,
     Time,
     is_trash,
@@ -26,7 +28,12 @@ from .creation import DOTS
 from .files import Fate
 from .permissions import FROZEN, STICKY, check_name, require_access, require_untrashed, sticky
 from .removal import Removal
+from .statistics import entry_space
 from .store import Transaction
+from .trees import Summaries
+
+Usage: TypeAlias = tuple[int, int]
+"""Bytes and inodes."""
 
 NOREPLACE, EXCHANGE, WHITEOUT, RESTORE = RenameFlag
 ACCEPTED = (RenameFlag(0), NOREPLACE, EXCHANGE, NOREPLACE | RESTORE)
@@ -60,7 +67,7 @@ class Renamed:
     fate: Fate | None = None
 
 
-class Renaming(Removal):
+class Renaming(Removal, Summaries):
     """rename."""
 
     def rename(
@@ -83,6 +90,7 @@ class Renaming(Removal):
         refuse_if(flags in (WHITEOUT, WHITEOUT | NOREPLACE), errno.ENOTSUP)
         refuse_if(flags not in ACCEPTED, errno.EINVAL)
         src_parent, dst_parent = self.check_root(src_parent), self.check_root(dst_parent)
+        carried = self._carried(ctx, src_parent, src_name, dst_parent)
         trash = 0 if flags & EXCHANGE else self.trash_directory(dst_parent, False)
 
         watched = [
@@ -101,7 +109,59 @@ class Renaming(Removal):
         if isinstance(done, Node):
             return done
         self._account(done, flags, trash)
+        self._carry(ctx, done, flags, carried)
         return Node(done.source.inode, done.moved)
+
+    def _carried(self, ctx: Context, src_parent: int, src_name: bytes, dst_parent: int) -> Usage | None:
+        """What a rename takes from one quota to another; None where the nearest quota stays the same.
+
+        Raises EDQUOT, and what `lookup` and `summary` raise.  Source: N16.3.
+        """
+        left = 0 if is_trash(src_parent) else self.quota_above(src_parent)
+        reached = self.quota_above(dst_parent)
+        if left == reached:
+            return None
+        node = self.lookup(src_parent, src_name, ctx=ctx)
+        usage = self._usage_of(ctx, node.inode, node.attr or Attr())
+        if reached:
+            self.check_directories(dst_parent, *usage)
+        return usage
+
+    def _usage_of(self, ctx: Context, inode: int, attr: Attr) -> Usage:
+        """The bytes and inodes of a node and all below it."""
+        if attr.type != FileType.DIRECTORY:
+            return entry_space(attr), 1
+        quotas = self.accounts[QuotaType.DIR]
+        if inode in quotas:
+            space, inodes = quotas.total(inode)
+            return space + codec.aligned(0), inodes + 1
+        below = self.summary(inode, recursive=True, ctx=ctx)
+        return below.size, below.files + below.dirs
+
+    def _carry(self, ctx: Context, done: Renamed, flags: RenameFlag, carried: Usage | None) -> None:
+        """Note in the quotas what a committed rename took from directory to directory (N16.12)."""
+        source, target = done.source, done.target
+        if source.is_directory:
+            self.remember_parent(source.inode, target.parent)
+        crossed = source.parent != target.parent
+        if crossed and carried:
+            self._charge(source.parent, target.parent, carried)
+        if flags & EXCHANGE and target.node is not None:
+            if target.is_directory and crossed:
+                self.remember_parent(target.inode, source.parent)
+            if crossed and carried:
+                # The original moves just the directory itself (Q11).
+                entry = (entry_space(target.node), 1)
+                back = entry if self.quirks else self._usage_of(ctx, target.inode, target.node)
+                self._charge(target.parent, source.parent, back)
+        elif done.before is not None:
+            self.charge_directories(target.parent, -entry_space(done.before), -1)
+
+    def _charge(self, source: int, target: int, usage: Usage) -> None:
+        space, inodes = usage
+        if not is_trash(source):
+            self.charge_directories(source, -space, -inodes)
+        self.charge_directories(target, space, inodes)
 
     def _attempt(
         self,

@@ -14,6 +14,11 @@ def contribution(attr: Attr) -> tuple[int, int]:
     return length, aligned(length)
 
 
+def entry_space(attr: Attr) -> int:
+    """What one entry adds to the space of the directories above it, in bytes."""
+    return contribution(attr)[1]
+
+
 class PendingDirStats:
     """Changes of directory statistics that are not on the server yet.  Safe for many threads."""
 

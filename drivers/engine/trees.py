@@ -33,10 +33,7 @@ class Paths(Core):
             return {}
         if attr.parent:
             return {attr.parent: 1}
-        counted = self.db.read_one("HGETALL", self.keys.parents(inode))
-        pairs = counted.items() if isinstance(counted, dict) else zip(*[iter(counted)] * 2, strict=True)
-        counts = {int(parent): codec.decode_counter(count) for parent, count in pairs}
-        return {parent: count for parent, count in counts.items() if count > 0}
+        return self.counted_parents(self.db.read_one("HGETALL", self.keys.parents(inode)))
 
     def paths(self, inode: int, *, ctx: Context = ROOT) -> list[bytes]:
         if inode == ROOT_INODE:

@@ -16,19 +16,23 @@ from ..types import (
     Event,
     FileType,
     Format,
+    QuotaType,
 )
 from . import codec
-from .dirstats import DirStats
+from .quotas import Quotas
 from .sessions import Sessions
 from .store import Transaction
 
 META_VERSION = 1
 CLIENT_VERSION = "1.4.1"
+QUOTA_FLUSH = 3.0
+"""Seconds between two flushes of quotas (N30.11)."""
+
 FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersion")
 """Settings that may not change without force (S5.8.1)."""
 
 
-class Volume(Sessions, DirStats):
+class Volume(Sessions, Quotas):
     """What happens to a volume as a whole."""
 
     def init(self, format: Format, force: bool = False) -> None:
@@ -59,7 +63,7 @@ class Volume(Sessions, DirStats):
         if wanted.dir_stats and not old.dir_stats:
             tx.queue(("DEL", self.keys.dir_used_inodes, self.keys.dir_used_space))
         if wanted.user_group_quota and not old.user_group_quota:
-            tx.queue(("DEL", *self._usage_keys))
+            tx.queue(("DEL", *self.keys.quota(QuotaType.USER), *self.keys.quota(QuotaType.GROUP)))
         kept = {name: value for name, value in old.items() if name not in codec.FORMAT_FIELDS}
         merged = Format({**kept, **wanted})
         if force:
@@ -71,18 +75,6 @@ class Volume(Sessions, DirStats):
                     f"{wanted.get(name)!r}: keep it, or use force"
                 )
         return merged.replace(UUID=old.uuid)
-
-    @property
-    def _usage_keys(self) -> tuple[bytes, ...]:
-        keys = self.keys
-        return (
-            keys.user_quota,
-            keys.user_quota_used_space,
-            keys.user_quota_used_inodes,
-            keys.group_quota,
-            keys.group_quota_used_space,
-            keys.group_quota_used_inodes,
-        )
 
     def load(self, check_version: bool = False) -> Format:
         format = self.read_format()
@@ -114,6 +106,7 @@ class Volume(Sessions, DirStats):
     def settle(self) -> None:
         self.background.drain()
         self.flush_dir_stats()
+        self.flush_quotas()
 
     def refresh(self) -> None:
         known = self._format
@@ -123,6 +116,7 @@ class Volume(Sessions, DirStats):
             raise Refused(f"this database holds another volume now: {format.name!r}")
         space, inodes = self.db.read(("GET", self.keys.used_space), ("GET", self.keys.total_inodes))
         self.usage.set(codec.decode_counter(space), codec.decode_counter(inodes))
+        self.load_quotas()
 
     def events(self) -> list[Event]:
         seen, self.object_store_events = self.object_store_events, []
@@ -135,19 +129,16 @@ class Volume(Sessions, DirStats):
         if self.config.subdir:
             self.chroot(self.config.subdir.encode())
         if not self.config.read_only:
-            self._refuse_directory_quotas()
             if record:
                 self.register()
                 self.scripts.load()
+            self.load_quotas()
+            self.background.every(QUOTA_FLUSH, self.flush_quotas)
             if format.dir_stats and self.config.dir_stat_flush:
                 self.background.every(self.config.dir_stat_flush, self.flush_dir_stats)
         if self.heartbeat:
             self.background.every(self.heartbeat, self._beat)
         return self.sid
-
-    def _refuse_directory_quotas(self) -> None:
-        if self.db.read_one("HLEN", self.keys.dir_quota_used_inodes):
-            raise Refused("this volume has directory quotas, whose usage is not kept yet")
 
     def _beat(self) -> None:
         if not self.config.read_only:

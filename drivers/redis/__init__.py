@@ -11,7 +11,8 @@ def _open(url: str, config: Config) -> Engine:
     from ..url import parse
     from .store import RedisStore
 
-    return StoreEngine(RedisStore(parse(url)), config)
+    address = parse(url)
+    return StoreEngine(RedisStore(address), config, address.compat)
 
 
 DRIVER = Driver("redis", "our engine on redis-py", ("redis", "rediss", "unix"), BUILT, _open)

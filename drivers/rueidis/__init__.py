@@ -11,7 +11,8 @@ def _open(url: str, config: Config) -> Engine:
     from ..url import parse
     from .store import RueidisStore
 
-    return StoreEngine(RueidisStore(parse(url)), config)
+    address = parse(url)
+    return StoreEngine(RueidisStore(address), config, address.compat)
 
 
 DRIVER = Driver(
