@@ -34,11 +34,11 @@ class Accounts:
             found = self._stored.get(id)
             return None if found is None else replace(found)
 
-    def total(self, id: int) -> tuple[int, int]:
-        """The usage (bytes, inodes) with what is pending; none where there is no quota."""
+    def total(self, id: int, *, pending: bool = True) -> tuple[int, int]:
+        """The usage (bytes, inodes) with, or without, what is pending; none where there is no quota."""
         with self._lock:
             found = self._stored.get(id, Quota())
-            space, inodes = self._pending.get(id, (0, 0))
+            space, inodes = self._pending.get(id, (0, 0)) if pending else (0, 0)
             return found.used_space + space, found.used_inodes + inodes
 
     def load(self, stored: Mapping[int, Quota], *, keep: bool) -> None:

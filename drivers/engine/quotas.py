@@ -120,7 +120,15 @@ class Quotas(Directories, Paths, Summaries):
                 self._zero_usage(kind)
                 for id, quota in used[kind].items():
                     self._store_quota(kind, id, quota)
-        return {str(id): quota for id, quota in self._load(type).items()}
+        if self.quirks:
+            # The original answers what was right before, of both kinds: a group hides the user of its number.
+            return {
+                str(id): stored[kind][id]
+                for kind in OWNERS
+                for id in used[kind]
+                if self._agrees(used[kind][id], stored[kind].get(id))
+            }
+        return {str(id): quota for id, quota in self._load(type).items() if id in used[type]}
 
     @staticmethod
     def _agrees(used: Quota | None, stored: Quota | None) -> bool:

@@ -133,7 +133,8 @@ class Renaming(Removal, Summaries):
             return entry_space(attr), 1
         quotas = self.accounts[QuotaType.DIR]
         if inode in quotas:
-            space, inodes = quotas.total(inode)
+            # The original leaves out what it has not flushed.
+            space, inodes = quotas.total(inode, pending=not self.quirks)
             return space + codec.aligned(0), inodes + 1
         below = self.summary(inode, recursive=True, ctx=ctx)
         return below.size, below.files + below.dirs
