@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, FileType
+from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, FileType, Slice
 from metaparity.fixtures.volumes import Volume
 
+from .scenes.contents import RECORD
 from .scenes.records import Record, aligned, record_of
 
 ENTRY = struct.Struct(">BQ")
+DELAYED = struct.Struct(">QI")
 STATISTICS = (b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes")
 
 
@@ -49,9 +52,28 @@ class Tree:
             if key.startswith(head) and key[len(head) :].isdigit():
                 yield int(key[len(head) :]), value
 
+    def usage_of(self, quota: bytes) -> dict[int, tuple[int, int]]:
+        """The space and inodes that quotas of a kind count, by id."""
+        spaces = self.value(quota + b"UsedSpace", {})
+        return {
+            int(id): (int(spaces.get(id, 0)), int(count))
+            for id, count in self.value(quota + b"UsedInodes", {}).items()
+        }
+
+    def slice_records(self) -> Iterator[tuple[bytes, Slice]]:
+        """Every record of every chunk, with the chunk's key."""
+        for key, (kind, value) in self.keys.items():
+            if kind == "list" and key.startswith(b"c"):
+                yield from ((key, Slice(*RECORD.unpack(one))) for one in value if len(one) == RECORD.size)
+
     def parents_of(self, inode: int) -> Counter[int]:
         """How many names a node has in each directory."""
         return Counter(parent for parent, _, _, target in self.entries if target == inode)
+
+    def space_of(self, inode: int) -> int:
+        """The space that a node takes, in bytes."""
+        node = self.nodes[inode]
+        return aligned(node.length if node.type == FileType.FILE else 0)
 
     def ordinary(self) -> Iterator[tuple[int, Record]]:
         """Every node but the root and the trash root."""
@@ -126,9 +148,9 @@ def parents_are_counted(tree: Tree) -> Iterator[str]:
 
 def usage_is_counted(tree: Tree) -> Iterator[str]:
     """The volume's counters are the sums over its nodes.  Source: I12."""
-    nodes = [node for _, node in tree.ordinary()]
-    space = sum(aligned(node.length if node.type == FileType.FILE else 0) for node in nodes)
-    for key, wanted in ((b"usedSpace", space), (b"totalInodes", len(nodes))):
+    inodes = [inode for inode, _ in tree.ordinary()]
+    space = sum(map(tree.space_of, inodes))
+    for key, wanted in ((b"usedSpace", space), (b"totalInodes", len(inodes))):
         found = int(tree.value(key, 0))
         if found != wanted:
             yield f"{key.decode()} is {found} instead of {wanted}"
@@ -154,6 +176,71 @@ def directory_statistics_are_exact(tree: Tree) -> Iterator[str]:
             yield f"directory {directory} has statistics {found} instead of {wanted}"
 
 
+def directory_quotas_are_exact(tree: Tree) -> Iterator[str]:
+    """A quota of a directory counts every name below it, itself left out.  Source: I14."""
+    for inode, found in tree.usage_of(b"dirQuota").items():
+        below, space, names = [inode], 0, 0
+        while below:
+            directory = below.pop()
+            for parent, _, type, child in tree.entries:
+                if parent == directory and child in tree.nodes:
+                    space += tree.space_of(child)
+                    names += 1
+                    below += [child] if type == FileType.DIRECTORY else []
+        if found != (space, names):
+            yield f"the quota of directory {inode} counts {found} instead of {(space, names)}"
+
+
+def owners_are_charged(tree: Tree) -> Iterator[str]:
+    """Where users and groups are counted, each has the sum over its nodes.  Source: I15."""
+    if not json.loads(tree.value(b"setting", b"{}")).get("UserGroupQuota"):
+        return
+    for key, owner in ((b"userQuota", lambda node: node.uid), (b"groupQuota", lambda node: node.gid)):
+        wanted: Counter[int] = Counter()
+        inodes: Counter[int] = Counter()
+        for inode, node in tree.ordinary():
+            wanted[owner(node)] += tree.space_of(inode)
+            inodes[owner(node)] += 1
+        found = tree.usage_of(key)
+        for id in found.keys() | wanted.keys():
+            if found.get(id, (0, 0)) != (wanted[id], inodes[id]):
+                yield f"{key.decode()} {id} counts {found.get(id)} instead of {(wanted[id], inodes[id])}"
+
+
+def slice_records_are_possible(tree: Tree) -> Iterator[str]:
+    """A record lies in its chunk and shows no more than its slice has.  Source: I10."""
+    for key, record in tree.slice_records():
+        if record.pos + record.len > CHUNK_SIZE or (record.id and record.off + record.len > record.size):
+            yield f"{key.decode()} has an impossible record {record}"
+
+
+def slices_are_counted(tree: Tree) -> Iterator[str]:
+    """What refers to a slice is one more than its count, which is left out when it is 0.  Source: I11."""
+    used = Counter((record.id, record.size) for _, record in tree.slice_records() if record.id)
+    for value in tree.value(b"delSlices", {}).values():
+        used.update(DELAYED.iter_unpack(value))
+    counts = {
+        tuple(map(int, field[1:].split(b"_"))): int(count)
+        for field, count in tree.value(b"sliceRef", {}).items()
+    }
+    for slice in used.keys() | counts.keys():
+        if used[slice] != counts.get(slice, 0) + 1:
+            yield f"slice {slice} is referred to {used[slice]} times, its count is {counts.get(slice)}"
+
+
+def numbers_are_reserved(tree: Tree) -> Iterator[str]:
+    """No inode, slice, session or hour directory has a number above what was reserved.  Source: I17."""
+    highest = {
+        b"nextinode": [inode for inode in tree.nodes if ROOT_INODE < inode < TRASH_INODE],
+        b"nextchunk": [record.id for _, record in tree.slice_records()],
+        b"nextsession": [int(sid) for sid, _ in tree.value(b"allSessions", [])],
+        b"nextTrash": [inode - TRASH_INODE for inode in tree.nodes if inode > TRASH_INODE],
+    }
+    for key, numbers in highest.items():
+        if max(numbers, default=0) > int(tree.value(key, 0)):
+            yield f"{key.decode()} is {tree.value(key, None)}, there is a {max(numbers)}"
+
+
 def nothing_outlives_its_node(tree: Tree) -> Iterator[str]:
     """Nothing is kept of a node that is gone.  Source: I9, I16."""
     for head, what in ((b"p", "parent counts"), (b"x", "xattrs"), (b"s", "a target")):
@@ -172,6 +259,11 @@ LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
     parents_are_counted,
     usage_is_counted,
     directory_statistics_are_exact,
+    directory_quotas_are_exact,
+    owners_are_charged,
+    slice_records_are_possible,
+    slices_are_counted,
+    numbers_are_reserved,
     nothing_outlives_its_node,
 )
 
@@ -179,7 +271,7 @@ LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
 def check_laws(volume: Volume) -> list[str]:
     """Every law that the keys of a volume break; its clients must have settled before.
 
-    Source: I2-I6, I9, I12, I13, I16.
+    Source: I2-I6, I9-I17.
     """
     tree = Tree(volume.keyspace())
     return [f"{law.__name__}: {broken}" for law in LAWS for broken in law(tree)]

@@ -23,13 +23,16 @@ class Record:
     nlink: int
     length: int
     parent: int
+    uid: int = 0
+    gid: int = 0
 
 
 def record_of(blob: bytes) -> Record:
     """Read a stored node.  Raises `struct.error` when it is too short."""
     fields = dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True))
     type, mode = divmod(fields["type_and_mode"], 1 << 12)
-    return Record(type, mode, fields["nlink"], fields["length"], fields["parent"])
+    numbers = (fields[name] for name in ("nlink", "length", "parent", "uid", "gid"))
+    return Record(type, mode, *numbers)
 
 
 def rewrite(volume: Volume, inode: int, **fields: int) -> None:
