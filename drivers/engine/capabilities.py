@@ -10,6 +10,8 @@ BUILT = frozenset(
         "data",
         "quota.dir",
         "quota.user",
+        "trash",
+        "maintenance",
         "lua",
     }
 )

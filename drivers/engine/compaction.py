@@ -156,7 +156,7 @@ class Compaction(Removal):
             self._withdraw(new)
             return False
         self.open_files.invalidate(inode, index)
-        self._drop_marker(new)
+        self.drop_marker(new.id, new.size)
         for one in released:
             self.delete_slice(one.id, one.size)
         return True
@@ -209,16 +209,6 @@ class Compaction(Removal):
         """Give up a new slice that lost its race (S2.5.2)."""
         self.db.write(("HINCRBY", self.keys.slice_refs, codec.slice_ref_field(new.id, new.size), -1))
         self.delete_slice(new.id, new.size)
-
-    def _drop_marker(self, new: Slice) -> None:
-        """Delete the count of a slice that has just one reference (S2.5.2)."""
-        field = codec.slice_ref_field(new.id, new.size)
-
-        def body(tx: Transaction) -> None:
-            if tx.read(("HGET", self.keys.slice_refs, field))[0] == b"0":
-                tx.queue(("HDEL", self.keys.slice_refs, field))
-
-        self.transact([self.keys.slice_refs], body)
 
     # -- common ------------------------------------------------------------------------------------
 

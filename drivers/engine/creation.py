@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from ..errors import NodeExists, Unsupported, error, refuse_if
 from ..types import (
@@ -34,7 +36,9 @@ from .permissions import (
     require_untrashed,
 )
 from .statistics import entry_space
-from .store import Transaction
+from .store import Command, Reply, Transaction
+
+T = TypeVar("T")
 
 DOTS = (b".", b"..")
 NODE_SPACE = codec.aligned(0)
@@ -237,10 +241,43 @@ class Creation(Lookup):
         return node
 
 
+class StaleHour(Exception):
+    """The hour directory that this client remembers has been removed by another one."""
+
+
 class Trash(Creation):
     """Where removed nodes go (R7, R8)."""
 
     _hour: tuple[bytes, int] = (b"", 0)
+
+    def into_trash(self, parent: int, skip: bool, remove: Callable[[int], T]) -> T:
+        """Remove something from `parent` with the hour directory for it, 0 for none.
+
+        Raises what `trash_directory` and `remove` raise.
+        """
+        try:
+            return remove(self.trash_directory(parent, skip))
+        except StaleHour:
+            self.forget_hour()
+            return remove(self.trash_directory(parent, skip))
+
+    def forget_hour(self) -> None:
+        """Look for the hour directory anew the next time."""
+        self._hour = b"", 0
+
+    def watch_hour(self, tx: Transaction, trash: int) -> list[Command]:
+        """The command, if any, whose reply `require_hour` wants."""
+        # The original goes on filing into a directory that is gone (Q21).
+        if not trash or self.quirks:
+            return []
+        tx.watch(self.keys.attr(trash))
+        return [("EXISTS", self.keys.attr(trash))]
+
+    @staticmethod
+    def require_hour(replies: Sequence[Reply]) -> None:
+        """Raise `StaleHour` when an hour directory is gone."""
+        if 0 in replies:
+            raise StaleHour
 
     def trash_directory(self, parent: int, skip: bool) -> int:
         """The hour directory for what is removed from `parent`, made when needed; 0 for none.

@@ -27,8 +27,13 @@ class DirStats(Core):
         values = self.db.read(*(("HGET", key, inode) for key in self._stat_keys))
         stat = DirStat(*(codec.decode_counter(value) for value in values))
         if None in values or min(stat.space, stat.inodes, stat.length) < 0:
-            stat = self._count(inode) if self.config.read_only else self.sync_dir_stat(inode)
+            stat = self.counted_stat(inode) if self.config.read_only else self.sync_dir_stat(inode)
         return self.dir_stats.pending(inode, stat)
+
+    def stored_stat(self, inode: int) -> DirStat | None:
+        """The statistics as stored; None where any of the three is missing."""
+        values = self.db.read(*(("HGET", key, inode) for key in self._stat_keys))
+        return None if None in values else DirStat(*map(codec.decode_counter, values))
 
     def flush_dir_stats(self) -> None:
         """Put the pending changes on the server (N27.3); lost when the server fails meanwhile."""
@@ -50,7 +55,7 @@ class DirStats(Core):
                 self.db.write(*commands)
         for directory, exists in zip(directories, kept, strict=True):
             if not exists:
-                self._recount_if_there(directory)
+                self.recount_if_there(directory)
 
     def _increments(self, directory: int, delta: DirStat) -> list[Command]:
         amounts = (delta.length, delta.space, delta.inodes)
@@ -60,7 +65,8 @@ class DirStats(Core):
             if amount
         ]
 
-    def _recount_if_there(self, directory: int) -> None:
+    def recount_if_there(self, directory: int) -> None:
+        """As `sync_dir_stat` for a directory that may be gone."""
         try:
             self.sync_dir_stat(directory)
         except FileNotFoundError:
@@ -68,7 +74,7 @@ class DirStats(Core):
 
     def sync_dir_stat(self, inode: int) -> DirStat:
         """Count a directory anew and store what was found.  Raises ENOENT."""
-        stat = self._count(inode)
+        stat = self.counted_stat(inode)
 
         def body(tx: Transaction) -> None:
             (exists,) = tx.read(("EXISTS", self.keys.attr(inode)))
@@ -81,7 +87,8 @@ class DirStats(Core):
         self.transact([self.keys.attr(inode)], body)
         return stat
 
-    def _count(self, inode: int) -> DirStat:
+    def counted_stat(self, inode: int) -> DirStat:
+        """What the children of a directory add up to now."""
         entries = list(self.list_entries(inode).values())
         files = [child for type, child in entries if type == FileType.FILE]
         stat = DirStat(inodes=len(entries), space=codec.aligned(0) * (len(entries) - len(files)))

@@ -9,12 +9,13 @@ from typing import Any
 from ..api import PRIMITIVES, UNREFUSABLE
 from ..types import ROOT
 from .attributes import Attributes
+from .checking import Checking
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
 from .volume import Volume
 
 
-class StoreEngine(Data, Attributes, Volume):
+class StoreEngine(Data, Attributes, Checking, Volume):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

@@ -150,16 +150,19 @@ class Files(Trash):
 
     # -- data --------------------------------------------------------------------------------------
 
-    def delete_data(self, inode: int, length: int) -> None:
-        """Delete the chunks of a file that is gone, then its record in `delfiles` (S7.3.1)."""
+    def delete_data(self, inode: int, length: int, member: bytes | None = None) -> None:
+        """Delete the chunks of a file that is gone, then its record in `delfiles` (S7.3.1).
+
+        `member` is that record, where it is not of the usual form (S1.5).
+        """
         indexes = self.chunk_indexes(inode, 0, self.chunk_count(length))
         for start in range(0, len(indexes), PIPELINE):
             chunks = [self.keys.chunk(inode, index) for index in indexes[start : start + PIPELINE]]
             lengths = self.db.read(*(("LLEN", chunk) for chunk in chunks))
             for chunk, records in zip(chunks, lengths, strict=True):
                 if records:
-                    self._delete_chunk(chunk)
-        self.db.write(("ZREM", self.keys.delfiles, codec.delfile_member(inode, length)))
+                    self.delete_chunk(chunk)
+        self.db.write(("ZREM", self.keys.delfiles, member or codec.delfile_member(inode, length)))
 
     @staticmethod
     def chunk_count(length: int) -> int:
@@ -174,10 +177,12 @@ class Files(Trash):
         found = {self.keys.parse(key).numbers[-1] for key in keys}
         return sorted(index for index in found if start <= index < end)
 
-    def _delete_chunk(self, chunk: bytes) -> None:
+    def delete_chunk(self, chunk: bytes) -> None:
+        """Delete a chunk, and the slices that nothing else refers to."""
+
         def body(tx: Transaction) -> tuple[Transaction, list[tuple[int, int]]]:
             (records,) = tx.read(("LRANGE", chunk, 0, -1))
-            slices = [(one.id, one.size) for one in self._readable(records) if one.id]
+            slices = [(one.id, one.size) for one in self.readable(records) if one.id]
             tx.queue(("DEL", chunk))
             for id, size in slices:
                 field = codec.slice_ref_field(id, size)
@@ -190,7 +195,8 @@ class Files(Trash):
                 self.delete_slice(id, size)
 
     @staticmethod
-    def _readable(records: list[bytes]) -> list[Slice]:
+    def readable(records: list[bytes]) -> list[Slice]:
+        """The slices of a chunk; none of a corrupt one."""
         # The slices of a corrupt chunk are unknown: only its list can go (S1.8).
         try:
             return codec.decode_slices(records)
@@ -205,3 +211,13 @@ class Files(Trash):
             self.object_store_events.append(Event("delete_slice", id, size))
         if self.config.delete_slice != "fail":
             self.db.write(("HDEL", self.keys.slice_refs, codec.slice_ref_field(id, size)))
+
+    def drop_marker(self, id: int, size: int) -> None:
+        """Delete the count of a slice that has just one reference (S2.5.2)."""
+        field = codec.slice_ref_field(id, size)
+
+        def body(tx: Transaction) -> None:
+            if tx.read(("HGET", self.keys.slice_refs, field))[0] == b"0":
+                tx.queue(("HDEL", self.keys.slice_refs, field))
+
+        self.transact([self.keys.slice_refs], body)

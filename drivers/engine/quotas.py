@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ..errors import Refused
-from ..types import ROOT, ROOT_INODE, TRASH_INODE, Attr, Context, FileType, Quota, QuotaType
+from ..types import ROOT, ROOT_INODE, Context, FileType, Quota, QuotaType
 from . import codec
 from .accounts import UNLIMITED
-from .core import optional_attr
-from .database import check_cancelled
 from .directories import Directories
 from .store import Command, Transaction
 from .trees import Paths, Summaries
@@ -156,7 +154,7 @@ class Quotas(Directories, Paths, Summaries):
     def _usage_by_owner(self, ctx: Context) -> dict[QuotaType, dict[int, Quota]]:
         """What every user and every group has (N30.10), limits left as they are."""
         used: dict[QuotaType, dict[int, Quota]] = {type: {} for type in OWNERS}
-        for attr in self._nodes_with_owner(ctx):
+        for attr in self.every_node(ctx):
             for type, id in zip(OWNERS, (attr.uid, attr.gid), strict=True):
                 quota = used[type].setdefault(id, Quota())
                 if self.quirks and attr.type not in (FileType.FILE, FileType.DIRECTORY):
@@ -164,32 +162,6 @@ class Quotas(Directories, Paths, Summaries):
                 quota.used_space += codec.aligned(attr.length if attr.type == FileType.FILE else 0)
                 quota.used_inodes += 1
         return used
-
-    def _nodes_with_owner(self, ctx: Context) -> Iterator[Attr]:
-        """Every node below the roots once, hour directories too, then those that sessions keep alive."""
-        below, seen = [ROOT_INODE, TRASH_INODE], set[int]()
-        while below:
-            check_cancelled(ctx)
-            entries = list(self.list_entries(below.pop()).values())
-            found = self.read_attrs([inode for _, inode in entries])
-            for (_, inode), attr in zip(entries, found, strict=True):
-                if attr is None or inode in seen:
-                    continue
-                if attr.type == FileType.DIRECTORY:
-                    below.append(inode)
-                if attr.nlink > 1:
-                    seen.add(inode)
-                yield attr
-        for inode in self._sustained_inodes():
-            attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
-            if attr is not None:
-                yield attr
-
-    def _sustained_inodes(self) -> Iterator[int]:
-        for page in self.store.scan(self.keys.scan_pattern("sustained")):
-            for key in page:
-                if self.keys.parse(key).kind == "sustained":
-                    yield from map(int, self.db.read_one("SMEMBERS", key))
 
     # -- records -----------------------------------------------------------------------------------
 

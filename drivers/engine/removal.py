@@ -41,16 +41,18 @@ class Removal(Files):
         self._refuse_protected(ctx, parent, name)
         self.db.require_writable()
         parent = self.check_root(parent)
-        trash_here = self.trash_directory(parent, skip_trash)
+        self.into_trash(parent, skip_trash, lambda trash: self._unlink(ctx, parent, name, trash))
 
+    def _unlink(self, ctx: Context, parent: int, name: bytes, trash_here: int) -> None:
         def body(tx: Transaction) -> tuple[Fate, int, Attr, Attr]:
             now = clock()
             found, directory, type, inode = self._find(tx, parent, name)
             refuse_if(type == FileType.DIRECTORY, errno.EPERM)
             tx.watch(self.keys.attr(inode))
-            blob, *present = tx.read(
-                self.get_attr(inode), *self.trash_lookup(trash_here, parent, inode, found)
-            )
+            lookup = self.trash_lookup(trash_here, parent, inode, found)
+            blob, *rest = tx.read(self.get_attr(inode), *lookup, *self.watch_hour(tx, trash_here))
+            present, there = rest[: len(lookup)], rest[len(lookup) :]
+            self.require_hour(there)
             above = require_directory(directory, ctx, refused=FROZEN)
             node = optional_attr(blob)
             if node is not None:
@@ -77,11 +79,13 @@ class Removal(Files):
         self, parent: int, entries: Sequence[Entry], skip_trash: bool = False, *, ctx: Context = ROOT
     ) -> int:
         for start in range(0, len(entries), BATCH):
-            self._unlink_batch(ctx, parent, entries[start : start + BATCH], skip_trash)
+            batch = entries[start : start + BATCH]
+            self.into_trash(
+                parent, skip_trash, lambda trash, batch=batch: self._unlink_batch(ctx, parent, batch, trash)
+            )
         return len(entries)
 
-    def _unlink_batch(self, ctx: Context, parent: int, entries: Sequence[Entry], skip_trash: bool) -> None:
-        trash_here = self.trash_directory(parent, skip_trash)
+    def _unlink_batch(self, ctx: Context, parent: int, entries: Sequence[Entry], trash_here: int) -> None:
         dentries = self.keys.dentries(parent)
 
         def body(tx: Transaction) -> list[tuple[Fate, int, Attr, Attr]]:
@@ -98,14 +102,18 @@ class Removal(Files):
                 return []
             inodes = sorted({inode for _, _, inode in chosen})
             tx.watch(*(self.keys.attr(inode) for inode in inodes))
-            blobs, *present = tx.read(
+            lookups = [
+                command
+                for name, _, inode in chosen
+                for command in self.trash_lookup(trash_here, parent, inode, name)
+            ]
+            blobs, *rest = tx.read(
                 ("MGET", *(self.keys.attr(inode) for inode in inodes)),
-                *(
-                    command
-                    for name, _, inode in chosen
-                    for command in self.trash_lookup(trash_here, parent, inode, name)
-                ),
+                *lookups,
+                *self.watch_hour(tx, trash_here),
             )
+            present, there = rest[: len(lookups)], rest[len(lookups) :]
+            self.require_hour(there)
             nodes = {inode: optional_attr(blob) for inode, blob in zip(inodes, blobs, strict=True)}
             known = [node for node in nodes.values() if node is not None]
             refuse_if(any(sticky(ctx, above, node) for node in known), errno.EACCES)
@@ -149,18 +157,32 @@ class Removal(Files):
         refuse_if(name == b"..", errno.ENOTEMPTY)
         refuse_if(parent == TRASH_INODE, errno.EPERM)
         self._refuse_protected(ctx, parent, name)
-        self._remove_directory(ctx, self.check_root(parent), name, skip_trash)
-
-    def _remove_directory(self, ctx: Context, parent: int, name: bytes, skip_trash: bool) -> None:
         self.db.require_writable()
-        trash_here = self.trash_directory(parent, skip_trash)
+        parent = self.check_root(parent)
+        trash = self.into_trash(
+            parent, skip_trash, lambda trash: self.remove_directory(ctx, parent, name, trash)
+        )
+        gone = Attr(type=FileType.DIRECTORY)
+        self.entry_moved(parent, gone, -1)
+        # The original also counts a directory that leaves the trash as gone from the root (Q30).
+        self.charge_directories(parent, -codec.aligned(0), -1)
+        if trash:
+            self.entry_moved(trash, gone, 1)
+
+    def remove_directory(self, ctx: Context, parent: int, name: bytes, trash_here: int) -> int:
+        """Remove an empty directory; returns the hour directory it is in now, 0 where it is gone."""
 
         def body(tx: Transaction) -> tuple[bool, Attr | None]:
             now = clock()
             found, directory, type, inode = self._find(tx, parent, name)
             refuse_if(type != FileType.DIRECTORY, errno.ENOTDIR)
             tx.watch(self.keys.attr(inode), self.keys.dentries(inode))
-            blob, children = tx.read(self.get_attr(inode), ("HLEN", self.keys.dentries(inode)))
+            blob, children, *there = tx.read(
+                self.get_attr(inode),
+                ("HLEN", self.keys.dentries(inode)),
+                *self.watch_hour(tx, trash_here),
+            )
+            self.require_hour(there)
             above = require_directory(directory, ctx, refused=FROZEN)
             refuse_if(children > 0, errno.ENOTEMPTY)
             victim = optional_attr(blob)
@@ -183,14 +205,10 @@ class Removal(Files):
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
         trashed, victim = self.transact(watched, body, ctx)
-        gone = Attr(type=FileType.DIRECTORY)
-        self.entry_moved(parent, gone, -1)
-        # The original also counts a directory that leaves the trash as gone from the root (Q30).
-        self.charge_directories(parent, -codec.aligned(0), -1)
         if trashed:
-            self.entry_moved(trash_here, gone, 1)
-        else:
-            self.update_usage(-codec.aligned(0), -1, victim)
+            return trash_here
+        self.update_usage(-codec.aligned(0), -1, victim)
+        return 0
 
     def entry_left(self, parent: int, gone: Attr) -> None:
         """Note in statistics and quotas that a directory has lost an entry (N13.9)."""

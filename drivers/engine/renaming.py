@@ -91,7 +91,6 @@ class Renaming(Removal, Summaries):
         refuse_if(flags not in ACCEPTED, errno.EINVAL)
         src_parent, dst_parent = self.check_root(src_parent), self.check_root(dst_parent)
         carried = self._carried(ctx, src_parent, src_name, dst_parent)
-        trash = 0 if flags & EXCHANGE else self.trash_directory(dst_parent, False)
 
         watched = [
             key
@@ -102,10 +101,13 @@ class Renaming(Removal, Summaries):
             # The local lock goes by the first key: restores queue behind their live directory (S1.7).
             watched[0], watched[2] = watched[2], watched[0]
 
-        def body(tx: Transaction) -> Node | Renamed:
-            return self._attempt(tx, ctx, src_parent, src_name, dst_parent, dst_name, flags, trash)
+        def move(trash: int) -> tuple[Node | Renamed, int]:
+            def body(tx: Transaction) -> Node | Renamed:
+                return self._attempt(tx, ctx, src_parent, src_name, dst_parent, dst_name, flags, trash)
 
-        done = self.transact(watched, body, ctx)
+            return self.transact(watched, body, ctx), trash
+
+        done, trash = self.into_trash(dst_parent, bool(flags & EXCHANGE), move)
         if isinstance(done, Node):
             return done
         self._account(done, flags, trash)
@@ -241,12 +243,14 @@ class Renaming(Removal, Summaries):
                 tx.watch(self.keys.dentries(target.inode))
             commands.append(("HLEN", self.keys.dentries(target.inode)))
             commands += self.trash_lookup(trash, target.parent, target.inode, target.name)
+            commands += self.watch_hour(tx, trash)
         replies = tx.read(*commands)
         source.node = optional_attr(replies[0])
         if not target.inode:
             return 0, False
         target.node = optional_attr(replies[1])
-        return replies[2] if target.is_directory else 0, any(replies[3:])
+        self.require_hour(replies[4:])
+        return replies[2] if target.is_directory else 0, any(replies[3:4])
 
     def _check(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ..types import (
     ROOT,
     ROOT_INODE,
@@ -163,6 +165,36 @@ class Summaries(DirStats):
                 )
             )
         return whole
+
+    def every_node(self, ctx: Context) -> Iterator[Attr]:
+        """Every node once, of the trash too, and those that only sessions keep alive; but not the roots."""
+        below, seen = [ROOT_INODE, TRASH_INODE], set[int]()
+        while below:
+            check_cancelled(ctx)
+            entries = list(self.list_entries(below.pop()).values())
+            found = self.read_attrs([inode for _, inode in entries])
+            for (_, inode), attr in zip(entries, found, strict=True):
+                if attr is None or inode in seen:
+                    continue
+                if attr.type == FileType.DIRECTORY:
+                    below.append(inode)
+                if attr.nlink > 1:
+                    seen.add(inode)
+                yield attr
+        yield from self.sustained_nodes()
+
+    def sustained_nodes(self) -> Iterator[Attr]:
+        """The files without names that sessions keep alive."""
+        for attr in self.read_attrs(list(self.sustained_inodes())):
+            if attr is not None:
+                yield attr
+
+    def sustained_inodes(self) -> Iterator[int]:
+        """The inodes of those files."""
+        for page in self.store.scan(self.keys.scan_pattern("sustained")):
+            for key in page:
+                if self.keys.parse(key).kind == "sustained":
+                    yield from map(int, self.db.read_one("SMEMBERS", key))
 
     def _children(self, directory: int) -> list[tuple[bytes, int, Attr]]:
         entries = self.list_entries(directory)

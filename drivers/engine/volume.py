@@ -19,8 +19,8 @@ from ..types import (
     QuotaType,
 )
 from . import codec
+from .jobs import Jobs
 from .quotas import Quotas
-from .sessions import Sessions
 from .store import Transaction
 
 META_VERSION = 1
@@ -32,7 +32,7 @@ FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersio
 """Settings that may not change without force (S5.8.1)."""
 
 
-class Volume(Sessions, Quotas):
+class Volume(Jobs, Quotas):
     """What happens to a volume as a whole."""
 
     def init(self, format: Format, force: bool = False) -> None:
@@ -136,6 +136,8 @@ class Volume(Sessions, Quotas):
             self.background.every(QUOTA_FLUSH, self.flush_quotas)
             if format.dir_stats and self.config.dir_stat_flush:
                 self.background.every(self.config.dir_stat_flush, self.flush_dir_stats)
+            if not self.config.no_bg_jobs:
+                self.begin_jobs()
         if self.heartbeat:
             self.background.every(self.heartbeat, self._beat)
         return self.sid
