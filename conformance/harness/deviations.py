@@ -11,10 +11,13 @@ from pathlib import Path
 
 LEDGER = Path(__file__).parent.with_name("deviations.toml")
 
-KINDS: dict[str, type] = {"expires": date, "sometimes": bool, "compared": bool}
+KINDS: dict[str, type] = {"expires": date, "sometimes": bool, "compared": bool, "own": bool}
 """Fields that are not text."""
 
-OPTIONAL = {"sometimes", "compared"}
+OPTIONAL = {"sometimes", "compared", "own"}
+
+COPIED, COPYING = "juicefs", "compat="
+"""The driver whose defects others have on request, and what is in the names of drivers that were asked."""
 
 FAULTS = ("driver", "reference", "server", "suite")
 
@@ -28,7 +31,8 @@ class Deviation:
     """One pinned difference; `what` is what the report shows as observed, `…` standing for what varies.
 
     `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it;
-    `compared` what no clause sees, but only the comparison with a driver that it does not concern.
+    `compared` what no clause sees, but only the comparison with a driver that it does not concern; `own` what
+    an engine that is asked for the defects of that driver (`compat=1.4.1`) has not.
     """
 
     clause: str
@@ -40,6 +44,7 @@ class Deviation:
     expires: date
     sometimes: bool = False
     compared: bool = False
+    own: bool = False
 
     def expired(self, today: date) -> bool:
         """Whether it has become a failure again."""
@@ -47,7 +52,14 @@ class Deviation:
 
     def concerns(self, driver: str) -> bool:
         """Whether it may show on a driver: its own, with parameters, of a version, or one of a pair."""
-        return self.driver in (driver, *re.split(r"[+?@]", driver))
+        return self.driver in (driver, *re.split(r"[+?@]", driver)) or self._copied_by(driver)
+
+    def is_due(self, driver: str) -> bool:
+        """Whether it has to show on a driver."""
+        return self.driver == driver or self._copied_by(driver)
+
+    def _copied_by(self, driver: str) -> bool:
+        return self.driver == COPIED and COPYING in driver and not self.own
 
     def covers(self, observed: str) -> bool:
         """Whether this is what was observed, times aside."""
@@ -89,7 +101,7 @@ class Ledger:
 
     def for_clause(self, clause: str, driver: str) -> list[Deviation]:
         """Every entry for a clause on a driver, expired ones too."""
-        return [entry for entry in self.entries if (entry.clause, entry.driver) == (clause, driver)]
+        return [entry for entry in self.entries if entry.clause == clause and entry.is_due(driver)]
 
     def baseless(self, clauses: Container[str], drivers: Container[str]) -> list[tuple[Deviation, str]]:
         """Entries that name an unknown clause or driver, with the complaint."""
@@ -111,7 +123,7 @@ def _entry(path: Path, number: int, raw: object) -> Deviation:
     if not isinstance(raw, dict) or not wanted.keys() - OPTIONAL <= raw.keys() <= wanted.keys():
         raise BadLedger(
             f"entry {number} of the ledger {path} must have exactly {', '.join(wanted)}; "
-            f"{' and '.join(sorted(OPTIONAL))} may be left out"
+            f"{', '.join(sorted(OPTIONAL))} may be left out"
         )
     for name, kind in wanted.items():
         if name in raw and (type(raw[name]) is not kind or not raw[name]):

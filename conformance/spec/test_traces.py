@@ -357,6 +357,29 @@ UNREPLAYABLE = {
 Divergence = dict[tuple[int, str], Any]
 
 INTENDED: dict[str, tuple[str, Divergence]] = {
+    "T47": (
+        "Q14: a file without names is in no directory's statistics",
+        {(11, "ok.length"): 0, (11, "ok.space"): 0},
+    ),
+    "X30": ("Q34: a failed chroot leaves the root where it was", {(6, "ok.attr.parent"): 1}),
+    "Q06": (
+        "Q6: an entry that is in the trash already is not counted a second time",
+        {
+            (11, "ok.nlink"): 2,
+            (12, "ok.9223372032828243969"): 1,
+            (14, "ok.inodes"): 1,
+            (14, "ok.space"): 4096,
+        },
+    ),
+    "quotas": (
+        "a directory that moves with its quota takes its pending usage along",
+        {
+            (60, "ok./q.used_inodes"): 5,
+            (60, "ok./q.used_space"): 28672,
+            (61, "result"): {"ok": ...},
+        },
+    ),
+    "Q08": ("Q8: group 0 stops nobody else", {(8, "result"): {"ok": ...}}),
     "T14": (
         "Q1: nothing moved, so no statistics move either",
         {
@@ -386,7 +409,8 @@ INTENDED: dict[str, tuple[str, Divergence]] = {
         },
     ),
 }
-"""Recorded defects: an engine may answer as recorded or, all of it, as the rule intends."""
+"""Recorded defects: an engine may answer as recorded or, all of it, as the rule intends; `{"ok": ...}` is
+any success."""
 
 
 LEFT_BEHIND: dict[str, tuple[str, dict[bytes, bytes]]] = {
@@ -412,7 +436,10 @@ def intended(trace: Trace, differing: list[Mismatch]) -> bool:
         return False
     _, wanted = INTENDED[trace.name]
     observed = {(one.step, one.field): without_detail(one.observed) for one in differing}
-    return observed == wanted
+    return observed.keys() == wanted.keys() and all(
+        value == observed[place] or (value == {"ok": ...} and "ok" in observed[place])
+        for place, value in wanted.items()
+    )
 
 
 def without_detail(result: Any) -> Any:
@@ -453,9 +480,11 @@ def test_trace(volume: Volume, trace: Trace) -> None:
         pytest.skip(f"{', '.join(lacking)}: internal to the recorded engine, not in the protocol")
     edits = {step: lambda edit=edit: edit(volume.raw) for step, edit in EDITS.get(trace.name, {}).items()}
     differing = replay(trace, volume.connect, edits)
-    if intended(trace, differing):
+    faithful = "compat=" in volume.driver.name
+    if not faithful and intended(trace, differing):
         return
     assert not differing, "\n".join(map(str, differing))
     if trace.keyspace is not None:
-        keys = keyspace_differences(trace, with_leftovers(trace, volume.keyspace()))
+        left = volume.keyspace()
+        keys = keyspace_differences(trace, left if faithful else with_leftovers(trace, left))
         assert not keys, "\n".join(keys)

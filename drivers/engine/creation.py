@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import NodeExists, Unsupported, error, refuse_if
@@ -209,7 +210,7 @@ class Creation(Lookup):
             )
             node = optional_attr(node_blob)
             # A node whose last name is gone cannot get a new one, as on Linux (Q13).
-            if blob is None or node is None or node.nlink == 0:
+            if blob is None or node is None or (node.nlink == 0 and not self.quirks):
                 raise error(errno.ENOENT)
             directory = codec.decode_attr(blob)
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
@@ -236,7 +237,8 @@ class Creation(Lookup):
         watched = [self.keys.attr(parent), self.keys.dentries(parent), self.keys.attr(inode)]
         node = self.transact(watched, body, ctx)
         self.open_files.invalidate(inode)
-        self.entry_moved(parent, node, 1)
+        # The original counts the target of a symbolic link as contents (Q12).
+        self.entry_moved(parent, replace(node, type=FileType.FILE) if self.quirks else node, 1)
         self.charge_directories(parent, entry_space(node), 1)
         return node
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import error
+from ..errors import error, refuse_if
 from ..types import ROOT, Context, DirStat, FileType
 from . import codec
 from .core import Core
@@ -25,6 +25,8 @@ class DirStats(Core):
     def dirstat_get(self, inode: int, *, ctx: Context = ROOT) -> DirStat:
         inode = self.check_root(inode)
         values = self.db.read(*(("HGET", key, inode) for key in self._stat_keys))
+        # The original takes a lost count of inodes for a lost directory (Q25).
+        refuse_if(self.quirks and values[2] is None and None not in values[:2], errno.ENOENT)
         stat = DirStat(*(codec.decode_counter(value) for value in values))
         if None in values or min(stat.space, stat.inodes, stat.length) < 0:
             stat = self.counted_stat(inode) if self.config.read_only else self.sync_dir_stat(inode)

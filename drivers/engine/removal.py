@@ -17,6 +17,7 @@ from ..types import (
     Context,
     Entry,
     FileType,
+    QuotaType,
     is_trash,
 )
 from . import codec
@@ -78,14 +79,32 @@ class Removal(Files):
     def batch_unlink(
         self, parent: int, entries: Sequence[Entry], skip_trash: bool = False, *, ctx: Context = ROOT
     ) -> int:
+        held_back = []
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
-            self.into_trash(
-                parent, skip_trash, lambda trash, batch=batch: self._unlink_batch(ctx, parent, batch, trash)
+            lost, trash = self.into_trash(
+                parent,
+                skip_trash,
+                lambda trash, batch=batch: (self._unlink_batch(ctx, parent, batch, trash), trash),
             )
+            # The original counts at the end, and nothing when a later batch fails (Q29).
+            held_back += [(trash, gone) for gone in lost]
+            if not self.quirks:
+                self._count_lost(parent, held_back)
+                held_back = []
+        self._count_lost(parent, held_back)
         return len(entries)
 
-    def _unlink_batch(self, ctx: Context, parent: int, entries: Sequence[Entry], trash_here: int) -> None:
+    def _count_lost(self, parent: int, lost: Sequence[tuple[int, tuple[Fate, Attr]]]) -> None:
+        """Note what a batch took from a directory, and what went to an hour directory, 0 for none."""
+        for trash, (fate, gone) in lost:
+            self.entry_left(parent, gone)
+            if fate is Fate.TRASHED:
+                self.entry_moved(trash, gone, 1)
+
+    def _unlink_batch(
+        self, ctx: Context, parent: int, entries: Sequence[Entry], trash_here: int
+    ) -> list[tuple[Fate, Attr]]:
         dentries = self.keys.dentries(parent)
 
         def body(tx: Transaction) -> list[tuple[Fate, int, Attr, Attr]]:
@@ -132,11 +151,10 @@ class Removal(Files):
                 lost.append((fate, inode, node, gone))
             return lost
 
-        for fate, inode, node, gone in self.transact([self.keys.attr(parent), dentries], body, ctx):
+        lost = self.transact([self.keys.attr(parent), dentries], body, ctx)
+        for fate, inode, node, _ in lost:
             self.name_lost(fate, inode, node)
-            self.entry_left(parent, gone)
-            if fate is Fate.TRASHED:
-                self.entry_moved(trash_here, gone, 1)
+        return [(fate, gone) for fate, _, _, gone in lost]
 
     @staticmethod
     def _still_there(
@@ -224,16 +242,10 @@ class Removal(Files):
             *self.count_usage(-codec.aligned(0), -1),
         ]
 
-    def forget_directory(self, inode: int) -> list[Command]:
+    def forget_directory(self, inode: int, *, statistics: bool = True) -> list[Command]:
         """The commands that delete the statistics and quota of a directory (N15.3)."""
-        hashes = (
-            self.keys.dir_data_length,
-            self.keys.dir_used_space,
-            self.keys.dir_used_inodes,
-            self.keys.dir_quota,
-            self.keys.dir_quota_used_space,
-            self.keys.dir_quota_used_inodes,
-        )
+        kept = (self.keys.dir_data_length, self.keys.dir_used_space, self.keys.dir_used_inodes)
+        hashes = (*(kept if statistics else ()), *self.keys.quota(QuotaType.DIR))
         return [("HDEL", key, inode) for key in hashes]
 
     def _refuse_protected(self, ctx: Context, parent: int, name: bytes) -> None:
@@ -291,9 +303,10 @@ class Removal(Files):
     ) -> int:
         removed = 0
         while True:
-            removed += self._empty(ctx, inode, skip_trash, pool) + 1
-            if inode == TRASH_INODE or parent == TRASH_INODE:
+            removed += self._empty(ctx, inode, skip_trash, pool)
+            if is_trash(inode):
                 return removed
+            removed += 1
             try:
                 self.rmdir(parent, name, skip_trash, ctx=ctx)
             except OSError as refused:

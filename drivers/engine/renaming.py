@@ -86,7 +86,7 @@ class Renaming(Removal, Summaries):
         self.db.require_writable()
         check_name(dst_name)
         # Entries named "." or ".." could never be reached again (Q4).
-        refuse_if(dst_name in DOTS, errno.EINVAL)
+        refuse_if(dst_name in DOTS and not self.quirks, errno.EINVAL)
         refuse_if(flags in (WHITEOUT, WHITEOUT | NOREPLACE), errno.ENOTSUP)
         refuse_if(flags not in ACCEPTED, errno.EINVAL)
         src_parent, dst_parent = self.check_root(src_parent), self.check_root(dst_parent)
@@ -109,6 +109,8 @@ class Renaming(Removal, Summaries):
 
         done, trash = self.into_trash(dst_parent, bool(flags & EXCHANGE), move)
         if isinstance(done, Node):
+            if self.quirks and done.inode == 0 and src_parent != dst_parent:
+                self._move_nothing(src_parent, dst_parent, carried)
             return done
         self._account(done, flags, trash)
         self._carry(ctx, done, flags, carried)
@@ -160,6 +162,13 @@ class Renaming(Removal, Summaries):
         elif done.before is not None:
             self.charge_directories(target.parent, -entry_space(done.before), -1)
 
+    def _move_nothing(self, source: int, target: int, carried: Usage | None) -> None:
+        """Count a move between two names of one node, where nothing moves, as the original does (Q1)."""
+        self.entry_moved(source, Attr(), -1)
+        self.entry_moved(target, Attr(), 1)
+        if carried:
+            self._charge(source, target, carried)
+
     def _charge(self, source: int, target: int, usage: Usage) -> None:
         space, inodes = usage
         if not is_trash(source):
@@ -207,7 +216,7 @@ class Renaming(Removal, Summaries):
         if None in directories or source.node is None:
             raise error(errno.ENOENT)
         self._check(ctx, source, source.node, target, flags, children)
-        if source.parent != target.parent:
+        if source.parent != target.parent and not self.quirks:
             self._refuse_cycle(tx, source, target, flags)
 
         done = Renamed(source, source.node, target)
@@ -331,7 +340,8 @@ class Renaming(Removal, Summaries):
         """Queue what becomes of the node that the target name had (N16.10)."""
         target = done.target
         node = target.node
-        into = trash if self.keeps_trash_entry(node, present) else 0
+        # The original does not look whether the trash has the entry already (Q6).
+        into = trash if self.keeps_trash_entry(node, present and not self.quirks) else 0
         node = target.node = node or Attr(type=target.type, nlink=1, parent=target.parent)
         done.before = Attr(type=target.type, length=node.length)
         if not target.is_directory:
@@ -346,7 +356,8 @@ class Renaming(Removal, Summaries):
         else:
             tx.queue(*self.delete_directory(target.inode))
             done.fate = Fate.DELETED
-        tx.queue(*self.forget_directory(target.inode))
+        # The original leaves the statistics of the replaced directory (Q5).
+        tx.queue(*self.forget_directory(target.inode, statistics=not self.quirks))
 
     def _stamp(self, tx: Transaction, source: Place, target: Place, now: Time) -> None:
         """Queue the records of the directories, both or one."""

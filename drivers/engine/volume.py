@@ -95,13 +95,23 @@ class Volume(Jobs, Quotas):
         self.shutdown()
 
     def chroot(self, path: bytes, *, ctx: Context = ROOT) -> None:
-        for name in filter(None, path.split(b"/")):
-            try:
-                node = self.lookup(self.root, name, check_permission=True, ctx=ctx)
-            except FileNotFoundError:
-                node = self.mkdir(self.root, name, 0o777, ctx=ctx)
-            refuse_if(node.attr is None or node.attr.type != FileType.DIRECTORY, errno.ENOTDIR)
-            self.root = node.inode
+        before = self.root
+        try:
+            for name in filter(None, path.split(b"/")):
+                self.root = self._step_down(ctx, name)
+        except OSError:
+            # The original stays where it has come to (Q34).
+            self.root = self.root if self.quirks else before
+            raise
+
+    def _step_down(self, ctx: Context, name: bytes) -> int:
+        """The directory of this name in the root of the session, made where it is missing."""
+        try:
+            node = self.lookup(self.root, name, check_permission=True, ctx=ctx)
+        except FileNotFoundError:
+            node = self.mkdir(self.root, name, 0o777, ctx=ctx)
+        refuse_if(node.attr is None or node.attr.type != FileType.DIRECTORY, errno.ENOTDIR)
+        return node.inode
 
     def settle(self) -> None:
         self.background.drain()
