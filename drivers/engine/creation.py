@@ -116,7 +116,8 @@ class Creation(Lookup):
             if directory is None:
                 raise error(errno.ENOENT)
             gid = inherited_gid(ctx, directory)
-            if parent != TRASH_INODE:  # what is removed needs no quota
+            # What is removed needs no quota, though the original asks for it.
+            if parent != TRASH_INODE or self.quirks:
                 self.check_group(gid, NODE_SPACE, 1)
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             require_untrashed(directory)
