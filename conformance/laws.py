@@ -6,6 +6,7 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, FileType, Slice
@@ -195,7 +196,7 @@ def owners_are_charged(tree: Tree) -> Iterator[str]:
     """Where users and groups are counted, each has the sum over its nodes.  Source: I15."""
     if not json.loads(tree.value(b"setting", b"{}")).get("UserGroupQuota"):
         return
-    for key, owner in ((b"userQuota", lambda node: node.uid), (b"groupQuota", lambda node: node.gid)):
+    for key, owner in ((b"userQuota", attrgetter("uid")), (b"groupQuota", attrgetter("gid"))):
         wanted: Counter[int] = Counter()
         inodes: Counter[int] = Counter()
         for inode, node in tree.ordinary():
@@ -219,10 +220,10 @@ def slices_are_counted(tree: Tree) -> Iterator[str]:
     used = Counter((record.id, record.size) for _, record in tree.slice_records() if record.id)
     for value in tree.value(b"delSlices", {}).values():
         used.update(DELAYED.iter_unpack(value))
-    counts = {
-        tuple(map(int, field[1:].split(b"_"))): int(count)
-        for field, count in tree.value(b"sliceRef", {}).items()
-    }
+    counts: dict[tuple[int, int], int] = {}
+    for field, count in tree.value(b"sliceRef", {}).items():
+        id, _, size = field[1:].partition(b"_")
+        counts[int(id), int(size)] = int(count)
     for slice in used.keys() | counts.keys():
         if used[slice] != counts.get(slice, 0) + 1:
             yield f"slice {slice} is referred to {used[slice]} times, its count is {counts.get(slice)}"

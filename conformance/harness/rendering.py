@@ -91,7 +91,7 @@ class Normal(Shown):
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
     minutes; what a host says of itself is left out, and settings at their default or of newer versions;
     listings and events are sorted, for their order is no promise (protocol §7), and holes have no size
-    (N22.4); refusals in words are not compared (§2); a number and its name are the same (§1).
+    (N22.4); refusals and problems in words are not compared (§2); a number and its name are the same (§1).
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -107,6 +107,8 @@ class Normal(Shown):
         if error is None:
             if call.method == "new_slice":
                 return "an id"  # a compaction in the background may have taken one before
+            if call.method == "check":
+                return f"{len(call.value)} problems"
             if call.method == "dir_list" and not is_whole(call):
                 return f"{len(call.value)} entries"
             return self.value(call.value)
@@ -132,11 +134,15 @@ class Normal(Shown):
                 name: value[name] for name, default in DEFAULTS.items() if value.get(name, default) != default
             }
         if isinstance(value, Mapping):
-            items = sorted((self.value(key), self.value(part)) for key, part in value.items())
+            items = sorted((self.value(key), self._field(key, part)) for key, part in value.items())
             return "{" + ", ".join(f"{key}: {part}" for key, part in items) + "}"
         if type(value) in HOST_FIELDS:
             return self._object(value, HOST_FIELDS[type(value)])
         return super().value(value)
+
+    def _field(self, name: object, value: Any) -> str:
+        """A value of plain data, where `time` is one in seconds."""
+        return self._time((value, 0)) if name == "time" and type(value) is int else self.value(value)
 
     def _time(self, stamp: tuple[int, int]) -> str:
         if self.first - MINUTE <= stamp[0] <= self.last + MINUTE:

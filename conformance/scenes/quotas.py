@@ -21,7 +21,8 @@ def stored(volume: Volume, type: QuotaType, id: int) -> Quota | None:
     parts = [volume.raw.hget(f"{name}{part}", id) for part in ("", "UsedSpace", "UsedInodes")]
     if None in parts:
         return None
-    return Quota(*LIMITS.unpack(parts[0]), int(parts[1]), int(parts[2]))
+    space, inodes = LIMITS.unpack(parts[0])
+    return Quota(space, inodes, int(parts[1]), int(parts[2]))
 
 
 def used(volume: Volume, type: QuotaType, id: int) -> tuple[int, int]:

@@ -65,7 +65,7 @@ MOVES = [
 ]
 
 
-def uses(*chosen: list[Use]) -> Any:
+def uses(*chosen: list[Use]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "use", [pytest.param(use, id=use.name) for group in chosen for use in group]
     )

@@ -10,6 +10,7 @@ from ..types import DIRECTORY_LENGTH, ROOT, ROOT_INODE, TRASH_INODE, Attr, Conte
 from . import codec
 from .core import optional_attr
 from .database import check_cancelled
+from .lookup import Lookup
 from .store import Transaction
 from .trees import Summaries
 
@@ -17,7 +18,7 @@ REPAIRED_MODE = 0o755
 """The mode of a directory whose record was missing."""
 
 
-class Checking(Summaries):
+class Checking(Lookup, Summaries):
     """check."""
 
     def check(
@@ -31,7 +32,7 @@ class Checking(Summaries):
     ) -> list[str]:
         if repair:
             self.db.require_writable()
-        problems = []
+        problems: list[str] = []
         for where, inode, attr in self._checked(ctx, path, recursive):
             if attr.type == FileType.DIRECTORY:
                 problems += self._check_record(ctx, where, inode, attr, repair)

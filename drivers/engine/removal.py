@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ..errors import error, refuse_if
 from ..types import (
@@ -82,29 +83,26 @@ class Removal(Files):
         held_back = []
         for start in range(0, len(entries), BATCH):
             batch = entries[start : start + BATCH]
-            lost, trash = self.into_trash(
-                parent,
-                skip_trash,
-                lambda trash, batch=batch: (self._unlink_batch(ctx, parent, batch, trash), trash),
-            )
+            remove = partial(self._unlink_batch, ctx, parent, batch)
             # The original counts at the end, and nothing when a later batch fails (Q29).
-            held_back += [(trash, gone) for gone in lost]
+            held_back += self.into_trash(parent, skip_trash, remove)
             if not self.quirks:
                 self._count_lost(parent, held_back)
                 held_back = []
         self._count_lost(parent, held_back)
         return len(entries)
 
-    def _count_lost(self, parent: int, lost: Sequence[tuple[int, tuple[Fate, Attr]]]) -> None:
-        """Note what a batch took from a directory, and what went to an hour directory, 0 for none."""
-        for trash, (fate, gone) in lost:
+    def _count_lost(self, parent: int, lost: Sequence[tuple[int, Attr]]) -> None:
+        """Note what a batch took from a directory, and what is now in which hour directory, 0 for none."""
+        for hour, gone in lost:
             self.entry_left(parent, gone)
-            if fate is Fate.TRASHED:
-                self.entry_moved(trash, gone, 1)
+            if hour:
+                self.entry_moved(hour, gone, 1)
 
     def _unlink_batch(
         self, ctx: Context, parent: int, entries: Sequence[Entry], trash_here: int
-    ) -> list[tuple[Fate, Attr]]:
+    ) -> list[tuple[int, Attr]]:
+        """Remove some names; the hour directory that each went to, 0 for none, and what it was."""
         dentries = self.keys.dentries(parent)
 
         def body(tx: Transaction) -> list[tuple[Fate, int, Attr, Attr]]:
@@ -154,7 +152,7 @@ class Removal(Files):
         lost = self.transact([self.keys.attr(parent), dentries], body, ctx)
         for fate, inode, node, _ in lost:
             self.name_lost(fate, inode, node)
-        return [(fate, gone) for fate, _, _, gone in lost]
+        return [(trash_here if fate is Fate.TRASHED else 0, gone) for fate, _, _, gone in lost]
 
     @staticmethod
     def _still_there(
