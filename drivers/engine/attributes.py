@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 from dataclasses import replace
 
-from ..errors import Unsupported, error, refuse_if
-from ..types import ROOT, Access, Attr, Context, FileType, SetAttr, Time
+from ..errors import error, refuse_if
+from ..types import ROOT, Access, Attr, Context, FileType, Rule, SetAttr, Time
 from .accounting import Accounting
 from .core import clock, optional_attr
-from .permissions import SETGID, SETUID, permitted, trashed
+from .permissions import SETGID, SETUID, trashed
+from .rules import mode_of, with_mode
 from .statistics import entry_space
 from .store import Transaction
 
@@ -20,8 +21,25 @@ OWNERSHIP = SetAttr.UID | SetAttr.GID
 class Change:
     """One `setattr` worked out on a copy of the current attributes (N8.3-N8.11)."""
 
-    def __init__(self, ctx: Context, current: Attr, wanted: Attr, set: SetAttr, now: Time) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        current: Attr,
+        wanted: Attr,
+        set: SetAttr,
+        now: Time,
+        *,
+        writable: bool,
+        rule: Rule | None = None,
+        anyone: bool = False,
+    ) -> None:
+        """`writable` is whether the caller may write to the node, `rule` its access ACL, and `anyone` whether
+        the mode of a node with an ACL may be changed by all.
+        """
         self.ctx = ctx
+        self.writable = writable
+        self.rule = rule
+        self.anyone = anyone
         self.current = current
         self.wanted = replace(wanted)
         self.set = set
@@ -90,13 +108,21 @@ class Change:
         mode = self.wanted.mode & 0o7777
         if ctx.check_permission and ctx.uid != 0 and self.current.gid not in ctx.gids:
             mode &= ~SETGID
-        if self.current.access_acl:
-            raise Unsupported("chmod of a node with a POSIX ACL is not built yet")
+        if self.rule is not None and (self.anyone or (mode == before and self._owner)):
+            self._follow(mode)
+            return
         if mode == before:
             return
         # Without ownership one may only take setuid and setgid away (N8.9).
         only_clears = (mode ^ before) & ~SPECIAL == 0 and mode & ~before & SPECIAL == 0
         refuse_if(not self._owner and not only_clears, errno.EPERM)
+        self._follow(mode)
+
+    def _follow(self, mode: int) -> None:
+        """Set the mode, and let the ACL follow it (N8.8)."""
+        if self.rule is not None:
+            self.rule = with_mode(self.rule, mode)
+            mode = mode & 0o7000 | mode_of(self.rule)
         self._assign("mode", mode)
 
     def _set_time(self, name: str, explicit: SetAttr, now: SetAttr) -> None:
@@ -110,7 +136,7 @@ class Change:
             self._assign(name, wanted)
 
     def _require_time_access(self) -> None:
-        refuse_if(not self._owner and not permitted(self.ctx, self.current, Access.W), errno.EACCES)
+        refuse_if(not self._owner and not self.writable, errno.EACCES)
 
 
 class Attributes(Accounting):
@@ -124,9 +150,12 @@ class Attributes(Accounting):
             if current is None:
                 raise error(errno.ENOENT)
             refuse_if(trashed(current), errno.EPERM)
-            changed = Change(ctx, current, attr, set, clock()).apply()
+            change = self._change(ctx, current, attr, set, current.access_acl)
+            changed = change.apply()
             if changed is None:
                 return current, current
+            if change.rule is not None:
+                changed.access_acl = self.rules.number_of(change.rule)
             tx.queue(self.set_attr(inode, changed))
             return current, changed
 
@@ -150,4 +179,17 @@ class Attributes(Accounting):
 
     def check_setattr(self, inode: int, set: SetAttr, attr: Attr, *, ctx: Context = ROOT) -> None:
         current = self.stored_attr(self.check_root(inode))
-        Change(ctx, replace(current, access_acl=0), attr, set, clock()).apply()
+        self._change(ctx, current, attr, set, 0).apply()
+
+    def _change(self, ctx: Context, current: Attr, wanted: Attr, set: SetAttr, acl: int) -> Change:
+        return Change(
+            ctx,
+            current,
+            wanted,
+            set,
+            clock(),
+            writable=self.permitted(ctx, current, Access.W),
+            rule=self.rules.get(acl) if acl else None,
+            # The original lets anyone change the mode of a node with an ACL (Q10).
+            anyone=self.quirks,
+        )

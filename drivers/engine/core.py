@@ -9,8 +9,20 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ..api import Engine
-from ..errors import Refused, Unsupported, error
-from ..types import ROOT, ROOT_INODE, TRASH_INODE, Attr, Config, Context, Event, FileType, Format, Time
+from ..errors import Refused, Unsupported, error, refuse_if
+from ..types import (
+    ROOT,
+    ROOT_INODE,
+    TRASH_INODE,
+    Access,
+    Attr,
+    Config,
+    Context,
+    Event,
+    FileType,
+    Format,
+    Time,
+)
 from . import codec
 from .background import Background
 from .capabilities import BUILT
@@ -18,7 +30,8 @@ from .database import FAILURES, Database
 from .ids import IdBlock
 from .keys import Keys
 from .openfiles import OpenFiles
-from .permissions import require_access
+from .permissions import consults_acl, permitted
+from .rules import Rules, permits
 from .statistics import CachedUsage, PendingDirStats
 from .store import Command, Reply, Store, Transaction
 
@@ -64,6 +77,7 @@ class Core(Engine):
         self.keys = Keys(store.prefix)
         self.db = Database(store, config.read_only)
         self.inodes = IdBlock(self.db, self.keys.next_inode, INODE_BLOCK, ROOT_INODE + 1)
+        self.rules = Rules(self.db, self.keys)
         self.open_files = OpenFiles(config.open_cache, config.open_cache_limit)
         self.background = Background()
         self.dir_stats = PendingDirStats()
@@ -158,7 +172,29 @@ class Core(Engine):
     def require_access_to(self, ctx: Context, inode: int, mask: int) -> None:
         """Raise EACCES (or ENOENT) unless every bit of `mask` is granted on an inode (R3)."""
         if ctx.uid != 0 and ctx.check_permission:
-            require_access(ctx, self.known_attr(inode), mask)
+            self.require_access(ctx, self.known_attr(inode), mask)
+
+    def permitted(self, ctx: Context, attr: Attr, mask: int) -> bool:
+        """Whether a node grants every bit of `mask`, by its mode or its ACL (R3).  Raises ENOENT."""
+        if consults_acl(ctx, attr):
+            return permits(self.rules.get(attr.access_acl), ctx, attr, mask)
+        return permitted(ctx, attr, mask)
+
+    def require_access(self, ctx: Context, attr: Attr, mask: int) -> None:
+        """Raise EACCES unless every bit of `mask` is granted (R3)."""
+        refuse_if(not self.permitted(ctx, attr, mask), errno.EACCES)
+
+    def require_directory(self, attr: Attr | None, ctx: Context, *, refused: int) -> Attr:
+        """The attributes of a directory whose entries may be changed.
+
+        Raises ENOENT (no record), ENOTDIR, EACCES, and EPERM when it carries one of the flags `refused`.
+        """
+        if attr is None:
+            raise error(errno.ENOENT)
+        refuse_if(attr.type != FileType.DIRECTORY, errno.ENOTDIR)
+        self.require_access(ctx, attr, Access.W | Access.X)
+        refuse_if(bool(attr.flags & refused), errno.EPERM)
+        return attr
 
     def stamp(self, parent: Attr, now: Time, *, always: bool = False) -> bool:
         """Stamp a directory whose entries change; False where the throttle forbids it (R6)."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from ..errors import NodeExists, Unsupported, error, refuse_if
+from ..errors import NodeExists, error, refuse_if
 from ..types import (
     DIRECTORY_LENGTH,
     MAX_SYMLINK,
@@ -18,6 +19,7 @@ from ..types import (
     Access,
     Attr,
     AttrFlag,
+    Config,
     Context,
     FileType,
     Node,
@@ -32,12 +34,11 @@ from .permissions import (
     check_name,
     inherited_gid,
     inherited_mode,
-    require_access,
-    require_directory,
     require_untrashed,
 )
+from .rules import inherited, mode_of
 from .statistics import entry_space
-from .store import Command, Reply, Transaction
+from .store import Command, Reply, Store, Transaction
 
 T = TypeVar("T")
 
@@ -70,7 +71,7 @@ class Creation(Lookup):
         parent = self.check_root(parent)
         # Whatever the group of the new node will be, the original asks for group 0 (Q8).
         self.check_room(NODE_SPACE, 1, uid=ctx.uid, gid=0 if self.quirks else None, directories=[parent])
-        return self._make(ctx, parent, self.inodes.take(), name, type, mode & ~umask, rdev, target)
+        return self._make(ctx, parent, self.inodes.take(), name, type, mode, umask, rdev, target)
 
     def mkdir(self, parent: int, name: bytes, mode: int = 0, umask: int = 0, *, ctx: Context = ROOT) -> Node:
         return self.mknod(parent, name, FileType.DIRECTORY, mode, umask, ctx=ctx)
@@ -106,6 +107,7 @@ class Creation(Lookup):
         name: bytes,
         type: int,
         mode: int,
+        umask: int = 0,
         rdev: int = 0,
         target: bytes = b"",
     ) -> Node:
@@ -121,16 +123,14 @@ class Creation(Lookup):
                 self.check_group(gid, NODE_SPACE, 1)
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             require_untrashed(directory)
-            require_access(ctx, directory, Access.W | Access.X)
+            self.require_access(ctx, directory, Access.W | Access.X)
             refuse_if(bool(directory.flags & AttrFlag.IMMUTABLE), errno.EPERM)
             self._refuse_existing(tx, parent, name, entry, type)
-            if directory.default_acl and type != FileType.SYMLINK:
-                raise Unsupported("creation under a default ACL is not built yet")
 
             node = Attr(
                 flags=directory.flags & AttrFlag.SKIP_TRASH,
                 type=type,
-                mode=inherited_mode(ctx, directory, type, mode & 0o7777),
+                mode=mode & ~umask & 0o7777,
                 uid=ctx.uid,
                 gid=gid,
                 rdev=0 if type in (FileType.DIRECTORY, FileType.SYMLINK) else rdev,
@@ -141,6 +141,9 @@ class Creation(Lookup):
                 parent=parent,
                 tier=directory.tier,
             )
+            if directory.default_acl and type != FileType.SYMLINK:
+                self._inherit_acl(directory, node, mode & 0o7777)
+            node.mode = inherited_mode(ctx, directory, type, node.mode)
             if type == FileType.DIRECTORY:
                 node.nlink, node.length = 2, DIRECTORY_LENGTH
             elif type == FileType.SYMLINK:
@@ -170,6 +173,18 @@ class Creation(Lookup):
         if type == FileType.DIRECTORY:
             self.remember_parent(inode, parent)
         return Node(inode, node)
+
+    def _inherit_acl(self, directory: Attr, node: Attr, mode: int) -> None:
+        """Give a new node what the default ACL of its directory says, the umask aside (N29.8)."""
+        default = self.rules.get(directory.default_acl)
+        if node.type == FileType.DIRECTORY:
+            node.default_acl = directory.default_acl
+        if default.minimal:
+            node.mode = mode & (0o7000 | mode_of(default))
+            return
+        rule = inherited(default, mode)
+        node.access_acl = self.rules.number_of(rule)
+        node.mode = mode & 0o7000 | mode_of(rule)
 
     @property
     def _dir_stat_keys(self) -> tuple[bytes, bytes, bytes]:
@@ -216,7 +231,7 @@ class Creation(Lookup):
             directory = codec.decode_attr(blob)
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             require_untrashed(directory)
-            require_directory(directory, ctx, refused=AttrFlag.IMMUTABLE)
+            self.require_directory(directory, ctx, refused=AttrFlag.IMMUTABLE)
             refuse_if(node.type == FileType.DIRECTORY, errno.EPERM)
             refuse_if(bool(node.flags & FROZEN), errno.EPERM)
             taken = entry is not None or self.folded_entry(parent, name) is not None
@@ -251,7 +266,10 @@ class StaleHour(Exception):
 class Trash(Creation):
     """Where removed nodes go (R7, R8)."""
 
-    _hour: tuple[bytes, int] = (b"", 0)
+    def __init__(self, store: Store, config: Config, compat: str = "") -> None:
+        super().__init__(store, config, compat)
+        self._hour: tuple[bytes, int] = (b"", 0)
+        self._opening = threading.Lock()
 
     def into_trash(self, parent: int, skip: bool, remove: Callable[[int], T]) -> T:
         """Remove something from `parent` with the hour directory for it, 0 for none.
@@ -291,12 +309,13 @@ class Trash(Creation):
             return 0
         self.db.require_writable()
         hour = codec.hour_name(clock()[0])
-        name, inode = self._hour
-        if name != hour:
-            inode = self._open_hour(hour)
-            refuse_if(inode <= TRASH_INODE, errno.EBADF)
-            self._hour = hour, inode
-        return inode
+        with self._opening:
+            name, inode = self._hour
+            if name != hour:
+                inode = self._open_hour(hour)
+                refuse_if(inode <= TRASH_INODE, errno.EBADF)
+                self._hour = hour, inode
+            return inode
 
     def _open_hour(self, hour: bytes) -> int:
         try:

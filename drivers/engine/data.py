@@ -25,7 +25,7 @@ from .assembly import assemble, part
 from .compaction import Compaction
 from .core import clock, optional_attr
 from .openfiles import ALL_CHUNKS
-from .permissions import FROZEN, require_access, trashed
+from .permissions import FROZEN, trashed
 from .store import Command, Transaction
 
 MAX_LENGTH = CHUNK_SIZE << 32
@@ -104,7 +104,7 @@ class Data(Compaction):
             refuse_if(attr.type != FileType.FILE or bool(attr.flags & FROZEN), errno.EPERM)
             refuse_if(not flags and trashed(attr), errno.EPERM)
             if not skip_permission:
-                require_access(ctx, attr, Access.W)
+                self.require_access(ctx, attr, Access.W)
             if length == attr.length:
                 return Growth(attr)
             left, right = sorted((attr.length, length))
@@ -153,7 +153,7 @@ class Data(Compaction):
             refuse_if(attr.type == FileType.FIFO, errno.EPIPE)
             immutable = bool(attr.flags & AttrFlag.IMMUTABLE)
             refuse_if(attr.type != FileType.FILE or immutable, errno.EPERM)
-            require_access(ctx, attr, Access.W)
+            self.require_access(ctx, attr, Access.W)
             more_than_reserves = int(mode) & ~int(FallocateMode.KEEP_SIZE)
             refuse_if(bool(attr.flags & AttrFlag.APPEND and more_than_reserves), errno.EPERM)
             before = attr.length

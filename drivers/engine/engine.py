@@ -8,14 +8,17 @@ from typing import Any
 
 from ..api import PRIMITIVES, UNREFUSABLE
 from ..types import ROOT
+from .acls import Acls
 from .attributes import Attributes
 from .checking import Checking
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
+from .tokens import Tokens
 from .volume import Volume
+from .xattrs import Xattrs
 
 
-class StoreEngine(Data, Attributes, Checking, Volume):
+class StoreEngine(Data, Attributes, Xattrs, Acls, Tokens, Checking, Volume):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

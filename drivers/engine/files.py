@@ -23,7 +23,7 @@ from ..types import (
 from . import codec
 from .core import clock, optional_attr
 from .creation import Trash
-from .permissions import require_access, trashed
+from .permissions import trashed
 from .store import Command, Transaction
 
 ACCESS_BY_MODE = (Access.R, Access.W, Access.R | Access.W, Access(0))
@@ -63,7 +63,7 @@ class Files(Trash):
         wanted = ACCESS_BY_MODE[flags & 3]
         if wanted == Access.R and flags & OpenFlag.EXEC:
             wanted = Access.X
-        require_access(ctx, attr, wanted)
+        self.require_access(ctx, attr, wanted)
         writes = bool(flags & WRITING)
         refuse_if(writes and bool(attr.flags & AttrFlag.IMMUTABLE or trashed(attr)), errno.EPERM)
         if attr.flags & AttrFlag.APPEND:

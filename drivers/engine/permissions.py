@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 
-from ..errors import Unsupported, error, refuse_if
-from ..types import TRASH_INODE, Access, Attr, AttrFlag, Context, FileType
+from ..errors import refuse_if
+from ..types import TRASH_INODE, Attr, AttrFlag, Context, FileType
 
 SETUID, SETGID, STICKY = 0o4000, 0o2000, 0o1000
 FROZEN = AttrFlag.IMMUTABLE | AttrFlag.APPEND
@@ -16,12 +16,15 @@ def check_name(name: bytes) -> None:
     refuse_if(not name or b"/" in name or b"\0" in name, errno.EINVAL)
 
 
+def consults_acl(ctx: Context, attr: Attr) -> bool:
+    """Whether the ACL of a node, not its mode bits, decides what the caller may do (R3, N29.9)."""
+    return bool(attr.access_acl and attr.mode & 0o070 and ctx.uid != 0 and ctx.check_permission)
+
+
 def permitted(ctx: Context, attr: Attr, mask: int) -> bool:
-    """Whether the mode bits (or the ACL) of a node grant every bit of `mask` (R3)."""
+    """Whether the mode bits of a node grant every bit of `mask` (R3)."""
     if ctx.uid == 0 or not ctx.check_permission:
         return True
-    if attr.access_acl and attr.mode & 0o070:
-        raise Unsupported("POSIX ACLs are not evaluated yet")
     if ctx.uid == attr.uid:
         granted = attr.mode >> 6
     elif attr.gid in ctx.gids:
@@ -29,24 +32,6 @@ def permitted(ctx: Context, attr: Attr, mask: int) -> bool:
     else:
         granted = attr.mode
     return mask & ~granted & 7 == 0
-
-
-def require_access(ctx: Context, attr: Attr, mask: int) -> None:
-    """Raise EACCES unless every bit of `mask` is granted (R3)."""
-    refuse_if(not permitted(ctx, attr, mask), errno.EACCES)
-
-
-def require_directory(attr: Attr | None, ctx: Context, *, refused: int) -> Attr:
-    """The attributes of a directory whose entries may be changed.
-
-    Raises ENOENT (no record), ENOTDIR, EACCES, and EPERM when it carries one of the flags `refused`.
-    """
-    if attr is None:
-        raise error(errno.ENOENT)
-    refuse_if(attr.type != FileType.DIRECTORY, errno.ENOTDIR)
-    require_access(ctx, attr, Access.W | Access.X)
-    refuse_if(bool(attr.flags & refused), errno.EPERM)
-    return attr
 
 
 def trashed(attr: Attr) -> bool:

@@ -26,7 +26,7 @@ from .core import clock, optional_attr
 from .creation import DOTS
 from .database import check_cancelled
 from .files import Fate, Files
-from .permissions import FROZEN, require_directory, sticky
+from .permissions import FROZEN, sticky
 from .statistics import entry_space
 from .store import Command, Transaction
 
@@ -55,7 +55,7 @@ class Removal(Files):
             blob, *rest = tx.read(self.get_attr(inode), *lookup, *self.watch_hour(tx, trash_here))
             present, there = rest[: len(lookup)], rest[len(lookup) :]
             self.require_hour(there)
-            above = require_directory(directory, ctx, refused=FROZEN)
+            above = self.require_directory(directory, ctx, refused=FROZEN)
             node = optional_attr(blob)
             if node is not None:
                 refuse_if(sticky(ctx, above, node), errno.EACCES)
@@ -110,7 +110,7 @@ class Removal(Files):
             blob, stored = tx.read(
                 self.get_attr(parent), ("HMGET", dentries, *(entry.name for entry in entries))
             )
-            above = require_directory(optional_attr(blob), ctx, refused=FROZEN)
+            above = self.require_directory(optional_attr(blob), ctx, refused=FROZEN)
             chosen = list(self._still_there(entries, stored))
             # The directory is stamped even when no entry is left to remove.
             if not is_trash(parent) and self.stamp(above, now):
@@ -199,7 +199,7 @@ class Removal(Files):
                 *self.watch_hour(tx, trash_here),
             )
             self.require_hour(there)
-            above = require_directory(directory, ctx, refused=FROZEN)
+            above = self.require_directory(directory, ctx, refused=FROZEN)
             refuse_if(children > 0, errno.ENOTEMPTY)
             victim = optional_attr(blob)
             if victim is not None:

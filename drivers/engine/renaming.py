@@ -26,7 +26,7 @@ from . import codec
 from .core import clock, optional_attr
 from .creation import DOTS
 from .files import Fate
-from .permissions import FROZEN, STICKY, check_name, require_access, require_untrashed, sticky
+from .permissions import FROZEN, STICKY, check_name, require_untrashed, sticky
 from .removal import Removal
 from .statistics import entry_space
 from .store import Transaction
@@ -275,7 +275,7 @@ class Renaming(Removal, Summaries):
             refuse_if(place.directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             if place is target and not flags & RESTORE:
                 require_untrashed(place.directory)
-            require_access(ctx, place.directory, Access.W | Access.X)
+            self.require_access(ctx, place.directory, Access.W | Access.X)
         refuse_if(source.inode in (target.parent, target.directory.parent), errno.EPERM)
         frozen = (
             source.directory.flags & FROZEN,

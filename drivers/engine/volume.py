@@ -138,6 +138,8 @@ class Volume(Jobs, Quotas):
         format = self.format
         if self.config.subdir:
             self.chroot(self.config.subdir.encode())
+        if format.enable_acl:
+            self.rules.load_all()
         if not self.config.read_only:
             if record:
                 self.register()
