@@ -35,6 +35,13 @@ class Tree:
         ]
         """Directory, name, type and inode of every entry."""
         self.names = Counter(inode for _, _, _, inode in self.entries)
+        self.parents: dict[int, Counter[int]] = {}
+        """How many names each node has in each directory."""
+        self.children: dict[int, list[tuple[int, int]]] = {}
+        """Type and inode of what is in each directory."""
+        for parent, _, type, inode in self.entries:
+            self.parents.setdefault(inode, Counter())[parent] += 1
+            self.children.setdefault(parent, []).append((type, inode))
         self.sustained = {
             int(inode)
             for key, (kind, members) in keys.items()
@@ -69,7 +76,7 @@ class Tree:
 
     def parents_of(self, inode: int) -> Counter[int]:
         """How many names a node has in each directory."""
-        return Counter(parent for parent, _, _, target in self.entries if target == inode)
+        return self.parents.get(inode, Counter())
 
     def space_of(self, inode: int) -> int:
         """The space that a node takes, in bytes."""
@@ -165,11 +172,8 @@ def directory_statistics_are_exact(tree: Tree) -> Iterator[str]:
         if directory not in tree.nodes:
             yield f"directory {directory} is gone and has statistics"
             continue
-        children = [
-            tree.nodes[inode]
-            for parent, _, _, inode in tree.entries
-            if parent == directory and inode in tree.nodes
-        ]
+        below = tree.children.get(directory, [])
+        children = [tree.nodes[inode] for _, inode in below if inode in tree.nodes]
         lengths = [node.length if node.type == FileType.FILE else 0 for node in children]
         wanted = (sum(lengths), sum(map(aligned, lengths)), len(children))
         found = tuple(int(values.get(field, -1)) for values in stored)
@@ -183,8 +187,8 @@ def directory_quotas_are_exact(tree: Tree) -> Iterator[str]:
         below, space, names = [inode], 0, 0
         while below:
             directory = below.pop()
-            for parent, _, type, child in tree.entries:
-                if parent == directory and child in tree.nodes:
+            for type, child in tree.children.get(directory, []):
+                if child in tree.nodes:
                     space += tree.space_of(child)
                     names += 1
                     below += [child] if type == FileType.DIRECTORY else []

@@ -25,6 +25,8 @@ class Accounting(Core):
     def __init__(self, store: Store, config: Config, compat: str = "") -> None:
         super().__init__(store, config, compat)
         self.accounts = {type: Accounts() for type in QuotaType}
+        self.detached: set[int] = set()
+        """Directories that are being copied or cleaned away: no quota above them is concerned."""
         self._known_parents: dict[int, int] = {}
 
     # -- before a call -----------------------------------------------------------------------------
@@ -128,7 +130,7 @@ class Accounting(Core):
         """
         seen: set[int] = set()
         while directory not in seen:
-            if is_trash(directory) and not self.quirks:
+            if not self.quirks and (is_trash(directory) or directory in self.detached):
                 return
             yield directory
             if directory == ROOT_INODE:

@@ -14,6 +14,7 @@ BUILT = frozenset(
         "quota.dir",
         "quota.user",
         "trash",
+        "clone",
         "maintenance",
         "lua",
     }

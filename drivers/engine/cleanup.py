@@ -88,18 +88,17 @@ class Cleanup(Removal, Summaries):
             self.delete_sustained(0, inode)
             return
         if attr.type == FileType.DIRECTORY:
-            self._empty(replace(ROOT, cancelled=ctx.cancelled), inode, True, None)
+            self.delete_tree(replace(ROOT, cancelled=ctx.cancelled), inode)
+            return
 
         def body(tx: Transaction) -> bool:
             if tx.read(self.get_attr(inode))[0] is None:
                 return False
             tx.queue(*self.delete_directory(inode))
             tx.queue(("DEL", self.keys.symlink(inode), self.keys.parents(inode)))
-            if attr.type == FileType.DIRECTORY:
-                tx.queue(*self.forget_directory(inode))
             return True
 
-        if self.transact([self.keys.attr(inode), self.keys.dentries(inode)], body):
+        if self.transact([self.keys.attr(inode)], body):
             self.update_usage(-codec.aligned(0), -1, attr)
 
     def _delete_leaked_chunks(self, ctx: Context) -> None:

@@ -33,7 +33,7 @@ from .openfiles import OpenFiles
 from .permissions import consults_acl, permitted
 from .rules import Rules, permits
 from .statistics import CachedUsage, PendingDirStats
-from .store import Command, Reply, Store, Transaction
+from .store import Command, Reply, Store, Transaction, pairs
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +143,7 @@ class Core(Engine):
     @staticmethod
     def counted_parents(counted: Reply) -> dict[int, int]:
         """The directories and counts in a reply; what is not above zero has been left behind (A3)."""
-        pairs = counted.items() if isinstance(counted, dict) else zip(*[iter(counted)] * 2, strict=True)
-        counts = {int(parent): codec.decode_counter(count) for parent, count in pairs}
+        counts = {int(parent): codec.decode_counter(count) for parent, count in pairs(counted)}
         return {parent: count for parent, count in counts.items() if count > 0}
 
     def count_usage(self, space: int, inodes: int) -> tuple[Command, Command]:

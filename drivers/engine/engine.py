@@ -11,6 +11,7 @@ from ..types import ROOT
 from .acls import Acls
 from .attributes import Attributes
 from .checking import Checking
+from .cloning import Cloning
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
 from .tokens import Tokens
@@ -18,7 +19,7 @@ from .volume import Volume
 from .xattrs import Xattrs
 
 
-class StoreEngine(Data, Attributes, Xattrs, Acls, Tokens, Checking, Volume):
+class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Volume):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

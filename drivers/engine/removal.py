@@ -246,6 +246,28 @@ class Removal(Files):
         hashes = (*(kept if statistics else ()), *self.keys.quota(QuotaType.DIR))
         return [("HDEL", key, inode) for key in hashes]
 
+    def delete_tree(self, ctx: Context, inode: int) -> bool:
+        """Delete a directory that no entry leads to, with all below it; False where it is gone."""
+        if self.db.read_one(*self.get_attr(inode)) is None:
+            return False
+        self.detached.add(inode)
+        try:
+            self._empty(ctx, inode, True, None)
+        finally:
+            self.detached.discard(inode)
+
+        def body(tx: Transaction) -> Attr | None:
+            attr = optional_attr(tx.read(self.get_attr(inode))[0])
+            if attr is not None:
+                tx.queue(*self.delete_directory(inode), *self.forget_directory(inode))
+                tx.queue(("ZREM", self.keys.detached_nodes, inode))
+            return attr
+
+        attr = self.transact([self.keys.attr(inode), self.keys.dentries(inode)], body)
+        if attr is not None:
+            self.update_usage(-codec.aligned(0), -1, attr)
+        return True
+
     def _refuse_protected(self, ctx: Context, parent: int, name: bytes) -> None:
         """Raise EPERM for the trash itself, and for others than the superuser inside it (N13.1)."""
         refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
@@ -279,7 +301,8 @@ class Removal(Files):
         *,
         ctx: Context = ROOT,
     ) -> int:
-        refuse_if(name in DOTS, errno.EINVAL)
+        # The original empties the directory before it refuses to remove it by this name (N31.4).
+        refuse_if(name in DOTS and not (self.quirks and name == b"."), errno.EINVAL)
         parent = self.check_root(parent)
         self.require_access_to(ctx, parent, Access.W | Access.X)
         node = self.lookup(parent, name, ctx=ctx)

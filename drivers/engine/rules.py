@@ -11,6 +11,7 @@ from ..types import ACL_UNSET, Attr, Context, Rule
 from . import codec
 from .database import Database
 from .keys import Keys
+from .store import pairs
 
 
 def permits(rule: Rule, ctx: Context, attr: Attr, mask: int) -> bool:
@@ -86,9 +87,7 @@ class Rules:
 
     def load_all(self) -> None:
         """Take over every rule on the server (S7.2.1)."""
-        stored = self._db.read_one("HGETALL", self._keys.acl)
-        pairs = stored.items() if isinstance(stored, dict) else zip(*[iter(stored)] * 2, strict=True)
-        for id, value in pairs:
+        for id, value in pairs(self._db.read_one("HGETALL", self._keys.acl)):
             self._keep(int(id), value)
 
     def get(self, id: int) -> Rule:

@@ -19,6 +19,11 @@ Reply: TypeAlias = Any
 T = TypeVar("T")
 
 
+def pairs(reply: Reply) -> list[tuple[bytes, bytes]]:
+    """The fields and values in the reply of HGETALL."""
+    return list(reply.items() if isinstance(reply, dict) else zip(*[iter(reply)] * 2, strict=True))
+
+
 class Conflict(Exception):
     """EXEC found a watched key changed: nothing was written, try again."""
 

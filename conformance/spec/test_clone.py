@@ -1,0 +1,754 @@
+"""Copies of files and trees by reference, and what is left of those that failed (N25, N35.5)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from errno import EACCES, EDQUOT, EEXIST, EINTR, EINVAL, EIO, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaparity.conformance.clause import clause
+from metaparity.conformance.laws import check_empty, require_laws
+from metaparity.conformance.scenes.actors import ALICE, BOB
+from metaparity.conformance.scenes.contents import put, records, references, shown
+from metaparity.conformance.scenes.quotas import BLOCK, DIR, GROUP, USER, limit, used
+from metaparity.conformance.scenes.scenery import each_non_directory, each_type, flag, make
+from metaparity.conformance.verbs import alike, refuses, unchanged, window
+from metaparity.drivers.api import Engine
+from metaparity.drivers.types import (
+    CHUNK_SIZE,
+    TRASH_INODE,
+    AclType,
+    Attr,
+    AttrFlag,
+    Cloned,
+    Context,
+    FileType,
+    Rule,
+    SetAttr,
+    Summary,
+)
+from metaparity.fixtures.volumes import Volume
+
+each_preserve = pytest.mark.parametrize("preserve", [True, False], ids=["preserved", "own"])
+
+
+def found(fs: Engine, name: bytes = b"copy", parent: int = 1) -> Attr:
+    node = fs.lookup(parent, name)
+    assert node.attr is not None
+    return node.attr
+
+
+def age(volume: Volume, inode: int) -> None:
+    """Give a node times of its own."""
+    stamps = Attr(atime=(11, 1), mtime=(22, 2))
+    volume.fs.setattr(inode, SetAttr.ATIME | SetAttr.MTIME, stamps)
+
+
+# -- one node --------------------------------------------------------------------------------------
+
+
+@each_preserve
+@each_non_directory
+@clause("clone/copies-a-node-of-any-type", source="N25.2 N25.4", needs="clone")
+def test_node(volume: Volume, type: FileType, preserve: bool) -> None:
+    """The copy of a node has all its attributes and a name of its own; unless they are preserved, owner and
+    times are those of the caller and of now."""
+    src = make(volume, type, "x", uid=1001, gid=1001)
+    age(volume, src)
+    directory = volume.dir("d", mode=0o777)
+    source = volume.fs.getattr(src)
+    with window() as call:
+        done = volume.fs.clone(1, src, directory, b"copy", preserve, 0, ctx=BOB)
+    assert done == Cloned(1, 1)
+    copy = found(volume.fs, parent=directory)
+    if preserve:
+        alike(copy, source, but=["parent"])
+    else:
+        alike(copy, source, but=["parent", "uid", "gid", "atime", "mtime", "ctime"])
+        assert (copy.uid, copy.gid) == (BOB.uid, BOB.gid)
+        assert all(call.covers(stamp) for stamp in (copy.atime, copy.mtime, copy.ctime))
+    assert copy.parent == directory
+    if type is FileType.SYMLINK:
+        assert volume.fs.readlink(volume.fs.lookup(directory, b"copy").inode) == b"target"
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@each_preserve
+@pytest.mark.parametrize("umask", [0, 0o022, 0o777])
+@clause("clone/applies-the-umask-to-what-is-not-preserved", source="N25.4", needs="clone")
+def test_umask(volume: Volume, umask: int, preserve: bool) -> None:
+    """The umask takes permission bits from a copy that is not preserved; setuid and setgid stay."""
+    src = volume.file("x", mode=0o6777)
+    volume.fs.clone(1, src, 1, b"copy", preserve, umask)
+    assert found(volume.fs).mode == (0o6777 if preserve else 0o6777 & ~umask)
+
+
+@clause("clone/keeps-flags-tier-and-acls", source="N25.4 D22", needs="acl")
+def test_special(volume: Volume) -> None:
+    """A copy has the flags, the tier and the ACLs of its source."""
+    volume.format(EnableACL=True)
+    src = volume.file("x")
+    rule = Rule(7, 5, 7, 1, users=[(1002, 6)])
+    volume.fs.acl_set(src, AclType.ACCESS, rule)
+    volume.fs.acl_set(src, AclType.DEFAULT, replace(rule, other=0))
+    volume.fs.setattr(src, SetAttr.TIER, Attr(tier=2))
+    flag(volume, src, AttrFlag.IMMUTABLE | AttrFlag.SKIP_TRASH)
+    source = volume.fs.getattr(src)
+    volume.fs.clone(1, src, 1, b"copy")
+    copy = found(volume.fs)
+    assert copy.flags == AttrFlag.IMMUTABLE | AttrFlag.SKIP_TRASH
+    assert (copy.tier, copy.access_acl, copy.default_acl) == (2, source.access_acl, source.default_acl)
+    assert volume.fs.acl_get(volume.fs.lookup(1, b"copy").inode, AclType.ACCESS) == rule
+
+
+@each_type
+@clause("clone/copies-extended-attributes", source="N25.4 N28.4", needs="xattr")
+def test_xattrs(volume: Volume, type: FileType) -> None:
+    """A copy has the extended attributes of its source, and changes of either do not touch the other."""
+    src = make(volume, type, "x")
+    volume.fs.xattr_set(src, b"a", b"\xff\0")
+    volume.fs.xattr_set(src, b"b", b"")
+    volume.fs.clone(1, src, 1, b"copy")
+    copy = volume.fs.lookup(1, b"copy").inode
+    assert sorted(volume.fs.xattr_list(copy)) == [b"a", b"b"]
+    volume.fs.xattr_set(src, b"a", b"2")
+    assert volume.fs.xattr_get(copy, b"a") == b"\xff\0"
+
+
+@clause("clone/shares-the-slices", source="N25.4 I11 T36", needs="clone")
+def test_slices(volume: Volume) -> None:
+    """A copy has the very records of its source in every chunk, holes and overwritten ones too; each slice
+    is counted once more for each."""
+    fs, src = volume.fs, volume.file("x")
+    one, two = put(fs, src, 0, 100), put(fs, src, 50, 100)
+    far = put(fs, src, 2 * CHUNK_SIZE, 300)
+    fs.truncate(src, 1, 2 * CHUNK_SIZE + 200)
+    fs.clone(1, src, 1, b"copy")
+    copy = fs.lookup(1, b"copy").inode
+    for chunk in range(3):
+        assert records(volume, copy, chunk) == records(volume, src, chunk)
+    assert references(volume) == {b"k%d_100" % one: 1, b"k%d_100" % two: 1, b"k%d_300" % far: 1}
+    put(fs, src, 0, 500)
+    assert len(shown(fs, copy)) == 2
+    fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/the-slices-live-as-long-as-either", source="N25.4 S2.6 T36", needs="clone", clients=2)
+def test_shared(volume: Volume) -> None:
+    """Removing the source or the copy keeps the slices; removing both deletes them."""
+    remover, src = volume.open(delete_slice="record"), volume.file("x")
+    id = put(volume.fs, src, 0, 100)
+    volume.fs.clone(1, src, 1, b"copy")
+    remover.unlink(1, b"x")
+    remover.settle()
+    assert remover.events() == []
+    remover.unlink(1, b"copy")
+    remover.settle()
+    assert [(event.kind, event.id) for event in remover.events()] == [("delete_slice", id)]
+    assert check_empty(volume) == []
+
+
+@clause("clone/a-corrupt-chunk-is-not-copied", source="S1.8 N25.6", needs="clone")
+def test_corrupt(volume: Volume) -> None:
+    """A source with a corrupt chunk is refused with EIO, alone and in a tree, and nothing is left."""
+    directory = volume.dir("d")
+    src = volume.file("x", directory)
+    put(volume.fs, src, 0, 100)
+    volume.fs.settle()
+    volume.raw.rpush(f"c{src}_0", "no record")
+    before = nodes(volume)
+    refuses(EIO, volume.fs.clone, directory, src, 1, b"copy")
+    refuses(EIO, volume.fs.clone, 1, directory, 1, b"copy")
+    volume.fs.settle()
+    assert nodes(volume) == before
+
+
+@each_type
+@clause("clone/a-copy-has-one-name", source="N25.4 Q16", needs="clone")
+def test_one_name(volume: Volume, type: FileType) -> None:
+    """The copy of a node with several names has one; each name in a tree becomes a node of its own."""
+    directory = volume.dir("d")
+    if type is FileType.DIRECTORY:
+        return
+    src = make(volume, type, "x", directory)
+    volume.fs.link(src, directory, b"y")
+    volume.fs.clone(directory, src, 1, b"copy")
+    volume.fs.clone(1, directory, 1, b"tree")
+    tree = volume.fs.lookup(1, b"tree").inode
+    copies = [volume.fs.lookup(1, b"copy"), *(volume.fs.lookup(tree, name) for name in (b"x", b"y"))]
+    assert len({src, *(node.inode for node in copies)}) == 4
+    assert [node.attr.nlink for node in copies if node.attr] == [1, 1, 1]
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/stamps-its-directory", source="N25.2 N25.3 R6", needs="clone")
+def test_stamp(volume: Volume) -> None:
+    """The directory that a copy comes to gets mtime and ctime of now, whatever its mtime; the source keeps
+    its times."""
+    file, tree = volume.file("x"), volume.dir("t")
+    for src in (file, tree):
+        directory = volume.dir(f"d{src}")
+        volume.fs.setattr(directory, SetAttr.MTIME, Attr(mtime=(1 << 40, 0)))
+        before = volume.fs.getattr(src)
+        with window() as call:
+            volume.fs.clone(1, src, directory, b"copy")
+        attr = volume.fs.getattr(directory)
+        assert call.covers(attr.mtime)
+        assert call.covers(attr.ctime)
+        assert attr.nlink == (3 if src == tree else 2)
+        assert volume.fs.getattr(src) == before
+
+
+# -- trees -----------------------------------------------------------------------------------------
+
+
+def plant(volume: Volume, name: str = "src") -> int:
+    """A tree with every type, files with contents, an empty directory and a deep one; returns its inode."""
+    fs = volume.fs
+    top = volume.dir(name, mode=0o2750, uid=1001, gid=1001)
+    deep = volume.dir("deep", volume.dir("sub", top))
+    volume.dir("empty", top)
+    for place in (top, deep):
+        for type in FileType:
+            if type is not FileType.DIRECTORY:
+                inode = make(volume, type, f"n{int(type)}", place, 1002, 1002)
+                fs.xattr_set(inode, b"a", b"%d" % int(type))
+        put(fs, fs.lookup(place, b"n1").inode, 0, 5000)
+    fs.link(fs.lookup(top, b"n1").inode, deep, b"again")
+    fs.settle()
+    return top
+
+
+def shape(fs: Engine, inode: int) -> dict[bytes, Any]:
+    """What is below a directory, without inode numbers."""
+    tree: dict[bytes, Any] = {}
+    for entry in fs.readdir(inode, plus=True):
+        if entry.name in (b".", b".."):
+            continue
+        attr = entry.attr
+        assert attr is not None
+        below = shape(fs, entry.inode) if entry.type == FileType.DIRECTORY else None
+        values = {name: fs.xattr_get(entry.inode, name) for name in fs.xattr_list(entry.inode)}
+        contents = shown(fs, entry.inode) if entry.type == FileType.FILE else None
+        tree[entry.name] = (replace(attr, parent=0, nlink=0), values, contents, below)
+    return tree
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+@clause("clone/copies-a-tree", source="N25.3 N25.4 N25.8 T36", needs="clone")
+def test_tree(volume: Volume, threads: int) -> None:
+    """The copy of a directory has copies of all that is below it, special files too; every count adds up."""
+    check_tree(volume, plant(volume), threads)
+
+
+@pytest.mark.parametrize("threads", [2, 4, 255])
+@clause("clone/copies-sub-directories-side-by-side", source="N25.3", needs="clone")
+def test_threads(volume: Volume, threads: int) -> None:
+    """However many threads copy a tree, the copy is the same."""
+    src = plant(volume)
+    for number in range(10):
+        volume.file("x", volume.dir(f"d{number}", src))
+    volume.fs.settle()
+    with ThreadPoolExecutor(1) as aside:  # which inode a copy gets is a matter of chance here
+        aside.submit(check_tree, volume, src, threads).result()
+
+
+def check_tree(volume: Volume, src: int, threads: int) -> None:
+    """Copy a tree and compare every node."""
+    done = volume.fs.clone(1, src, 1, b"copy", True, 0, threads)
+    copy = volume.fs.lookup(1, b"copy").inode
+    assert shape(volume.fs, copy) == shape(volume.fs, src)
+    alike(found(volume.fs), volume.fs.getattr(src))
+    below = volume.fs.summary(copy, recursive=True, strict=True)
+    assert done == Cloned(below.files + below.dirs, below.files + below.dirs)
+    assert not volume.raw.exists("detachedNodes")
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/a-tree-can-be-the-callers-own", source="N25.4", needs="clone")
+def test_tree_own(volume: Volume) -> None:
+    """In a copy that is not preserved every node is the caller's, with the umask applied."""
+    src = plant(volume)
+    volume.fs.clone(1, src, 1, b"copy", False, 0o077, ctx=Context(5, (6,), check_permission=False))
+    copy = volume.fs.lookup(1, b"copy").inode
+    below = [copy]
+    while below:
+        attr = volume.fs.getattr(below[-1])
+        assert (attr.uid, attr.gid, attr.mode & 0o077) == (5, 6, 0)
+        inode = below.pop()
+        if attr.type == FileType.DIRECTORY:
+            entries = volume.fs.readdir(inode)
+            below += [entry.inode for entry in entries if entry.name not in (b".", b"..")]
+
+
+@clause("clone/a-large-directory-is-copied-whole", source="N25.6 S4.4", needs="clone")
+def test_large(volume: Volume) -> None:
+    """A directory of more nodes than fit in one transaction is copied with all of them."""
+    src = volume.dir("src")
+    for number in range(1050):
+        volume.fs.mknod(src, b"n%d" % number, FileType.FILE, 0o600)
+    volume.fs.settle()
+    assert volume.fs.clone(1, src, 1, b"copy") == Cloned(1051, 1051)
+    copy = volume.fs.lookup(1, b"copy").inode
+    assert volume.fs.summary(copy, recursive=True, strict=True) == Summary(0, 1051 * BLOCK, 1050, 1)
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/copies-into-itself-once", source="N25.3", needs="clone")
+def test_into_itself(volume: Volume) -> None:
+    """A directory can be copied into itself: the copy has what was there before."""
+    src = volume.dir("src")
+    volume.file("x", src)
+    assert volume.fs.clone(1, src, src, b"copy") == Cloned(2, 2)
+    copy = volume.fs.lookup(src, b"copy").inode
+    assert {entry.name for entry in volume.fs.readdir(copy)} == {b".", b"..", b"x"}
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/a-vanished-sub-directory-is-left-out", source="N25.4", needs="clone")
+def test_vanished(volume: Volume) -> None:
+    """A name whose node is gone is left out of a copy, which then counts the sub-directories it has."""
+    src = volume.dir("src")
+    gone, kept = volume.dir("gone", src), volume.dir("kept", src)
+    lost = volume.file("lost", src)
+    volume.file("x", kept)
+    volume.fs.settle()
+    volume.raw.delete(f"i{gone}", f"i{lost}")
+    volume.fs.clone(1, src, 1, b"copy", True)
+    copy = volume.fs.lookup(1, b"copy")
+    assert copy.attr is not None
+    assert copy.attr.nlink == 3
+    assert {entry.name for entry in volume.fs.readdir(copy.inode)} == {b".", b"..", b"kept"}
+    attr = volume.fs.getattr(copy.inode)
+    alike(attr, volume.fs.getattr(src), but=["nlink"])
+
+
+# -- refusals --------------------------------------------------------------------------------------
+
+
+def nodes(volume: Volume) -> dict[bytes, Any]:
+    """Every key that is not about numbers reserved, nor a count of 0 of a slice, which says nothing."""
+    keys = volume.keyspace()
+    for key in (b"nextinode", b"nextchunk"):
+        keys.pop(key, None)
+    kind, counts = keys.pop(b"sliceRef", ("hash", {}))
+    if left := {field: count for field, count in counts.items() if int(count)}:
+        keys[b"sliceRef"] = (kind, left)
+    return keys
+
+
+@clause("clone/neither-from-nor-into-the-trash", source="N25.1 T37", needs="trash")
+def test_trash(volume: Volume) -> None:
+    """Nothing is copied from the trash or into it, nor under its name: EPERM."""
+    volume.format(TrashDays=1)
+    inode = volume.file("x")
+    volume.file("gone")
+    volume.fs.unlink(1, b"gone")
+    hour = TRASH_INODE + 1
+    with unchanged(volume):
+        for src_parent, src, dst_parent, name in (
+            (1, TRASH_INODE, 1, b"copy"),
+            (1, hour, 1, b"copy"),
+            (hour, inode, 1, b"copy"),
+            (TRASH_INODE, inode, 1, b"copy"),
+            (1, inode, hour, b"copy"),
+            (1, inode, TRASH_INODE, b"copy"),
+            (1, inode, 1, b".trash"),
+        ):
+            refuses(EPERM, volume.fs.clone, src_parent, src, dst_parent, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "errno"),
+    [
+        pytest.param(b"", ENOENT, id="empty"),
+        pytest.param(b".", EEXIST, id="dot"),
+        pytest.param(b"..", EEXIST, id="dot-dot"),
+        pytest.param(b"a/b", EINVAL, id="slash"),
+        pytest.param(b"a\0b", EINVAL, id="nul"),
+        pytest.param(b"taken", EEXIST, id="taken"),
+    ],
+)
+@clause("clone/needs-a-name-that-can-be-reached", source="N25.1 Q4", needs="clone")
+def test_names(volume: Volume, name: bytes, errno: int) -> None:
+    """A copy of a file and one of a directory are refused a name that is empty, taken or impossible."""
+    volume.file("taken")
+    sources = volume.file("x"), volume.dir("d")
+    volume.fs.settle()
+    with unchanged(volume):
+        for src in sources:
+            refuses(errno, volume.fs.clone, 1, src, 1, name)
+
+
+@pytest.mark.parametrize("length", [255, 256, 300])
+@clause("clone/takes-any-length-of-name", source="N25.1 R2 D6", needs="clone")
+def test_long(volume: Volume, length: int) -> None:
+    """The length of a name is not limited here."""
+    volume.fs.clone(1, volume.file("x"), 1, b"n" * length)
+    assert found(volume.fs, b"n" * length)
+
+
+@clause("clone/needs-both-ends", source="N25.1 N25.2", needs="clone")
+def test_missing(volume: Volume) -> None:
+    """A missing source or directory is ENOENT, a file in the place of the directory ENOTDIR, an immutable
+    directory EPERM."""
+    file, tree = volume.file("x"), volume.dir("t")
+    frozen = volume.dir("frozen")
+    flag(volume, frozen, AttrFlag.IMMUTABLE)
+    volume.fs.settle()
+    before = nodes(volume)
+    for src in (file, tree):
+        refuses(ENOENT, volume.fs.clone, 1, 999, 1, b"copy")
+        refuses(ENOENT, volume.fs.clone, 1, src, 999, b"copy")
+        refuses(ENOTDIR, volume.fs.clone, 1, src, file, b"copy")
+        refuses(EPERM, volume.fs.clone, 1, src, frozen, b"copy")
+    volume.fs.settle()
+    assert nodes(volume) == before
+
+
+@clause("clone/needs-permission", source="N25.1 N25.2 N25.8", needs="clone")
+def test_permission(volume: Volume) -> None:
+    """The caller must be able to read every file, to read and search every directory that is copied, and to
+    write and search that which the copy comes to: EACCES, and nothing is left."""
+    open_to_all = volume.dir("open", mode=0o777)
+    closed = volume.dir("closed", mode=0o755)
+    secret = volume.file("secret", mode=0o600)
+    tree = volume.dir("tree", mode=0o755)
+    volume.file("secret", volume.dir("sub", tree), mode=0o600)
+    unsearchable = volume.dir("unsearchable", mode=0o744)
+    volume.file("x", unsearchable)
+    plain = volume.file("plain")
+    volume.fs.settle()
+    before = nodes(volume)
+    refuses(EACCES, volume.fs.clone, 1, plain, closed, b"copy", ctx=ALICE)
+    refuses(EACCES, volume.fs.clone, 1, tree, closed, b"copy", ctx=ALICE)
+    for src in (secret, tree, unsearchable):
+        refuses(EACCES, volume.fs.clone, 1, src, open_to_all, b"copy", ctx=ALICE)
+    volume.fs.settle()
+    assert nodes(volume) == before
+    volume.fs.clone(1, plain, open_to_all, b"copy", ctx=ALICE)
+
+
+@clause("clone/needs-room", source="N25.1 N30.2 R12", needs="quota.user")
+def test_room(volume: Volume) -> None:
+    """A copy is refused where its nodes or their space are too many for the caller, the caller's group, the
+    directory (EDQUOT) or the volume (ENOSPC)."""
+    volume.format(Inodes=10, UserGroupQuota=True)
+    tree = volume.dir("tree", mode=0o755)
+    put(volume.fs, volume.file("x", tree), 0, 5000)
+    place = volume.dir("place", mode=0o777)
+    volume.fs.settle()
+    caller = Context(7, (8,))
+    for type, key in ((USER, 7), (GROUP, 8), (DIR, b"/place")):
+        for space, inodes, fits in ((3 * BLOCK - 1, 9, False), (3 * BLOCK, 1, False), (3 * BLOCK, 2, True)):
+            limit(volume.fs, type, key, space, inodes)
+            if fits:
+                volume.fs.clone(1, tree, place, b"copy", ctx=caller)
+                volume.fs.remove(place, b"copy")
+                volume.fs.settle()
+            else:
+                with unchanged(volume):
+                    refuses(EDQUOT, volume.fs.clone, 1, tree, place, b"copy", ctx=caller)
+        limit(volume.fs, type, key, 0, 0)
+    volume.raw.set("totalInodes", 9)
+    volume.fs.refresh()
+    refuses(ENOSPC, volume.fs.clone, 1, tree, place, b"copy", ctx=caller)
+
+
+@clause("clone/read-only-clients-copy-nothing", source="N25.1 M2 T42", needs="clone", clients=2)
+def test_read_only(volume: Volume) -> None:
+    """A read-only client copies nothing: EROFS, before name and source are looked at."""
+    inode = volume.file("x")
+    volume.settle()
+    reader = volume.open(record=False, read_only=True)
+    with unchanged(volume):
+        for src, name in ((inode, b"copy"), (inode, b""), (999, b"copy")):
+            refuses(EROFS, reader.clone, 1, src, 1, name)
+
+
+@clause("clone/inode-1-is-the-root-of-the-session", source="N25.1 R1", needs="clone", clients=2)
+def test_root(volume: Volume) -> None:
+    """The directory a copy comes to may be given as 1, the root of the session."""
+    home, src = volume.dir("home"), volume.file("x")
+    inside = volume.open(subdir="/home")
+    inside.clone(1, src, 1, b"copy")
+    assert volume.fs.lookup(home, b"copy").inode
+
+
+# -- accounts --------------------------------------------------------------------------------------
+
+
+@each_preserve
+@clause("clone/is-charged-to-the-owner-of-the-copy", source="N25.5 Q17 N30.2", needs="quota.user")
+def test_owner(volume: Volume, preserve: bool) -> None:
+    """Each copied node counts for the user and group that own the copy, the top and directories too."""
+    volume.format(UserGroupQuota=True)
+    src = volume.dir("src", uid=1001, gid=1001)
+    volume.dir("sub", src, uid=1001, gid=1001)
+    put(volume.fs, volume.file("x", src, uid=1001, gid=1001), 0, 5000)
+    volume.fs.clone(1, src, 1, b"copy", preserve, ctx=Context(7, (8,), check_permission=False))
+    payer = (1001, 1001) if preserve else (7, 8)
+    whole = 4 * BLOCK, 3
+    for type, id in zip((USER, GROUP), payer, strict=True):
+        assert used(volume, type, id) == (tuple(2 * one for one in whole) if preserve else whole)
+    require_laws(volume)
+
+
+@clause("clone/counts-once-in-the-quotas-above", source="N25.5 Q18 N30.2", needs="quota.dir")
+def test_quota(volume: Volume) -> None:
+    """A copied tree counts once in every quota above it."""
+    src = plant(volume)
+    volume.dir("q")
+    volume.dir("r", volume.fs.lookup(1, b"q").inode)
+    volume.fs.settle()
+    for path in (b"/q", b"/q/r", b"/"):
+        limit(volume.fs, DIR, path, 1 << 40, 1 << 20)
+    place = volume.fs.lookup(volume.fs.lookup(1, b"q").inode, b"r").inode
+    volume.fs.clone(1, src, place, b"copy")
+    below = volume.fs.summary(volume.fs.lookup(place, b"copy").inode, recursive=True, strict=True)
+    assert used(volume, DIR, place) == (below.size, below.files + below.dirs)
+    require_laws(volume)
+
+
+@each_type
+@clause("clone/counts-contents-of-files-only", source="N25.5 Q12 I13", needs="clone")
+def test_statistics(volume: Volume, type: FileType) -> None:
+    """A copy adds one entry to its directory's statistics, and the length of a file's contents only."""
+    src = make(volume, type, "x")
+    if type is FileType.FILE:
+        put(volume.fs, src, 0, 5000)
+    place = volume.dir("place")
+    volume.fs.clone(1, src, place, b"copy")
+    stat = volume.fs.dirstat_get(place)
+    wanted = (5000, 2 * BLOCK, 1) if type is FileType.FILE else (0, BLOCK, 1)
+    assert (stat.length, stat.space, stat.inodes) == wanted
+    volume.fs.settle()
+    require_laws(volume)
+
+
+@clause("clone/counts-what-was-not-flushed", source="N25.5", needs="clone")
+def test_pending(volume: Volume) -> None:
+    """The statistics of a copied directory are right although those of the source were not flushed."""
+    src = volume.dir("src")
+    volume.fs.settle()
+    put(volume.fs, volume.file("x", src), 0, 5000)
+    volume.fs.clone(1, src, 1, b"copy")
+    stat = volume.fs.dirstat_get(volume.fs.lookup(1, b"copy").inode)
+    assert (stat.length, stat.space, stat.inodes) == (5000, 2 * BLOCK, 1)
+    volume.fs.settle()
+    require_laws(volume)
+
+
+# -- half-way --------------------------------------------------------------------------------------
+
+
+@clause("clone/a-failure-leaves-nothing", source="N25.3 N35.5 N42.5", needs="quota.user")
+def test_failure(volume: Volume) -> None:
+    """What was copied before a refusal deep in a tree is removed again, with all its counts."""
+    volume.format(UserGroupQuota=True)
+    src = plant(volume)
+    deep = volume.fs.lookup(volume.fs.lookup(src, b"sub").inode, b"deep").inode
+    volume.file("secret", deep, mode=0)
+    volume.dir("place", mode=0o777)
+    place = volume.fs.lookup(1, b"place").inode
+    volume.fs.settle()
+    limit(volume.fs, DIR, b"/place", 1 << 40, 1 << 20)
+    volume.fs.settle()
+    before = nodes(volume)
+    refuses(EACCES, volume.fs.clone, 1, src, place, b"copy", True, ctx=Context(1001, (1001, 1002)))
+    volume.fs.settle()
+    after = nodes(volume)
+    for counted in ("userQuota", "groupQuota"):  # a record of someone who has nothing may be left
+        for part in ("", "UsedSpace", "UsedInodes"):
+            after.pop((counted + part).encode(), None)
+            before.pop((counted + part).encode(), None)
+    assert after == before
+    require_laws(volume)
+
+
+@clause("clone/a-caller-that-gives-up-leaves-nothing", source="N25.7 X2", needs="clone")
+def test_cancelled(volume: Volume) -> None:
+    """A caller that gives up while a tree is copied gets EINTR, and what was copied is removed."""
+    src = volume.dir("src")
+    for number in range(60):
+        below = volume.dir(f"d{number}", src)
+        for other in range(5):
+            volume.file(f"f{other}", below)
+    volume.fs.settle()
+    before = nodes(volume)
+    given_up = threading.Event()
+    timer = threading.Timer(0.01, given_up.set)
+    timer.start()
+    try:
+        refuses(EINTR, volume.fs.clone, 1, src, 1, b"copy", ctx=Context(cancelled=given_up))
+    finally:
+        timer.cancel()
+    volume.fs.settle()
+    assert nodes(volume) == before
+
+
+@clause("clone/appears-whole", source="N25.3", needs="clone", clients=2)
+def test_appears(volume: Volume) -> None:
+    """While a tree is copied its name is not there; once it is, everything below is."""
+    src = volume.dir("src")
+    for number in range(40):
+        volume.file("x", volume.dir(f"d{number}", src))
+    watcher = volume.open()
+    seen: list[int] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not seen:
+            over = done.is_set()
+            try:
+                copy = watcher.lookup(1, b"copy").inode
+            except FileNotFoundError:
+                if over:
+                    return
+                continue
+            below = watcher.summary(copy, recursive=True, strict=True)
+            seen.append(below.files + below.dirs)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        volume.fs.clone(1, src, 1, b"copy")
+    finally:
+        done.set()
+        thread.join()
+    assert seen == [81]
+
+
+@clause("clone/a-copy-without-name-is-cleaned-up", source="N35.5 S7.5.1 N42.5", needs="clone")
+def test_detached(volume: Volume) -> None:
+    """A copy that never got its name, begun before a time, is removed with all below it, whatever quotas and
+    counts there are above; a later one stays."""
+    top = volume.dir("top")
+    limit(volume.fs, DIR, b"/top", 1 << 40, 1 << 20)
+    lost = volume.dir("lost", top)
+    put(volume.fs, volume.file("x", volume.dir("sub", lost)), 0, 5000)
+    volume.fs.settle()
+    kept = nodes(volume)
+    volume.raw.hdel(f"d{top}", "lost")
+    volume.raw.zadd("detachedNodes", {str(lost): 1_000_000})
+    volume.fs.detached_cleanup(999_999)
+    assert volume.raw.exists(f"i{lost}")
+    volume.fs.detached_cleanup(1_000_000)
+    volume.fs.settle()
+    assert not volume.raw.exists(f"i{lost}", f"d{lost}", "detachedNodes")
+    assert volume.raw.mget("usedSpace", "totalInodes") == [b"4096", b"1"]
+    assert volume.raw.hgetall("dirQuotaUsedInodes") == kept[b"dirQuotaUsedInodes"][1]
+
+
+@clause("clone/a-lost-note-of-a-copy-goes", source="N35.5 Q22", needs="clone")
+def test_lost_note(volume: Volume) -> None:
+    """The note of a copy whose node is gone is removed by a cleanup."""
+    volume.file("x")
+    volume.raw.zadd("detachedNodes", {"999": 1})
+    volume.fs.detached_cleanup(int(time.time()))
+    assert not volume.raw.exists("detachedNodes")
+
+
+@clause("clone/a-running-copy-is-not-lost", source="N35.5 N35.6", needs="maintenance", clients=2)
+def test_running(volume: Volume) -> None:
+    """A copy under way, which has no name yet, is not deleted as a lost node, however old its source is."""
+    cleaner = volume.open()
+    lost = volume.dir("lost")
+    volume.fs.settle()
+    volume.raw.hdel("d1", "lost")
+    record: bytes = volume.raw.get(f"i{lost}")
+    old = int(time.time()) - 7200
+    volume.raw.set(f"i{lost}", record[:35] + old.to_bytes(8, "big") + record[43:])
+    volume.raw.zadd("detachedNodes", {str(lost): int(time.time())})
+    cleaner.slices_cleanup()
+    assert volume.raw.exists(f"i{lost}")
+
+
+@clause("clone/two-copies-to-one-name-have-one-winner", source="N42.2 N42.6", needs="clone", clients=2)
+def test_race(volume: Volume) -> None:
+    """Of two clients that copy to one name at the same time one is refused with EEXIST; nothing is lost."""
+    src = volume.file("x")
+    other = volume.open()
+    volume.settle()  # what is counted anew at the first flush may be counted twice
+    outcomes: list[int] = []
+
+    def copy(fs: Engine) -> None:
+        for number in range(20):
+            try:
+                fs.clone(1, src, 1, b"copy%d" % number)
+                outcomes.append(0)
+            except FileExistsError:
+                outcomes.append(EEXIST)
+
+    threads = [threading.Thread(target=copy, args=(fs,)) for fs in (volume.fs, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    volume.settle()
+    assert sorted(outcomes) == [0] * 20 + [EEXIST] * 20
+    require_laws(volume)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["make", "write", "link", "clone", "clone", "remove"]),
+        st.integers(0, 2),
+        st.integers(0, 3),
+        st.integers(0, 2),
+    ),
+    min_size=1,
+    max_size=15,
+)
+
+
+@given(steps=steps)
+@clause("clone/any-history-adds-up", source="N25 I11 I12 I13 I14 I15 I23", needs="quota.user")
+def test_history(volume: Volume, steps: list[tuple[str, int, int, int]]) -> None:
+    """After any making, writing, linking, copying and removing every law of the key-space holds, and all of
+    it can be removed."""
+    volume.reset()
+    volume.format(UserGroupQuota=True)
+    fs = volume.fs
+    a = volume.dir("a")
+    places = [1, a, volume.dir("b", a)]
+    fs.settle()
+    limit(fs, DIR, b"/a", 1 << 40, 1 << 20)
+    for what, place, number, other in steps:
+        name, new = b"n%d" % number, b"n%d" % ((number + 1) % 4)
+        try:
+            if what == "make":
+                type = (FileType.FILE, FileType.DIRECTORY, FileType.FIFO)[other]
+                fs.mknod(places[place], name, type, 0o755, ctx=Context(7, (8,), check_permission=False))
+            elif what == "write":
+                put(fs, fs.lookup(places[place], name).inode, 5000 * other, 100)
+            elif what == "link":
+                fs.link(fs.lookup(places[place], name).inode, places[other], new)
+            elif what == "clone":
+                src = fs.lookup(places[place], name).inode
+                fs.clone(places[place], src, places[other], new, bool(number % 2))
+            else:
+                fs.remove(places[place], name)
+        except OSError:
+            continue
+    fs.settle()
+    require_laws(volume)
+    fs.remove(1, b"a")
+    for entry in fs.readdir(1):
+        if entry.name not in (b".", b".."):
+            fs.remove(1, entry.name)
+    fs.settle()
+    assert check_empty(volume) == []
