@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shlex
 from collections.abc import Generator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -223,14 +224,20 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
     volume.keeping = len(choices.drivers) > 1
     try:
-        with profiles.marked(pyfuncitem, volume.log.draw):
+        known = choices.ledger.for_clause(clause.id, driver)
+        with (
+            profiles.marked(pyfuncitem, volume.log.draw),
+            profiles.unshrunk(pyfuncitem) if known else nullcontext(),
+        ):
             value = yield
         conclude(pyfuncitem, clause, volume)
         return value
     except (Exception, pytest.fail.Exception) as error:
-        trace = write_trace(pyfuncitem, volume, choices.report / "traces") if choices.report else None
-        finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error)
-        finding.trace = str(trace) if trace else ""
+        pinned = choices.ledger.find(clause.id, driver, expectation(error)[1]) is not None
+        finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error, known=pinned)
+        if choices.report and not pinned:
+            trace = write_trace(pyfuncitem, volume, choices.report / "traces")
+            finding.trace = str(trace) if trace else ""
         raise
 
 

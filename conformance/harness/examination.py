@@ -39,8 +39,8 @@ class Finding:
     """The file that holds what the test did."""
 
 
-def examine(item: pytest.Function, volume: Volume, error: BaseException) -> Finding:
-    """Look at a test that just failed; the volume may be made anew for it."""
+def examine(item: pytest.Function, volume: Volume, error: BaseException, *, known: bool) -> Finding:
+    """Look at a test that just failed; unless the failure is `known`, the volume is made anew for that."""
     calls = volume.log.kept()[-LAST:]
     expected, observed = expectation(error)
     finding = Finding(
@@ -52,6 +52,8 @@ def examine(item: pytest.Function, volume: Volume, error: BaseException) -> Find
             f"{call.client}.{shorten(SHOWN.call(call))} -> {shorten(SHOWN.outcome(call))}" for call in calls
         ],
     )
+    if known:
+        return finding
     try:
         finding.keys, finding.keys_note = _keys(item, volume, error)
     except Exception as failure:

@@ -33,6 +33,7 @@ def load(config: pytest.Config) -> None:
             derandomize=True,
             deadline=None,
             print_blob=True,
+            report_multiple_bugs=False,
             database=None,
             suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
         )
@@ -49,6 +50,26 @@ def draw_alike(item: pytest.Function, pair: str) -> None:
 
     text = f"{seed(item.config) or ''} {pair}"
     hypothesis.seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))(item.obj)
+
+
+SETTINGS = "_hypothesis_internal_use_settings"
+"""Where Hypothesis keeps the settings of a test."""
+
+
+@contextmanager
+def unshrunk(item: pytest.Function) -> Iterator[None]:
+    """Take the first failing example of a generated test as it is: nobody reads one that is known."""
+    if not hasattr(item.obj, SETTINGS):
+        yield
+        return
+    from hypothesis import Phase, settings
+
+    whole = getattr(item.obj, SETTINGS)
+    setattr(item.obj, SETTINGS, settings(whole, phases=[Phase.explicit, Phase.generate]))
+    try:
+        yield
+    finally:
+        setattr(item.obj, SETTINGS, whole)
 
 
 @contextmanager
