@@ -12,7 +12,7 @@ from metaparity.drivers.engine.keys import Keys
 from metaparity.drivers.types import TRASH_INODE
 
 from .keyview import text
-from .rendering import Normal
+from .rendering import Normal, untimed
 
 KEYS = Keys()
 
@@ -62,6 +62,8 @@ def _rows(key: bytes, type: str, value: Any, normal: Normal) -> Iterator[tuple[s
             yield f"{name}[{text(member)}]", "a time" if kind in TIMED else repr(score)
     elif type == "set":
         yield name, repr(sorted(value))
+    elif kind == "txn_log":
+        yield name, repr(sorted(untimed(line.decode("utf-8", "surrogateescape")) for line in value))
     else:
         yield name, repr(value)
 

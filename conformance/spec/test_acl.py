@@ -543,9 +543,9 @@ def recorded(op: str) -> Iterator[Any]:
 
 
 def rule_of(fields: dict[str, Any]) -> Rule:
-    bits = [fields.get(name, ACL_UNSET) for name in ("owner", "group", "mask", "other")]
+    owner, group, mask, other = (fields.get(one, ACL_UNSET) for one in ("owner", "group", "mask", "other"))
     users, groups = ([(id, perm) for id, perm in fields.get(name, [])] for name in ("users", "groups"))
-    return Rule(*bits, users=users, groups=groups)
+    return Rule(owner, group, mask, other, users, groups)
 
 
 def settable(case: dict[str, Any]) -> bool:

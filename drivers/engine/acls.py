@@ -6,6 +6,7 @@ import errno
 
 from ..errors import error, refuse_if
 from ..types import ROOT, TRASH_INODE, AclType, Attr, AttrFlag, Context, Rule
+from . import codec
 from .core import Core, clock, optional_attr
 from .permissions import SETGID
 from .rules import filled, mode_of
@@ -31,7 +32,8 @@ class Acls(Core):
             self._apply(attr, type, rule, ctx)
             if (attr.mode, acl_of(attr, type)) != before:
                 attr.ctime = clock()
-                tx.queue(self.set_attr(inode, attr))
+                whole = codec.encode_rule(rule if rule.empty else filled(rule, attr.mode))
+                tx.queue(self.set_attr(inode, attr), *self.logged("SETFACL", inode, type, whole))
 
         self.transact([self.keys.attr(inode)], body, ctx)
         self.open_files.invalidate(inode)

@@ -12,7 +12,7 @@ from .core import clock, optional_attr
 from .permissions import SETGID, SETUID, trashed
 from .rules import mode_of, with_mode
 from .statistics import entry_space
-from .store import Transaction
+from .store import Command, Transaction
 
 SPECIAL = SETUID | SETGID
 OWNERSHIP = SetAttr.UID | SetAttr.GID
@@ -156,13 +156,18 @@ class Attributes(Accounting):
                 return current, current
             if change.rule is not None:
                 changed.access_acl = self.rules.number_of(change.rule)
-            tx.queue(self.set_attr(inode, changed))
+            tx.queue(self.set_attr(inode, changed), *self._logged_change(inode, set, changed))
             return current, changed
 
         before, after = self.transact([self.keys.attr(inode)], body, ctx)
         self.open_files.invalidate(inode)
         self._move_usage(before, after)
         return after
+
+    def _logged_change(self, inode: int, set: SetAttr, attr: Attr) -> list[Command]:
+        times = (attr.atime[0], attr.mtime[0], attr.atime[1], attr.mtime[1], *attr.ctime)
+        owner = (attr.uid, attr.gid, attr.mode, attr.flags)
+        return self.logged("SETATTR", inode, int(set), 0, *owner, *times, attr.access_acl, now=attr.ctime)
 
     def _move_usage(self, before: Attr, after: Attr) -> None:
         """Give the usage of a node to its new user and group (N8.13)."""

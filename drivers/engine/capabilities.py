@@ -16,6 +16,7 @@ BUILT = frozenset(
         "trash",
         "clone",
         "maintenance",
+        "changelog",
         "lua",
     }
 )

@@ -103,7 +103,7 @@ class Checking(Lookup, Summaries):
             )
             below = sum(codec.decode_entry(value)[0] == FileType.DIRECTORY for value in entries)
             attr.nlink = 2 if inode >= TRASH_INODE else 2 + below
-            tx.queue(self.set_attr(inode, attr))
+            tx.queue(self.set_attr(inode, attr), *self.logged("REPAIRDIR", inode))
 
         self.transact([self.keys.attr(inode), self.keys.dentries(inode)], body, ctx)
 

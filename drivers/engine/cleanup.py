@@ -161,6 +161,8 @@ class Cleanup(Removal, Summaries):
             ]
             if value is not None:
                 tx.queue(*commands, ("HDEL", self.keys.delayed_slices, field))
+                told = codec.parse_delayed_slices_field(field)
+                tx.queue(*self.logged("CLEANUP_DELAYED_SLICES", *told))
             return tx, slices
 
         tx, slices = self.transact([self.keys.delayed_slices], body)

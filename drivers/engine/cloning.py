@@ -39,6 +39,9 @@ log = logging.getLogger(__name__)
 BATCH = 1000
 """Nodes that are not directories, of one transaction (S4.4)."""
 
+PRESERVE = 2
+"""The mode of a copy that keeps its attributes, as it is logged (C6)."""
+
 CHUNKS = 1000
 """Chunks of one round trip."""
 
@@ -222,11 +225,12 @@ class Cloning(Compaction, Renaming):
             refuse_if(bool(directory.flags & AttrFlag.IMMUTABLE), errno.EPERM)
             refuse_if(bool(taken), errno.EEXIST)
             directory.nlink += 1
-            directory.mtime = directory.ctime = clock()
+            directory.mtime = directory.ctime = now = clock()
             tx.queue(
                 self.set_entry(parent, name, FileType.DIRECTORY, inode),
                 self.set_attr(parent, directory),
                 ("ZREM", self.keys.detached_nodes, inode),
+                *self.logged("ATTACH", inode, parent, name, now=now),
             )
 
         self.transact([self.keys.attr(parent), self.keys.dentries(parent)], body, ctx)
@@ -253,6 +257,8 @@ class Cloning(Compaction, Renaming):
                 if directory is not None:
                     directory.mtime = directory.ctime = now
                     tx.queue(self.set_attr(parent, directory))
+            how = (PRESERVE if copying.preserve else 0, copying.umask, top)
+            tx.queue(*self.logged("CLONE", src, parent, name, inode, *how, result=inode, now=now))
             return source, copy
 
         watched = [self.keys.attr(src), self.keys.xattrs(src)]

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from ..errors import error, refuse_if
 from ..types import ROOT, Config, Context, Event, FileType, Slice
@@ -67,7 +68,8 @@ class Compaction(Removal):
 
     def __init__(self, store: Store, config: Config, compat: str = "") -> None:
         super().__init__(store, config, compat)
-        self.slices = IdBlock(self.db, self.keys.next_chunk, SLICE_BLOCK, 1)
+        reserve = partial(self.counted, self.keys.next_chunk, "nextChunk", SLICE_BLOCK)
+        self.slices = IdBlock(reserve, SLICE_BLOCK, 1)
         self._running = Running()
 
     def compact(self, inode: int, threads: int = 0, *, ctx: Context = ROOT) -> None:
@@ -185,12 +187,14 @@ class Compaction(Removal):
                 field = codec.delayed_slices_field(new.id, clock()[0])
                 delayed = codec.encode_delayed_slices([(one.id, one.size) for one in real])
                 tx.queue(("HSET", self.keys.delayed_slices, field, delayed))
+            tx.queue(*self.logged("COMPACTCHUNK", inode, index, kept, len(old), new.pos, new.id, new.size))
             return tx
 
         tx = self.transact([chunk], body)
         if trash:
             return []
-        left = tx.replies[len(tx.replies) - len(real) :]
+        start = 3 + kept
+        left = tx.replies[start : start + len(real)]
         return [one for one, references in zip(real, left, strict=True) if references < 0]
 
     def _write_merged(self, merged: Merge, id: int) -> None:

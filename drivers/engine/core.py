@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from ..api import Engine
-from ..errors import Refused, Unsupported, error, refuse_if
+from ..errors import Refused, error, refuse_if
 from ..types import (
     ROOT,
     ROOT_INODE,
@@ -26,6 +28,7 @@ from ..types import (
 from . import codec
 from .background import Background
 from .capabilities import BUILT
+from .changelines import line, operation
 from .database import FAILURES, Database
 from .ids import IdBlock
 from .keys import Keys
@@ -33,7 +36,7 @@ from .openfiles import OpenFiles
 from .permissions import consults_acl, permitted
 from .rules import Rules, permits
 from .statistics import CachedUsage, PendingDirStats
-from .store import Command, Reply, Store, Transaction, pairs
+from .store import Argument, Command, Reply, Store, Transaction, pairs
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +79,10 @@ class Core(Engine):
         self.quirks = bool(compat)
         self.keys = Keys(store.prefix)
         self.db = Database(store, config.read_only)
-        self.inodes = IdBlock(self.db, self.keys.next_inode, INODE_BLOCK, ROOT_INODE + 1)
-        self.rules = Rules(self.db, self.keys)
+        self._changes = itertools.count(1)
+        reserve = partial(self.counted, self.keys.next_inode, "nextInode", INODE_BLOCK)
+        self.inodes = IdBlock(reserve, INODE_BLOCK, ROOT_INODE + 1)
+        self.rules = Rules(self.db, self.keys, partial(self.counted, self.keys.acl_max_id, "aclMaxId", 1))
         self.open_files = OpenFiles(config.open_cache, config.open_cache_limit)
         self.background = Background()
         self.dir_stats = PendingDirStats()
@@ -107,14 +112,24 @@ class Core(Engine):
             raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
 
     def transact(self, watch: Sequence[bytes], body: Callable[[Transaction], T], ctx: Context = ROOT) -> T:
-        """A transaction on the namespace; refused where it would leave figures of the volume wrong."""
-        if not self.config.read_only:
-            self._require_kept_figures()
+        """A transaction of this volume."""
         return self.db.transact(watch, body, ctx)
 
-    def _require_kept_figures(self) -> None:
-        if self.format.change_log:
-            raise Unsupported("this volume keeps a change log, which is not written yet")
+    def logged(
+        self, name: str, *arguments: Argument | bool, result: object = None, now: Time | None = None
+    ) -> list[Command]:
+        """The commands that log a mutation; none where the volume keeps no change log (S8)."""
+        if not self.format.change_log:
+            return []
+        told = operation(name, arguments, result)
+        text = line(now or clock(), told, self.sid, next(self._changes))
+        return [("RPUSH", self.keys.txn_log, text), ("INCR", self.keys.txn_last_log)]
+
+    def counted(self, counter: bytes, name: str, amount: int) -> int:
+        """Raise a counter outside of a transaction; its new value.  Raises EROFS."""
+        self.db.require_writable()
+        raised = self.db.write(("INCRBY", counter, amount), *self.logged("INCR_COUNTER", name, amount))
+        return int(raised[0])
 
     # -- nodes -------------------------------------------------------------------------------------
 

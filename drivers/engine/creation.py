@@ -150,10 +150,12 @@ class Creation(Lookup):
                 node.length = len(target)
 
             tx.queue(self.set_attr(inode, node))
+            stamped = False
             if parent != TRASH_INODE:
                 if type == FileType.DIRECTORY:
                     directory.nlink += 1
-                if self.stamp(directory, now, always=type == FileType.DIRECTORY):
+                stamped = self.stamp(directory, now, always=type == FileType.DIRECTORY)
+                if stamped:
                     tx.queue(self.set_attr(parent, directory))
             if type == FileType.SYMLINK:
                 tx.queue(("SET", self.keys.symlink(inode), target))
@@ -161,6 +163,10 @@ class Creation(Lookup):
             if type == FileType.DIRECTORY:
                 tx.queue(*(("HSET", key, inode, 0) for key in self._dir_stat_keys))
             tx.queue(*self.count_usage(NODE_SPACE, 1))
+            caller = (ctx.uid, ctx.gid, int(type), mode & 0o7777, umask)
+            tx.queue(
+                *self.logged("CREATE", parent, name, *caller, target, "linux", stamped, result=inode, now=now)
+            )
             return node
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
@@ -242,12 +248,14 @@ class Creation(Lookup):
             node.nlink += 1
             node.ctime = now
             tx.queue(self.set_entry(parent, name, node.type, inode))
-            if self.stamp(directory, now):
+            stamped = self.stamp(directory, now)
+            if stamped:
                 tx.queue(self.set_attr(parent, directory))
             tx.queue(self.set_attr(inode, node))
             if before > 0:
                 tx.queue(self.count_parent(inode, before, 1))
             tx.queue(self.count_parent(inode, parent, 1))
+            tx.queue(*self.logged("LINK", inode, parent, name, stamped, result=node.nlink, now=now))
             return node
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent), self.keys.attr(inode)]

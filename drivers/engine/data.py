@@ -62,6 +62,9 @@ class Data(Compaction):
             tx.queue(("RPUSH", self.keys.chunk(inode, chunk), record), self.set_attr(inode, attr))
             if growth.space:
                 tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            written = (inode, chunk, off, slice.id, slice.len, *attr.mtime)
+            # The count is that of before the push, which is not known yet (S8.2).
+            tx.queue(*self.logged("WRITE", *written, result=0, now=attr.ctime))
             return tx, growth
 
         tx, growth = self.transact([self.keys.attr(inode)], body, ctx)
@@ -108,11 +111,13 @@ class Data(Compaction):
             if length == attr.length:
                 return Growth(attr)
             left, right = sorted((attr.length, length))
+            before = attr.length
             growth = self._resize(tx, inode, attr, length)
             tx.queue(
                 self.set_attr(inode, attr),
                 *self._mask(inode, left, right),
                 ("INCRBY", self.keys.used_space, growth.space),
+                *self.logged("TRUNCATE", inode, before, length, flags, now=attr.ctime),
             )
             return growth
 
@@ -164,6 +169,7 @@ class Data(Compaction):
                 for start, end in borders(off, min(off + size, before)):
                     tx.queue(self._zero("RPUSH", inode, start, end))
             tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            tx.queue(*self.logged("FALLOCATE", inode, off, size, int(mode), now=attr.ctime))
             return growth
 
         growth = self.transact([self.keys.attr(inode)], body, ctx)
@@ -199,6 +205,8 @@ class Data(Compaction):
             tx.queue(self.set_attr(dst, target))
             if growth.space:
                 tx.queue(("INCRBY", self.keys.used_space, growth.space))
+            ranges = (src, src_off, dst, dst_off, copied)
+            tx.queue(*self.logged("COPYFILERANGE", *ranges, result=target.length, now=target.ctime))
             return Copied(copied, target.length), growth
 
         copied, growth = self.transact([self.keys.attr(dst), self.keys.attr(src)], body, ctx)

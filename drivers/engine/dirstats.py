@@ -85,6 +85,7 @@ class DirStats(Core):
             amounts = (stat.length, stat.space, stat.inodes)
             for key, amount in zip(self._stat_keys, amounts, strict=True):
                 tx.queue(("HSET", key, inode, amount))
+            tx.queue(*self.logged("DIRSTAT", inode, *amounts))
 
         self.transact([self.keys.attr(inode)], body)
         return stat

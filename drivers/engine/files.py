@@ -140,7 +140,7 @@ class Files(Trash):
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
             if attr is not None:
                 tx.queue(*self._delete_file(inode, attr.length, clock()))
-            tx.queue(("SREM", self.keys.sustained(sid), inode))
+            tx.queue(("SREM", self.keys.sustained(sid), inode), *self.logged("DELSUSTAINED", sid, inode))
             return attr
 
         attr = self.transact([self.keys.attr(inode)], body)
@@ -187,10 +187,12 @@ class Files(Trash):
             for id, size in slices:
                 field = codec.slice_ref_field(id, size)
                 tx.queue(("HINCRBY", self.keys.slice_refs, field, -1))
+            if records:
+                tx.queue(*self.logged("DELCHUNK", *self.keys.parse(chunk).numbers))
             return tx, slices
 
         tx, slices = self.transact([chunk], body)
-        for (id, size), references in zip(slices, tx.replies[1:], strict=True):
+        for (id, size), references in zip(slices, tx.replies[1:], strict=False):
             if references < 0:
                 self.delete_slice(id, size)
 
@@ -210,7 +212,8 @@ class Files(Trash):
         if self.config.delete_slice == "record":
             self.object_store_events.append(Event("delete_slice", id, size))
         if self.config.delete_slice != "fail":
-            self.db.write(("HDEL", self.keys.slice_refs, codec.slice_ref_field(id, size)))
+            field = codec.slice_ref_field(id, size)
+            self.db.write(("HDEL", self.keys.slice_refs, field), *self.logged("DELETESLICE", id, size))
 
     def drop_marker(self, id: int, size: int) -> None:
         """Delete the count of a slice that has just one reference (S2.5.2)."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-
-from .database import Database
+from collections.abc import Callable
 
 
 class IdBlock:
-    """Ids reserved `size` at a time from a counter that holds the last one reserved.
+    """Ids reserved `size` at a time: `reserve` answers the last one reserved.
 
     Ids below `first` are skipped.  What is left of a block when the client ends is lost (N42.3).
     """
 
-    def __init__(self, database: Database, counter: bytes, size: int, first: int) -> None:
-        self.database = database
-        self.counter = counter
+    def __init__(self, reserve: Callable[[], int], size: int, first: int) -> None:
+        self.reserve = reserve
         self.size = size
         self.first = first
         self._lock = threading.Lock()
@@ -25,7 +23,7 @@ class IdBlock:
         """An id never handed out before.  Raises EROFS when a block has to be reserved."""
         with self._lock:
             if self._next >= self._end:
-                (last,) = self.database.write(("INCRBY", self.counter, self.size))
+                last = self.reserve()
                 self._next, self._end = max(last + 1 - self.size, self.first), last + 1
             taken = self._next
             self._next += 1

@@ -199,7 +199,7 @@ class Lookup(Accounting):
             if current is None or not self._atime_due(current, now):
                 return None
             current.atime = now
-            tx.queue(self.set_attr(inode, current))
+            tx.queue(self.set_attr(inode, current), *self.logged("ACCESS", inode, now=now))
             return now
 
         try:

@@ -60,6 +60,7 @@ class Quotas(Directories, Paths, Summaries):
                 tx.queue(*(("HDEL", hash, id) for hash in (limits, space, inodes)))
             else:
                 tx.queue(("HSET", limits, id, NO_LIMITS))
+            tx.queue(*self.logged("DELQUOTA", int(type), id))
 
         self.db.transact([limits], body, ctx)
         return {}
@@ -188,6 +189,7 @@ class Quotas(Directories, Paths, Summaries):
             for hash, used in ((space, quota.used_space), (inodes, quota.used_inodes)):
                 if used >= 0 or blob is None:
                     tx.queue(("HSET", hash, id, max(used, 0)))
+            tx.queue(*self.logged("SETQUOTA", int(type), id, quota.max_space, quota.max_inodes))
             return blob is None
 
         return self.db.transact([self.keys.attr(id), limits], body)

@@ -65,9 +65,12 @@ class Removal(Files):
             length = node.length
 
             tx.queue(("HDEL", self.keys.dentries(parent), found))
-            if not is_trash(parent) and self.stamp(above, now):
+            stamped = not is_trash(parent) and self.stamp(above, now)
+            if stamped:
                 tx.queue(self.set_attr(parent, above))
             fate = self.lose_name(tx, trash, parent, found, inode, node, now)
+            kept = fate is Fate.SUSTAINED
+            tx.queue(*self.logged("UNLINK", parent, name, trash, kept, stamped, result=inode, now=now))
             return fate, inode, node, Attr(type=type, length=length)
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
@@ -113,8 +116,13 @@ class Removal(Files):
             above = self.require_directory(optional_attr(blob), ctx, refused=FROZEN)
             chosen = list(self._still_there(entries, stored))
             # The directory is stamped even when no entry is left to remove.
-            if not is_trash(parent) and self.stamp(above, now):
+            stamped = not is_trash(parent) and self.stamp(above, now)
+            if stamped:
                 tx.queue(self.set_attr(parent, above))
+            names = [name for name, _, _ in chosen]
+            removed = ",".join(str(inode) for _, _, inode in chosen)
+            told = (*names, trash_here, stamped)
+            tx.queue(*self.logged("UNLINKBATCH", parent, *told, result=removed, now=now))
             if not chosen:
                 return []
             inodes = sorted({inode for _, _, inode in chosen})
@@ -217,6 +225,8 @@ class Removal(Files):
             else:
                 tx.queue(*self.delete_directory(inode))
             tx.queue(*self.forget_directory(inode))
+            into = trash_here if trashed else 0
+            tx.queue(*self.logged("RMDIR", parent, name, into, result=inode, now=now))
             return trashed, victim
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
@@ -260,7 +270,7 @@ class Removal(Files):
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
             if attr is not None:
                 tx.queue(*self.delete_directory(inode), *self.forget_directory(inode))
-                tx.queue(("ZREM", self.keys.detached_nodes, inode))
+                tx.queue(("ZREM", self.keys.detached_nodes, inode), *self.logged("CLEANUP", inode))
             return attr
 
         attr = self.transact([self.keys.attr(inode), self.keys.dentries(inode)], body)

@@ -231,6 +231,9 @@ class Renaming(Removal, Summaries):
                 self._replace(tx, done, trash, present, now)
         self._enter(tx, source, moved, target)
         self._stamp(tx, source, target, now)
+        into = trash if done.fate is Fate.TRASHED else 0
+        places = (src_parent, src_name, dst_parent, dst_name)
+        tx.queue(*self.logged("MOVE", *places, int(flags), target.inode, into, result=source.inode, now=now))
         return done
 
     def _place(self, parent: int, name: bytes, entry: bytes | None, directory: Attr | None) -> Place:

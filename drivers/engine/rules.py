@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import error
@@ -78,8 +79,10 @@ class Rules:
     A rule never changes under its number (N29.2).
     """
 
-    def __init__(self, database: Database, keys: Keys) -> None:
+    def __init__(self, database: Database, keys: Keys, number: Callable[[], int]) -> None:
+        """`number` takes a new number from the server."""
         self._db = database
+        self._number = number
         self._keys = keys
         self._lock = threading.Lock()
         self._by_id: dict[int, Rule | None] = {}
@@ -105,7 +108,7 @@ class Rules:
         value = codec.encode_rule(rule)
         self._load_missing()
         if value not in self._ids:
-            (id,) = self._db.write(("INCRBY", self._keys.acl_max_id, 1))
+            id = self._number()
             self._db.write(("HSETNX", self._keys.acl, id, value))
             self._keep(id, value)
         return self._ids[value]

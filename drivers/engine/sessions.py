@@ -111,12 +111,14 @@ class Sessions(Files):
     def register(self) -> None:
         """Record this client, under the id it has already or under a new one (L3.2)."""
         if not self.sid:
-            (self.sid,) = self.db.write(("INCRBY", self.keys.next_session, 1))
+            self.sid = self.counted(self.keys.next_session, "nextSession", 1)
 
         def body(tx: Transaction) -> None:
+            expiry, info = self._expiry(), self._info()
             tx.queue(
-                ("ZADD", self.keys.all_sessions, self._expiry(), self.sid),
-                ("HSET", self.keys.session_infos, self.sid, self._info()),
+                ("ZADD", self.keys.all_sessions, expiry, self.sid),
+                ("HSET", self.keys.session_infos, self.sid, info),
+                *self.logged("NEWSESSION", self.sid, expiry, info),
             )
 
         self.db.transact([self.keys.all_sessions, self.keys.session_infos], body)
@@ -167,18 +169,19 @@ class Sessions(Files):
                 ("HDEL", self.keys.session_infos, sid),
                 ("ZREM", self.keys.all_sessions, sid),
                 ("ZREM", self.keys.legacy_sessions, sid),
+                *self.logged("CLEANSESSION", sid),
             )
 
         self.db.transact([self.keys.session_infos, self.keys.all_sessions], body)
 
-    def elected(self, counter: bytes, now: int, spacing: int) -> bool:
+    def elected(self, counter: bytes, name: str, now: int, spacing: int) -> bool:
         """Whether this client does a job that runs once in `spacing` seconds on a volume (S7.6)."""
 
         def body(tx: Transaction) -> bool:
             (last,) = tx.read(("GET", counter))
             if codec.decode_counter(last) > now - spacing:
                 return False
-            tx.queue(("SET", counter, now))
+            tx.queue(("SET", counter, now), *self.logged("SET", name, now))
             return True
 
         return self.db.transact([counter], body)

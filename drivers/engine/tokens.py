@@ -14,15 +14,19 @@ class Tokens(Core):
     """The primitives of tokens."""
 
     def token_store(self, token: bytes) -> int:
-        (id,) = self.db.write(("INCRBY", self.keys.token_max_id, 1))
-        self.transact([self.keys.tokens], lambda tx: tx.queue(("HSET", self.keys.tokens, id, token)))
-        return int(id)
+        id = self.counted(self.keys.token_max_id, "krbTokenMaxId", 1)
+
+        def body(tx: Transaction) -> None:
+            tx.queue(("HSET", self.keys.tokens, id, token), *self.logged("STORETOKEN", id, token))
+
+        self.transact([self.keys.tokens], body)
+        return id
 
     def token_update(self, id: int, token: bytes) -> None:
         def body(tx: Transaction) -> None:
             (exists,) = tx.read(("HEXISTS", self.keys.tokens, id))
             refuse_if(not exists, errno.ENOENT)
-            tx.queue(("HSET", self.keys.tokens, id, token))
+            tx.queue(("HSET", self.keys.tokens, id, token), *self.logged("UPDATETOKEN", id, token))
 
         self.transact([self.keys.tokens], body)
 
@@ -34,8 +38,13 @@ class Tokens(Core):
 
     def token_delete(self, ids: Sequence[int]) -> None:
         self.db.require_writable()
-        if ids:
-            self.transact([self.keys.tokens], lambda tx: tx.queue(("HDEL", self.keys.tokens, *ids)))
+        if not ids:
+            return
+
+        def body(tx: Transaction) -> None:
+            tx.queue(("HDEL", self.keys.tokens, *ids), *self.logged("DELETETOKENS", *ids))
+
+        self.transact([self.keys.tokens], body)
 
     def token_list(self) -> dict[int, bytes]:
         return {int(id): token for page in self.store.hscan(self.keys.tokens) for id, token in page}

@@ -21,7 +21,7 @@ from ..types import (
 from . import codec
 from .jobs import Jobs
 from .quotas import Quotas
-from .store import Transaction
+from .store import Command, Transaction
 
 META_VERSION = 1
 CLIENT_VERSION = "1.4.1"
@@ -62,8 +62,10 @@ class Volume(Jobs, Quotas):
             raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
         if wanted.dir_stats and not old.dir_stats:
             tx.queue(("DEL", self.keys.dir_used_inodes, self.keys.dir_used_space))
+            tx.queue(*self._logged_setting(old, "INIT_ENABLE_DIRSTATS"))
         if wanted.user_group_quota and not old.user_group_quota:
             tx.queue(("DEL", *self.keys.quota(QuotaType.USER), *self.keys.quota(QuotaType.GROUP)))
+            tx.queue(*self._logged_setting(old, "INIT_ENABLE_USERGROUPQUOTA"))
         kept = {name: value for name, value in old.items() if name not in codec.FORMAT_FIELDS}
         merged = Format({**kept, **wanted})
         if force:
@@ -75,6 +77,9 @@ class Volume(Jobs, Quotas):
                     f"{wanted.get(name)!r}: keep it, or use force"
                 )
         return merged.replace(UUID=old.uuid)
+
+    def _logged_setting(self, old: Format, name: str) -> list[Command]:
+        return self.logged(name) if self._format is not None and old.change_log else []
 
     def load(self, check_version: bool = False) -> Format:
         format = self.read_format()
@@ -160,7 +165,8 @@ class Volume(Jobs, Quotas):
         self.refresh()
         if self.sid and not self.config.no_bg_jobs:
             spacing = int(0.9 * self.heartbeat)
-            if self.elected(self.keys.last_cleanup_sessions, int(time.time()), spacing):
+            counter = self.keys.last_cleanup_sessions
+            if self.elected(counter, "lastCleanupSessions", int(time.time()), spacing):
                 self.session_cleanup()
 
     def session_close(self) -> None:

@@ -39,25 +39,27 @@ class Xattrs(Core):
     ) -> None:
         self.db.require_writable()
         refuse_if(not name or flags not in FLAGS, errno.EINVAL)
-        key = self.keys.xattrs(self.check_root(inode))
+        inode = self.check_root(inode)
+        key = self.keys.xattrs(inode)
 
         def body(tx: Transaction) -> None:
             if flags:
                 (exists,) = tx.read(("HEXISTS", key, name))
                 refuse_if(flags == CREATE and exists, errno.EEXIST)
                 refuse_if(flags == REPLACE and not exists, errno.ENODATA)
-            tx.queue(("HSET", key, name, value))
+            tx.queue(("HSET", key, name, value), *self.logged("SETXATTR", inode, name, value, flags))
 
         self.transact([key], body, ctx)
 
     def xattr_remove(self, inode: int, name: bytes, *, ctx: Context = ROOT) -> None:
         self.db.require_writable()
         refuse_if(not name, errno.EINVAL)
-        key = self.keys.xattrs(self.check_root(inode))
+        inode = self.check_root(inode)
+        key = self.keys.xattrs(inode)
 
         def body(tx: Transaction) -> None:
             (exists,) = tx.read(("HEXISTS", key, name))
             refuse_if(not exists, errno.ENODATA)
-            tx.queue(("HDEL", key, name))
+            tx.queue(("HDEL", key, name), *self.logged("REMOVEXATTR", inode, name))
 
         self.transact([key], body, ctx)
