@@ -17,8 +17,13 @@ from .harness.exits import USAGE, complain
 def numbered_rules() -> tuple[str, ...]:
     """Every numbered rule that the spec answers for, in the order of the reference."""
     text = files("metaparity.conformance").joinpath("rules.toml").read_text(encoding="utf-8")
-    sections: dict[str, int] = tomllib.loads(text)["rules"]
-    return tuple(f"{section}.{number}" for section, last in sections.items() for number in range(1, last + 1))
+    document = tomllib.loads(text)
+    return tuple(
+        f"{name}{separator}{number}"
+        for table, separator in (("rules", "."), ("lists", ""))
+        for name, last in document[table].items()
+        for number in range(1, last + 1)
+    )
 
 
 def proved() -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from .scenes.records import Record, aligned, record_of
 
 ENTRY = struct.Struct(">BQ")
 DELAYED = struct.Struct(">QI")
+BITS = struct.Struct(">HHHH")
+HOUR = re.compile(rb"\d{4}-\d{2}-\d{2}-\d{2}")
 STATISTICS = (b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes")
 
 
@@ -90,6 +93,32 @@ class Tree:
                 yield inode, node
 
 
+def roots_are_there(tree: Tree) -> Iterator[str]:
+    """The root is a directory whose parent is itself; so is the trash root, below it.  Source: I1."""
+    for inode in (ROOT_INODE, TRASH_INODE):
+        node = tree.nodes.get(inode)
+        if node is None:
+            if inode == ROOT_INODE or any(other > TRASH_INODE for other in tree.nodes):
+                yield f"the root {inode} is missing"
+        elif (node.type, node.parent) != (FileType.DIRECTORY, ROOT_INODE):
+            yield f"the root {inode} has type {node.type} and parent {node.parent}"
+
+
+def every_way_up_ends_at_a_root(tree: Tree) -> Iterator[str]:
+    """Following the parents of a directory leads to a root, or to a copy without name.  Source: I7."""
+    ends = {ROOT_INODE, TRASH_INODE, *tree.detached}
+    for start, node in tree.nodes.items():
+        if node.type != FileType.DIRECTORY:
+            continue
+        inode, seen = start, set[int]()
+        while inode not in ends:
+            if inode in seen or inode not in tree.nodes:
+                yield f"the way up from directory {start} does not end at a root"
+                break
+            seen.add(inode)
+            inode = tree.nodes[inode].parent
+
+
 def entries_lead_to_nodes(tree: Tree) -> Iterator[str]:
     """Every entry lies in a directory and leads to a node of its type.  Source: I2."""
     for parent, name, type, inode in tree.entries:
@@ -152,6 +181,59 @@ def parents_are_counted(tree: Tree) -> Iterator[str]:
         kept = {int(parent): int(count) for parent, count in counted.get(inode, {}).items() if int(count)}
         if kept != parents:
             yield f"node {inode} counts parents {kept}, its entries are in {dict(parents)}"
+
+
+def links_have_targets(tree: Tree) -> Iterator[str]:
+    """A symbolic link, and nothing else, has a target, of as many bytes as its length.  Source: I8."""
+    targets = dict(tree.numbered(b"s"))
+    for inode, node in tree.nodes.items():
+        target = targets.get(inode)
+        if node.type == FileType.SYMLINK and (target is None or len(target) != node.length):
+            yield f"symbolic link {inode} of length {node.length} has target {target!r}"
+        if node.type != FileType.SYMLINK and target is not None:
+            yield f"node {inode} is no symbolic link and has a target"
+
+
+def modes_and_times_are_possible(tree: Tree) -> Iterator[str]:
+    """A mode has 12 bits, a symbolic link's is 0777, and nanoseconds are less than a second.  Source: I21."""
+    for inode, node in tree.nodes.items():
+        if node.type == FileType.SYMLINK and node.mode != 0o777:
+            yield f"symbolic link {inode} has mode {node.mode:o}"
+        if max(node.nanoseconds) >= 10**9:
+            yield f"node {inode} has times of {node.nanoseconds} ns"
+
+
+def rules_are_there(tree: Tree) -> Iterator[str]:
+    """The rule of every ACL is stored, and the mode follows that of the access ACL.  Source: I18."""
+    rules = {int(id): value for id, value in tree.value(b"acl", {}).items()}
+    for inode, node in tree.nodes.items():
+        for id in (node.access_acl, node.default_acl):
+            if id and id not in rules:
+                yield f"node {inode} has ACL {id}, which is missing"
+        if node.access_acl in rules:
+            owner, _, mask, other = BITS.unpack_from(rules[node.access_acl])
+            wanted = (owner & 7) << 6 | (mask & 7) << 3 | other & 7
+            if node.mode & 0o777 != wanted:
+                yield f"node {inode} has mode {node.mode:o}, its ACL says {wanted:o}"
+
+
+def copies_are_finished(tree: Tree) -> Iterator[str]:
+    """No copy waits for its name.  Source: I19."""
+    for inode in tree.detached:
+        yield f"the copy {inode} has no name"
+
+
+def the_trash_is_in_order(tree: Tree) -> Iterator[str]:
+    """Hour directories are named for an hour, and what is in them for where it was.  Source: I20."""
+    last = TRASH_INODE + int(tree.value(b"nextTrash", 0))
+    for parent, name, _, inode in tree.entries:
+        if parent == TRASH_INODE:
+            if not HOUR.fullmatch(name) or not TRASH_INODE < inode <= last:
+                yield f"{name!r} with inode {inode} is no hour directory"
+        elif parent > TRASH_INODE:
+            named = re.match(rb"(\d+)-(\d+)-", name)
+            if not named or int(named[2]) != inode:
+                yield f"the trash has inode {inode} under {name!r}"
 
 
 def usage_is_counted(tree: Tree) -> Iterator[str]:
@@ -257,11 +339,18 @@ def nothing_outlives_its_node(tree: Tree) -> Iterator[str]:
 
 
 LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
+    roots_are_there,
+    every_way_up_ends_at_a_root,
     entries_lead_to_nodes,
     nodes_have_names,
     directories_count_their_children,
     links_are_counted,
     parents_are_counted,
+    links_have_targets,
+    modes_and_times_are_possible,
+    rules_are_there,
+    copies_are_finished,
+    the_trash_is_in_order,
     usage_is_counted,
     directory_statistics_are_exact,
     directory_quotas_are_exact,
@@ -276,7 +365,7 @@ LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
 def check_laws(volume: Volume) -> list[str]:
     """Every law that the keys of a volume break; its clients must have settled before.
 
-    Source: I2-I6, I9-I17.
+    Source: I1-I21.
     """
     tree = Tree(volume.keyspace())
     return [f"{law.__name__}: {broken}" for law in LAWS for broken in law(tree)]

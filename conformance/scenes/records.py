@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from metaparity.fixtures.volumes import Volume
 
 LAYOUT = struct.Struct(">BHIIqIqIqIIQIQ")
+ACLS = struct.Struct(">II")
+"""The numbers of a node's ACLs, where it has any: right after the rest (S2.2)."""
+
 FIELDS = (
     *("flags", "type_and_mode", "uid", "gid", "atime", "atime_ns", "mtime", "mtime_ns", "ctime", "ctime_ns"),
     *("nlink", "length", "rdev", "parent"),
@@ -25,6 +28,9 @@ class Record:
     parent: int
     uid: int = 0
     gid: int = 0
+    nanoseconds: tuple[int, ...] = (0, 0, 0)
+    access_acl: int = 0
+    default_acl: int = 0
 
 
 def record_of(blob: bytes) -> Record:
@@ -32,7 +38,9 @@ def record_of(blob: bytes) -> Record:
     fields = dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True))
     type, mode = divmod(fields["type_and_mode"], 1 << 12)
     numbers = (fields[name] for name in ("nlink", "length", "parent", "uid", "gid"))
-    return Record(type, mode, *numbers)
+    nanoseconds = tuple(fields[name] for name in ("atime_ns", "mtime_ns", "ctime_ns"))
+    acls = ACLS.unpack_from(blob, LAYOUT.size) if len(blob) >= LAYOUT.size + ACLS.size else (0, 0)
+    return Record(type, mode, *numbers, nanoseconds, *acls)
 
 
 def rewrite(volume: Volume, inode: int, **fields: int) -> None:

@@ -141,7 +141,7 @@ def test_mode(volume: Volume, mode: int, rule: Rule, wanted: int) -> None:
     assert (stored.mask, stored.users, stored.groups) == (rule.mask, rule.users, rule.groups)
 
 
-@clause("acl/a-minimal-access-rule-is-a-mode", source="N29.5 I18 T30", needs="acl")
+@clause("acl/a-minimal-access-rule-is-a-mode", source="N29.5 I18 T30 N29.1", needs="acl")
 def test_minimal(volume: Volume) -> None:
     """An access rule without named entries and mask takes the ACL away and becomes the permission bits."""
     inode = volume.file("x", mode=0o4777)
@@ -168,7 +168,7 @@ def test_default(volume: Volume) -> None:
 
 
 @each_type_of_acl
-@clause("acl/an-empty-rule-takes-it-away", source="N29.5 D19", needs="acl")
+@clause("acl/an-empty-rule-takes-it-away", source="N29.5 D19 N29.1", needs="acl")
 def test_empty(volume: Volume, type: AclType) -> None:
     """An empty rule takes the ACL of its type away and leaves the other, and the mode."""
     inode = volume.dir("d", mode=0o700)

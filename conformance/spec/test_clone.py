@@ -716,7 +716,7 @@ steps = st.lists(
 
 
 @given(steps=steps)
-@clause("clone/any-history-adds-up", source="N25 I11 I12 I13 I14 I15 I23", needs="quota.user")
+@clause("clone/any-history-adds-up", source="N25 I11 I12 I13 I14 I15 I23 I19", needs="quota.user")
 def test_history(volume: Volume, steps: list[tuple[str, int, int, int]]) -> None:
     """After any making, writing, linking, copying and removing every law of the key-space holds, and all of
     it can be removed."""

@@ -57,7 +57,10 @@ def without_contents(volume: Volume) -> dict[bytes, Any]:
 
 @each_compacting
 @clause(
-    "compact/merges-many-slices-into-one", source="N33.3 N33.4 N33.5 N1.6 T27 S2.5", needs="data", clients=2
+    "compact/merges-many-slices-into-one",
+    source="N33.3 N33.4 N33.5 N1.6 T27 S2.5 S7.9",
+    needs="data",
+    clients=2,
 )
 def test_merge(volume: Volume, compact: Callable[[Engine, int], None]) -> None:
     """Six appends become one slice, which the object store is asked to write from the six; then it is asked

@@ -226,7 +226,7 @@ def test_statistics_off(volume: Volume) -> None:
     assert not volume.raw.hexists("dirUsedInodes", 1)
 
 
-@clause("dirstat/two-clients-add-up", source="N27.3 R9", needs="dirstat", clients=2)
+@clause("dirstat/two-clients-add-up", source="N27.3 R9 S3.7", needs="dirstat", clients=2)
 def test_two_clients(volume: Volume) -> None:
     """What two clients did in one directory adds up, whichever settles first."""
     other = volume.open()
@@ -281,7 +281,11 @@ step = st.tuples(
 
 
 @given(steps=st.lists(step, min_size=1, max_size=25))
-@clause("laws/hold-after-any-workload", source="I2 I3 I4 I5 I6 I9 I12 I13 I16 I23", needs="namespace")
+@clause(
+    "laws/hold-after-any-workload",
+    source="I1 I2 I3 I4 I5 I6 I7 I8 I9 I12 I13 I16 I21 I23",
+    needs="namespace",
+)
 def test_workload(volume: Volume, steps: list[tuple[Any, ...]]) -> None:
     """After any sequence of calls, refused or not, the laws of the key-space hold; and when all is removed
     nothing is left."""

@@ -334,7 +334,7 @@ def test_create_in_an_unwritable_directory(volume: Volume) -> None:
     refuses(EACCES, volume.fs.create, parent, b"x", 0o644, ctx=ALICE)
 
 
-@clause("mknod/inodes-are-handed-out-once", source="K2 N42.3", needs="namespace", clients=2)
+@clause("mknod/inodes-are-handed-out-once", source="K2 N42.3 S3.1 I17", needs="namespace", clients=2)
 def test_inodes_are_handed_out_once(volume: Volume) -> None:
     """The first inode is 2, no inode comes twice, and two clients draw from blocks of their own."""
     fs, other = volume.fs, volume.open()

@@ -103,7 +103,7 @@ def replace_contents(volume: Volume, inode: int) -> Slice:
 
 
 @pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
-@clause("cache/chunks-of-the-table-are-kept", source="N22.1 N23.2 S7.7.2", needs="data", clients=2)
+@clause("cache/chunks-of-the-table-are-kept", source="N22.1 N23.2 S7.7.2 R13 S7.7", needs="data", clients=2)
 def test_kept_chunks(volume: Volume, closed: bool) -> None:
     """A chunk that was read of a file in the table is answered from there, after the last close too."""
     inode, client = volume.file("x"), volume.open()

@@ -277,7 +277,7 @@ def test_chown(volume: Volume) -> None:
     assert used(volume, USER, 7) == used(volume, GROUP, 8) == (2 * BLOCK, 2)
 
 
-@clause("quota/a-client-knows-its-own-use-at-once", source="R12 N42.2", needs="quota.dir", clients=2)
+@clause("quota/a-client-knows-its-own-use-at-once", source="R12 N42.2 D18", needs="quota.dir", clients=2)
 def test_own_use(volume: Volume) -> None:
     """What a client has used counts for it before it is flushed; for another client after that and a
     refresh."""

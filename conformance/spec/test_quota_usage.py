@@ -575,7 +575,7 @@ def test_history(volume: Volume, steps: list[Step]) -> None:
 
 
 @given(steps=st.lists(step, min_size=1, max_size=25))
-@clause("quota/any-history-with-trash-adds-up", source="I14 I15 N13.4 N16.10 N30.2", needs="trash")
+@clause("quota/any-history-with-trash-adds-up", source="I14 I15 N13.4 N16.10 N30.2 I20", needs="trash")
 def test_history_with_trash(volume: Volume, steps: list[Step]) -> None:
     """The same holds where removed nodes go to the trash."""
     history = History(volume, trash=True)

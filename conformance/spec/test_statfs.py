@@ -45,7 +45,7 @@ def test_node(volume: Volume, type: FileType) -> None:
     assert volume.fs.statfs(1) == StatFS(PIB, PIB, 0, MANY)
 
 
-@clause("statfs/content-counts-in-whole-pages", source="N3.1 A4", needs="namespace")
+@clause("statfs/content-counts-in-whole-pages", source="N3.1 A4 S3.6 S7.8", needs="namespace")
 def test_content(volume: Volume) -> None:
     """A file of 4097 bytes takes two pages until it is gone."""
     lengthen(volume, volume.file("x"), 4097)

@@ -38,7 +38,7 @@ VECTORS = {
         "Legacy sessions are listed and broken ones left out.",
     ),
     "L04": ("session-without-heartbeat", "L3.4", "A client without heartbeat registers a session."),
-    "L05": ("cleanup-election", "L3.6", "A cleanup is won once a period."),
+    "L05": ("cleanup-election", "L3.6 S7.6", "A cleanup is won once a period."),
     "L10": (
         "lock-owner-and-range-oddities",
         "L2",

@@ -45,7 +45,7 @@ def volume(volume: Volume) -> Volume:
     return volume
 
 
-@clause("trash/the-hour-directory-is-made-when-needed", source="R7 S3.9 A4 I20", needs="trash")
+@clause("trash/the-hour-directory-is-made-when-needed", source="R7 S3.9 A4 I20 I1", needs="trash")
 def test_hour(volume: Volume) -> None:
     """The first removal makes the directory of the hour, named YYYY-MM-DD-HH in UTC: mode 0555, the
     superuser's, next to the trash root in number, and counted as a node of the volume."""
@@ -101,7 +101,7 @@ def test_entry_name(volume: Volume, length: int) -> None:
 
 
 @each_type
-@clause("trash/a-removed-node-is-kept-whole", source="N13.4 N15.4 D17", needs="trash")
+@clause("trash/a-removed-node-is-kept-whole", source="N13.4 N15.4 D17 I25", needs="trash")
 def test_kept(volume: Volume, type: FileType) -> None:
     """A node in the trash has what it had, but for a new ctime and its parent, which is the hour directory;
     it still takes its space."""

@@ -19,7 +19,7 @@ from metaparity.drivers.types import CHUNK_SIZE, AttrFlag, Context, FileType, Sl
 from metaparity.fixtures.volumes import Volume
 
 
-@clause("slice/ids-strictly-increase", source="N21.1 K2", needs="data")
+@clause("slice/ids-strictly-increase", source="N21.1 K2 S3.3 I17", needs="data")
 def test_ids(volume: Volume) -> None:
     """Slice ids begin at 1 and strictly increase, over the end of a block of 4096 too."""
     ids = [volume.fs.new_slice() for _ in range(4100)]
