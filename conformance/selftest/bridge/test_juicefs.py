@@ -150,7 +150,11 @@ def test_its_check_is_a_second_opinion(metaparity: Run, server_url: str, name: s
     assert ("expected  juicefs to find no fault" in ran.out) == bool(code)
 
 
-def test_a_checker_needs_a_check(metaparity: Run) -> None:
-    ran = metaparity("run", "--check-with", "redis")
+def test_a_checker_needs_a_check(metaparity: Run, tmp_path: Path) -> None:
+    (tmp_path / "checkless.py").write_text(
+        "from metaparity.drivers.driver import Driver\n"
+        "DRIVER = Driver('checkless', 'has no check', ('redis',), frozenset({'volume'}), None)\n"
+    )
+    ran = metaparity("run", "--check-with", "checkless:DRIVER")
     assert ran.code == 2
-    assert "redis has no check" in ran.err
+    assert "has no check" in ran.err
