@@ -6,23 +6,37 @@ Opening one spoils the engine of the whole process, so each runs in a process of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
 from metaparity.drivers.api import Engine
-from metaparity.drivers.engine import assembly, codec
+from metaparity.drivers.engine import assembly, changelines, codec, rules
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.data import Data
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.files import Files
+from metaparity.drivers.engine.quotas import Quotas
 from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
 from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
-from metaparity.drivers.types import ROOT, Attr, Config, Context, FileType, Node, RenameFlag, Slice, Time
+from metaparity.drivers.types import (
+    ROOT,
+    Attr,
+    Config,
+    Context,
+    FileType,
+    Node,
+    Quota,
+    QuotaType,
+    RenameFlag,
+    Rule,
+    Slice,
+    Time,
+)
 
 EXHIBITS: dict[str, str] = {}
 """The name of each broken driver in this module, and the clause that must catch it."""
@@ -60,6 +74,8 @@ sound_lose_name = Files.lose_name
 sound_refer = Data._refer
 sound_rename = StoreEngine.rename
 sound_encode = codec.encode_attr
+sound_permits = rules.permits
+sound_written: Any = changelines.written
 
 
 def group_of_caller(ctx: Context, parent: Attr) -> int:
@@ -141,6 +157,33 @@ def count_space_only(self: Core, space: int, inodes: int) -> tuple[Command, ...]
 
 def watch_nothing(self: Attempt) -> list[Command]:
     return []
+
+
+def add_usage_blindly(self: Quotas, type: QuotaType, changes: Mapping[int, tuple[int, int]]) -> list[int]:
+    limits, space, inodes = self.keys.quota(type)
+    for id, (more_space, more_inodes) in changes.items():
+        self.db.write(
+            ("HSETNX", limits, id, codec.encode_quota(Quota())),
+            ("HINCRBY", space, id, more_space),
+            ("HINCRBY", inodes, id, more_inodes),
+        )
+    return []
+
+
+def trash_name_without_parent(parent: int, inode: int, name: bytes) -> bytes:
+    return b"%d-%s" % (inode, name)
+
+
+def always(*args: Any, **kwargs: Any) -> bool:
+    return True
+
+
+def permits_beyond_the_mask(rule: Rule, ctx: Context, attr: Attr, mask: int) -> bool:
+    return sound_permits(replace(rule, mask=7), ctx, attr, mask)
+
+
+def written_plainly(argument: object) -> str:
+    return argument.decode("latin-1") if isinstance(argument, bytes) else sound_written(argument)
 
 
 SETGID_IGNORED = broken(
@@ -247,4 +290,109 @@ OLD_MERGED_OVER_NEW = broken(
     caught_by="compact/nothing-but-holes-becomes-one-byte",
     target="assembly:assemble",
     wrong=first_wins,
+)
+QUOTAS_NEVER_EXCEEDED = broken(
+    "QUOTAS_NEVER_EXCEEDED",
+    "a quota is counted and never enforced",
+    caught_by="quota/a-directory-refuses-space-it-has-not",
+    target="accounts:Accounts.exceeded",
+    wrong=never,
+)
+QUOTAS_STAY_BEHIND = broken(
+    "QUOTAS_STAY_BEHIND",
+    "what moves between directories with quotas goes on counting where it was",
+    caught_by="quota/usage-follows-the-table",
+    target="renaming:Renaming._carry",
+    wrong=nothing,
+)
+QUOTAS_COME_BACK = broken(
+    "QUOTAS_COME_BACK",
+    "a flush creates the record of a quota that was deleted meanwhile",
+    caught_by="quota/a-deleted-one-does-not-come-back",
+    target="quotas:Quotas._add_usage",
+    wrong=add_usage_blindly,
+)
+USERS_UNCHARGED = broken(
+    "USERS_UNCHARGED",
+    "what a user has is not counted",
+    caught_by="quota/every-type-counts-for-its-owner",
+    target="accounting:Accounting.charge_user",
+    wrong=nothing,
+)
+TRASH_FORGETS_THE_PLACE = broken(
+    "TRASH_FORGETS_THE_PLACE",
+    "an entry in the trash does not tell from which directory it came",
+    caught_by="trash/entries-tell-where-they-were",
+    target="codec:trash_name",
+    wrong=trash_name_without_parent,
+)
+TRASH_FILES_TWICE = broken(
+    "TRASH_FILES_TWICE",
+    "a name of a linked node is filed again over the entry that the trash has",
+    caught_by="trash/the-same-entry-is-filed-once",
+    target="files:Files.keeps_trash_entry",
+    wrong=always,
+)
+TRASH_IN_A_LOST_HOUR = broken(
+    "TRASH_IN_A_LOST_HOUR",
+    "a client files in an hour directory that another has removed",
+    caught_by="trash/a-removed-hour-is-made-again",
+    target="creation:Trash.require_hour",
+    wrong=nothing,
+)
+XATTR_CREATE_REPLACES = broken(
+    "XATTR_CREATE_REPLACES",
+    "setting an extended attribute with CREATE replaces it",
+    caught_by="xattr/is-replaced-or-created-as-the-flags-say",
+    target="xattrs:CREATE",
+    wrong=99,
+)
+ACL_MASK_IGNORED = broken(
+    "ACL_MASK_IGNORED",
+    "named users and groups have their bits whatever the mask says",
+    caught_by="acl/decides-who-may-do-what",
+    target="core:permits",
+    wrong=permits_beyond_the_mask,
+)
+ACL_NOT_INHERITED = broken(
+    "ACL_NOT_INHERITED",
+    "a default ACL means nothing to new nodes",
+    caught_by="acl/is-inherited-by-new-nodes",
+    target="creation:Creation._inherit_acl",
+    wrong=nothing,
+)
+COPIES_KEEP_LINKS = broken(
+    "COPIES_KEEP_LINKS",
+    "a copy has as many links as its source",
+    caught_by="clone/a-copy-has-one-name",
+    target="cloning:Cloning._unlink_copy",
+    wrong=nothing,
+)
+COPIES_LEAVE_RUINS = broken(
+    "COPIES_LEAVE_RUINS",
+    "a copy that fails half-way leaves what it has made",
+    caught_by="clone/a-failure-leaves-nothing",
+    target="cloning:Cloning._give_up",
+    wrong=nothing,
+)
+OPEN_FILES_ARE_LOST = broken(
+    "OPEN_FILES_ARE_LOST",
+    "a cleanup takes a file that is open and has no name for a lost one",
+    caught_by="slices/a-cleanup-spares-open-files",
+    target="trees:Summaries.sustained_inodes",
+    wrong=no_commands,
+)
+LOG_UNENCODED = broken(
+    "LOG_UNENCODED",
+    "names are written to the change log as they are",
+    caught_by="changelog/encodes-text",
+    target="changelines:written",
+    wrong=written_plainly,
+)
+CHECKS_SEE_NOTHING = broken(
+    "CHECKS_SEE_NOTHING",
+    "a check finds no wrong link count",
+    caught_by="check/a-wrong-link-count-is-mended",
+    target="checking:Checking._check_record",
+    wrong=no_commands,
 )

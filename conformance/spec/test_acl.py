@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
@@ -484,7 +484,8 @@ def rules() -> st.SearchStrategy[Rule]:
 callers = st.sampled_from([ALICE, BOB, MEMBER, GUEST, KERNEL, Context(1003, (9,)), Context(5, (5,))])
 
 
-@given(rule=rules(), ctx=callers, mask=st.integers(0, 7))
+@settings(max_examples=100)
+@given(rule=rules(), ctx=callers, mask=st.integers(1, 7))
 @clause("acl/decides-who-may-do-what", source="N29.9 R3 N4.1 T31", needs="acl")
 def test_access(volume: Volume, rule: Rule, ctx: Context, mask: int) -> None:
     """The owner has the owner's bits; a named user theirs within the mask; members of any group that is
