@@ -112,6 +112,18 @@ def parser() -> Parser:
     )
     replay.set_defaults(act=_replay)
 
+    trips = commands.add_parser(
+        "roundtrips", help="count the round trips of each primitive", description=ROUNDTRIPS
+    )
+    trips.add_argument(
+        "--driver", action="append", metavar="NAME", help="as in run; may be repeated (redis, rueidis)"
+    )
+    trips.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    trips.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    trips.set_defaults(act=_roundtrips)
+
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
 
@@ -161,6 +173,10 @@ REPLAY = (
     "Make the calls of traces again, each on a fresh volume, and say at which step, field by field, the "
     "outcome differs from the recorded one; with several drivers, also which keys they leave differently."
 )
+ROUNDTRIPS = (
+    "Make a typical call of each primitive over a wire on which it is counted how often the driver waits for "
+    "the server, and print the numbers, a column for each driver."
+)
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (
     "run the clauses about several clients on every ordered pair of the drivers: the one writes, the other, "
@@ -185,6 +201,12 @@ def _run(options: argparse.Namespace) -> int:
     if options.strict:
         os.environ["METAPARITY_STRICT"] = "1"  # reaches the workers, too
     return run(options)
+
+
+def _roundtrips(options: argparse.Namespace) -> int:
+    from .roundtrips import roundtrips
+
+    return roundtrips(options)
 
 
 def _smoke(options: argparse.Namespace) -> int:
