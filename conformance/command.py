@@ -154,7 +154,7 @@ def parser() -> Parser:
     return top
 
 
-RUN = "Run the spec on each driver and write results.json, index.html, log.html and junit.xml."
+RUN = "Run the spec on each driver and write results.json, index.html, coverage.html, log.html and junit.xml."
 
 SMOKE = "Ask a program that speaks the driver protocol the basics; show the exchange of the first that fails."
 DRIVER = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
+
+from metaparity.reports.html import Rule
 
 from .harness.catalogue import catalogue, proofs, untested
 from .harness.exits import USAGE, complain
@@ -63,14 +65,22 @@ def coverage(options: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
+def rules() -> Iterator[Rule]:
+    """Every rule that is proved or has to be, as the report shows it."""
+    by_rule, reasons, parts = proved(), untested(), untested("parts")
+    for name in sorted({*numbered_rules(), *by_rule}, key=_natural):
+        told = reasons.get(name, "") if name not in by_rule else parts.get(name, "")
+        yield Rule(name, by_rule.get(name, []), told)
+
+
 def rule_lines() -> list[tuple[str, list[str]]]:
     """Each rule with the clauses that prove it, or the reason why none does."""
-    by_rule, reasons, parts = proved(), untested(), untested("parts")
     lines = []
-    for rule in sorted({*numbered_rules(), *by_rule}, key=_natural):
-        told = by_rule.get(rule, [])
-        told = [*told, f"in part: {parts[rule]}"] if rule in parts else told
-        lines.append((rule, told or [f"no clause: {reasons.get(rule, 'and no reason')}"]))
+    for rule in rules():
+        told = list(rule.clauses)
+        if told and rule.reason:
+            told.append(f"in part: {rule.reason}")
+        lines.append((rule.name, told or [f"no clause: {rule.reason or 'and no reason'}"]))
     return lines
 
 

@@ -67,7 +67,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only these clauses: an id, a glob, a family, or smoke; may be repeated",
     )
     group.addoption(
-        "--report", metavar="DIR", help="write results.json, index.html, log.html and junit.xml to DIR"
+        "--report",
+        metavar="DIR",
+        help="write results.json, index.html, coverage.html, log.html, junit.xml to DIR",
     )
     group.addoption(
         "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"

@@ -32,6 +32,7 @@ from metaparity.reports.results import (
     Verdict,
 )
 
+from ..coverage import rules
 from . import profiles
 from .catalogue import catalogue
 from .choices import Choices
@@ -173,7 +174,7 @@ class Reporter:
 
     def _write(self, found: Results) -> None:
         if self.choices.report is not None:
-            write_report(found, self.choices.report)
+            write_report(found, self.choices.report, list(rules()))
 
     # -- the terminal ------------------------------------------------------------------------------
 

@@ -37,10 +37,10 @@ def record_of(blob: bytes) -> Record:
     """Read a stored node.  Raises `struct.error` when it is too short."""
     fields = dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True))
     type, mode = divmod(fields["type_and_mode"], 1 << 12)
-    numbers = (fields[name] for name in ("nlink", "length", "parent", "uid", "gid"))
+    nlink, length, parent, uid, gid = (fields[one] for one in ("nlink", "length", "parent", "uid", "gid"))
     nanoseconds = tuple(fields[name] for name in ("atime_ns", "mtime_ns", "ctime_ns"))
-    acls = ACLS.unpack_from(blob, LAYOUT.size) if len(blob) >= LAYOUT.size + ACLS.size else (0, 0)
-    return Record(type, mode, *numbers, nanoseconds, *acls)
+    access, default = ACLS.unpack_from(blob, LAYOUT.size) if len(blob) >= LAYOUT.size + ACLS.size else (0, 0)
+    return Record(type, mode, nlink, length, parent, uid, gid, nanoseconds, access, default)
 
 
 def rewrite(volume: Volume, inode: int, **fields: int) -> None:

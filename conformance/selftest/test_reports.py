@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from metaparity.reports import files, results
-from metaparity.reports.html import page, render, render_file, write_report
+from metaparity.reports.html import Rule, page, render, render_coverage, render_file, write_report
 from metaparity.reports.results import (
     Conclusion,
     Difference,
@@ -131,6 +131,9 @@ def example(*, complete: bool = True, text: str = "A name that exists is kept.",
             results.summarize(records),
         ),
     )
+
+
+RULES = (Rule("N16.5", ("rename/keeps", "rename/moves"), "in Go only"), Rule("N16.6", (), "locks"))
 
 
 # -- the model ---------------------------------------------------------------------------------------
@@ -263,8 +266,8 @@ def test_a_file_with_something_else_is_named(text: str, message: str, tmp_path: 
 
 def test_a_report_has_both_files_and_can_be_made_again(tmp_path: Path) -> None:
     run = example(text=NASTY)
-    written = write_report(run, tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["index.html", "results.json"]
+    written = write_report(run, tmp_path, RULES)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["coverage.html", "index.html", "results.json"]
     first = written.read_bytes()
     written.unlink()
     assert render_file(tmp_path / "results.json") == written
@@ -370,6 +373,39 @@ def test_no_text_becomes_markup(ended: Callable[[Results], Results]) -> None:
 def test_the_script_builds_text_never_markup() -> None:
     script = resources("metaparity.reports.html").joinpath("report.js").read_text("utf-8")
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(", script)
+
+
+# -- the page of rules -------------------------------------------------------------------------------
+
+
+def test_the_page_of_rules_shows_both_ways_and_loads_nothing() -> None:
+    found = Page(render_coverage(example(), RULES))
+    assert (
+        "2 rules of the reference, 1 of them without a clause for a reason. 1 clause ran on a, b."
+        in found.text
+    )
+    assert sorted(
+        ("N16.5", "rename/keeps", "rename/moves", "in Go only", "N16.6", "locks"),
+        key=found.text.index,
+    ) == ["N16.5", "rename/keeps", "rename/moves", "in Go only", "N16.6", "locks"]
+    assert "rename/moves not selected" in found.text
+    assert found.text.rindex("A name that exists is kept.") > found.text.index("Clauses")
+    assert found.links.count("index.html#rename/keeps") == 2
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+    assert found.policy.startswith("default-src 'none'; ")
+    assert found.policy.count("sha256-") == len(found.scripts) == 1
+
+
+def test_no_text_of_a_rule_becomes_markup() -> None:
+    plain = Page(render_coverage(example(), (Rule("N1", ("a/b",), "why"),)))
+    nasty = Page(
+        render_coverage(
+            example(text=NASTY, word=NASTY),
+            (Rule(NASTY, (NASTY,), NASTY),),
+        )
+    )
+    assert nasty.tags == plain.tags
+    assert nasty.handlers == []
 
 
 def test_an_incomplete_run_says_so_first() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from errno import EACCES, EINVAL, ENODATA, ENOENT, EPERM, EROFS
 from importlib.resources import files
@@ -535,12 +534,10 @@ def test_everywhere(volume: Volume) -> None:
 # -- recorded --------------------------------------------------------------------------------------
 
 
-def recorded(op: str) -> Iterator[Any]:
+def recorded(op: str) -> list[Any]:
     """The cases of a kind that were recorded from the real engine."""
     text = files("metaparity.fixtures.golden").joinpath("acl-vectors.json").read_text(encoding="utf-8")
-    for case in json.loads(text)["vectors"]:
-        if case["op"] == op:
-            yield pytest.param(case, id=case["name"])
+    return [pytest.param(case, id=case["name"]) for case in json.loads(text)["vectors"] if case["op"] == op]
 
 
 def rule_of(fields: dict[str, Any]) -> Rule:

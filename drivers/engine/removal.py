@@ -121,8 +121,8 @@ class Removal(Files):
                 tx.queue(self.set_attr(parent, above))
             names = [name for name, _, _ in chosen]
             removed = ",".join(str(inode) for _, _, inode in chosen)
-            told = (*names, trash_here, stamped)
-            tx.queue(*self.logged("UNLINKBATCH", parent, *told, result=removed, now=now))
+            told = self.logged("UNLINKBATCH", parent, *names, trash_here, stamped, result=removed, now=now)
+            tx.queue(*told)
             if not chosen:
                 return []
             inodes = sorted({inode for _, _, inode in chosen})

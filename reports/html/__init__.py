@@ -1,5 +1,6 @@
 """The parity report: one HTML file that needs nothing else."""
 
+from .coverage import Rule, render_coverage
 from .page import render, render_file, write_report
 
-__all__ = ["render", "render_file", "write_report"]
+__all__ = ["Rule", "render", "render_coverage", "render_file", "write_report"]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import shlex
-from functools import cache
+from collections.abc import Sequence
 from html import escape
-from importlib.resources import files as resources
 from pathlib import Path
 from string import Template
 
 from .. import files
 from ..results import Conclusion, Results, Verdict, instant, read, write
+from . import coverage
 from .prose import SYMBOLS, day, headline, lede, passed_over, ran_on
+from .resources import policy, resource
 
 PAGE = "index.html"
 DATA = "results.json"
@@ -25,11 +24,11 @@ ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 
 def render(results: Results) -> str:
     """The report as one HTML document: it loads nothing, and works from a file."""
-    theme, script = _resource("theme.js"), _resource("report.js")
-    return Template(_resource("template.html")).substitute(
-        policy=_policy(theme, script),
+    theme, script = resource("theme.js"), resource("report.js")
+    return Template(resource("template.html")).substitute(
+        policy=policy(theme, script),
         title=escape(f"{headline(results)} · metaparity"),
-        style=_resource("report.css"),
+        style=resource("report.css"),
         theme=theme,
         script=script,
         conclusion=results.footer.verdict.value,
@@ -45,9 +44,13 @@ def render(results: Results) -> str:
     )
 
 
-def write_report(results: Results, directory: Path) -> Path:
-    """Write `results.json` and `index.html` into a directory; returns the page.  Raises `OSError`."""
+def write_report(results: Results, directory: Path, rules: Sequence[coverage.Rule]) -> Path:
+    """Write `results.json`, `coverage.html` and `index.html` into a directory; returns the last.
+
+    `rules` are those of the reference.  Raises `OSError`.
+    """
     write(results, directory / DATA)
+    files.replace(directory / coverage.PAGE, coverage.render_coverage(results, rules))
     page = directory / PAGE
     files.replace(page, render(results))
     return page
@@ -66,21 +69,6 @@ def embedded(results: Results) -> str:
     for character, escaped in ESCAPES.items():
         text = text.replace(character, escaped)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-@cache
-def _resource(name: str) -> str:
-    return resources(__package__).joinpath(name).read_text("utf-8")
-
-
-def _policy(*scripts: str) -> str:
-    """Lets our own scripts run, nothing else, and nothing be loaded."""
-    hashes = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
-    allowed = " ".join(f"'sha256-{digest}'" for digest in hashes)
-    return (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
 
 
 def _banner(results: Results) -> str:

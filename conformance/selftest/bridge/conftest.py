@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -37,12 +38,22 @@ def start(write: Write) -> Iterator[Start]:
     yield run
     for program in running:
         program.end()
-        assert not alive(program.pid)
+    assert soon(lambda: not any(alive(program.pid) for program in running))
 
 
 def alive(group: int) -> bool:
     """Whether anything of a process group still runs."""
     return any(number == group and state not in "ZX" for number, state in processes())
+
+
+def soon(look: Callable[[], bool], seconds: float = 6.0) -> bool:
+    """Whether something is so within a few seconds: a signal is on its way for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if look():
+            return True
+        time.sleep(0.05)
+    return look()
 
 
 def processes() -> Iterator[tuple[int, str]]:

@@ -7,8 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,7 @@ from metaparity.drivers.registry import UnknownDriver
 from metaparity.drivers.types import Attr, Config
 
 from ..conftest import Run
-from .conftest import alive
+from .conftest import alive, soon
 from .programs import Write
 
 OURS = f"cmd:{shlex.quote(sys.executable)} -m metaparity.conformance serve redis"
@@ -92,7 +90,7 @@ def test_a_program_is_shared_and_started_again_a_few_times(write: Write) -> None
         EngineCrashed, match=r"failed 3 times and is not started again; the last time: .*code 5"
     ):
         launcher.open("fake://", Config())
-    assert not any(alive(pid) for pid in seen)
+    assert soon(lambda: not any(alive(pid) for pid in seen))
 
 
 def test_a_program_that_never_says_hello_is_not_tried_for_ever(write: Write) -> None:
@@ -206,14 +204,4 @@ time.sleep(60)
         if number is not None:
             os.kill(holder.pid, number)
     pid = int(mark.read_text())
-    assert gone(lambda: not alive(pid))
-
-
-def gone(look: Callable[[], bool], seconds: float = 6.0) -> bool:
-    """Whether something is so within a few seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if look():
-            return True
-        time.sleep(0.05)
-    return look()
+    assert soon(lambda: not alive(pid))

@@ -24,7 +24,7 @@ from metaparity.drivers.bridge.process import STDERR_KEPT, Ended
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
 from metaparity.drivers.types import Attr, Context, LockType, Node
 
-from .conftest import Start, alive
+from .conftest import Start, alive, soon
 
 Client = Callable[..., BridgeEngine]
 
@@ -310,7 +310,7 @@ def test_a_program_that_will_not_end_is_made_to(start: Start, ignore: str, how: 
     program = start(f"{ignore}\nfor _ in calls(): pass\ntime.sleep(60)")
     program.hello()
     assert program.end()[0] is how
-    assert not alive(program.pid)
+    assert soon(lambda: not alive(program.pid))
 
 
 def test_what_a_program_started_ends_with_it(start: Start) -> None:
@@ -321,7 +321,7 @@ for _ in calls(): pass
 """)
     program.hello()
     assert program.end()[0] is Ended.ITSELF
-    assert not alive(program.pid)
+    assert soon(lambda: not alive(program.pid))
 
 
 def test_a_program_that_cannot_be_started_says_why() -> None:
