@@ -33,7 +33,7 @@ def render_coverage(results: Results, rules: Sequence[Rule]) -> str:
         verdicts.setdefault(record.clause, []).append(record)
     unproved = [rule for rule in rules if not rule.clauses]
     theme = resource("theme.js")
-    return Template(resource("coverage.template.html")).substitute(
+    text = Template(resource("coverage.template.html")).substitute(
         policy=policy(theme),
         style=resource("report.css"),
         theme=theme,
@@ -46,6 +46,7 @@ def render_coverage(results: Results, rules: Sequence[Rule]) -> str:
         clauses="".join(_clause(records) for _, records in sorted(verdicts.items())),
         version=escape(results.header.metaparity),
     )
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rule(rule: Rule, verdicts: dict[str, list[Record]]) -> str:
@@ -58,7 +59,7 @@ def _rule(rule: Rule, verdicts: dict[str, list[Record]]) -> str:
 
 
 def _proof(clause: str, records: Sequence[Record]) -> str:
-    link = f'<a class="id" href="index.html#{quote(clause)}">{escape(clause)}</a>'
+    link = f'<a class="id" href="index.html#{quote(clause, errors="backslashreplace")}">{escape(clause)}</a>'
     if not records:
         return f'{link} <span class="absent">not selected</span>'
     return link + "".join(_verdicts(records))
