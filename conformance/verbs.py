@@ -28,6 +28,16 @@ def refuses(errno: int, call: Callable[..., Any], *args: Any, **kwargs: Any) -> 
     return refusal
 
 
+def soon(look: Callable[[], bool], seconds: float = 8.0) -> bool:
+    """Whether something is so within some seconds: what happens by itself, or takes effect after a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if look():
+            return True
+        time.sleep(0.02)
+    return look()
+
+
 @contextmanager
 def given_up_after(seconds: float) -> Iterator[Context]:
     """The superuser, who gives up a call that takes longer: EINTR, where an engine would go on for ever."""

@@ -692,8 +692,10 @@ class Engine:
         raise Unsupported("slices_list")
 
     @primitive("maintenance", "N34.2")
-    def scan_deleted(self, kinds: Sequence[str], *, ctx: Context = ROOT) -> dict[str, Any]:
-        """What waits for deletion, by kind.  Source: N34.2."""
+    def scan_deleted(self, kinds: Sequence[str], before: int = 0, *, ctx: Context = ROOT) -> dict[str, Any]:
+        """What waits for deletion, by kind; slices of the trash and files that wait since a time before
+        `before` (seconds) are let go of.  Raises EROFS.  Source: N34.2.
+        """
         raise Unsupported("scan_deleted")
 
     @primitive("maintenance", "N36", result="problems")

@@ -101,6 +101,7 @@ def require_known(patterns: Sequence[str]) -> None:
         raise UnknownClause(f"no clause matches {pattern!r}: {hint}")
 
 
+@cache
 def untested(what: str = "untested") -> dict[str, str]:
     """The rules of the reference that no clause proves, with the reason.
 

@@ -21,6 +21,7 @@ import pytest
 import redis
 from docker.errors import NotFound  # type: ignore[import-untyped]
 
+from metaparity.conformance.verbs import soon
 from metaparity.fixtures.servers import Server, ServerUnavailable, container, process, start_server
 
 Start = Callable[[str], Server]
@@ -115,15 +116,6 @@ def content(path: Path) -> str:
         return ""
 
 
-def eventually(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + GONE_WITHIN
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def refusal(choice: str) -> str:
     """The one sentence with which a choice is refused."""
     with pytest.raises(ServerUnavailable) as refused:
@@ -153,7 +145,7 @@ def test_a_process_serves_sixteen_databases_and_leaves_nothing(choice: str, temp
         ("valkey", info.get("valkey_version")),
     )
     server.close()
-    assert eventually(lambda: not living(pid))
+    assert soon(lambda: not living(pid), GONE_WITHIN)
     assert not list(temporary.iterdir())
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((server.host, server.port))
@@ -288,7 +280,7 @@ def test_a_program_that_never_answers_is_ended(
     monkeypatch.setattr(process, "READY_WITHIN", 0.5)
     assert "gave no answer" in refusal(f"local:{program}")
     group = int((tmp_path / "pid").read_text())
-    assert eventually(lambda: not living(group))
+    assert soon(lambda: not living(group), GONE_WITHIN)
     assert not list(temporary.iterdir())
 
 
@@ -474,15 +466,15 @@ elif sys.argv[2] == "fails":
 def test_nothing_outlives_the_process(choice: str, ending: str, temporary: Path) -> None:
     with program(choice, ending) as (group, _):
         pass
-    assert eventually(lambda: not living(group))
-    assert eventually(lambda: not list(temporary.iterdir()))
+    assert soon(lambda: not living(group), GONE_WITHIN)
+    assert soon(lambda: not list(temporary.iterdir()), GONE_WITHIN)
 
 
 @pytest.mark.parametrize("ending", ["returns", "SIGINT", "SIGTERM", "SIGKILL"])
 def test_no_container_outlives_the_process(docker: Any, ending: str) -> None:
     with program("container", ending) as (_, pid):
         assert ours_of(docker, pid) or ending == "returns"
-    assert eventually(lambda: not ours_of(docker, pid))
+    assert soon(lambda: not ours_of(docker, pid), GONE_WITHIN)
 
 
 @contextlib.contextmanager

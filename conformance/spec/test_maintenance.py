@@ -371,6 +371,75 @@ def test_kinds(volume: Volume) -> None:
         assert volume.fs.scan_deleted([]) == {}
 
 
+@clause(
+    "deleted/slices-of-the-trash-are-let-go-of-by-age",
+    source="N34.2 N35.3 S2.7",
+    needs="maintenance",
+    clients=2,
+)
+def test_release_trash_slices(volume: Volume) -> None:
+    """Slices that a compaction left to the trash before a time lose a reference, those without one are
+    deleted, and what came later stays."""
+    volume.format(TrashDays=1)
+    client = volume.open(**RECORDING)
+    old, young = struct.pack(">QIQI", 1, 10, 2, 20), struct.pack(">QI", 3, 30)
+    volume.raw.hset("delSlices", mapping={"9_1000": old, "9_2000": young})
+    volume.raw.hset("sliceRef", "k2_20", 4)
+    found = client.scan_deleted(["trash_slices"], 2000)["trash_slices"]
+    assert sorted(one["time"] for one in found) == [1000, 2000]
+    assert deleted(client) == {(1, 10)}
+    assert volume.raw.hgetall("delSlices") == {b"9_2000": young}
+    assert volume.raw.hgetall("sliceRef") == {b"k2_20": b"3"}
+
+
+@clause(
+    "deleted/files-that-wait-are-deleted-by-age", source="N34.2 N35.4 L6.8", needs="maintenance", clients=2
+)
+def test_delete_pending_files(volume: Volume) -> None:
+    """The data of files that wait since before a time is deleted, that of others stays."""
+    client = volume.open(**RECORDING)
+    record = struct.pack(">IQIII", 0, 7, 10, 0, 10)
+    for inode in (98, 99):
+        volume.raw.rpush(f"c{inode}_0", record)
+    volume.raw.hset("sliceRef", "k7_10", 1)
+    volume.raw.zadd("delfiles", {"98:10": 1000, "99:10": 2000})
+    found = client.scan_deleted(["pending_files"], 2000)["pending_files"]
+    assert sorted(one["inode"] for one in found) == [98, 99]
+    assert volume.raw.zrange("delfiles", 0, -1) == [b"99:10"]
+    assert volume.raw.keys("c9*") == [b"c99_0"]
+    assert volume.raw.hgetall("sliceRef") == {b"k7_10": b"0"}
+    volume.raw.delete("delfiles")
+
+
+@clause("deleted/what-is-not-asked-for-stays", source="N34.2", needs="maintenance", clients=2)
+def test_scan_other_kinds(volume: Volume) -> None:
+    """A time lets go of nothing of the kinds that were not asked for, and never of trashed files or of slices
+    that wait."""
+    volume.format(TrashDays=1)
+    client = volume.open(**RECORDING)
+    volume.file("x")
+    volume.fs.unlink(1, b"x")
+    volume.fs.settle()
+    volume.raw.hset("delSlices", "9_1000", struct.pack(">QI", 1, 10))
+    volume.raw.hset("sliceRef", "k5_10", -1)
+    volume.raw.zadd("delfiles", {"98:10": 1000})
+    with unchanged(volume):
+        client.scan_deleted(["trash_files", "pending_slices"], 1 << 40)
+    volume.raw.delete("delfiles")
+
+
+@clause("deleted/read-only-clients-let-go-of-nothing", source="M2 N34.2", needs="maintenance", clients=2)
+def test_scan_read_only(volume: Volume) -> None:
+    """A read-only client lists what waits; asked to let go of any it is refused with EROFS."""
+    volume.format(TrashDays=1)
+    assert volume.fs.load()
+    volume.raw.hset("delSlices", "9_1000", struct.pack(">QI", 1, 10))
+    reader = volume.open(record=False, read_only=True)
+    with unchanged(volume):
+        assert len(reader.scan_deleted(["trash_slices"])["trash_slices"]) == 1
+        refuses(EROFS, reader.scan_deleted, ["trash_slices"], 2000)
+
+
 # -- checks ----------------------------------------------------------------------------------------
 
 

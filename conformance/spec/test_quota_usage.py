@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.contents import put
 from metaparity.conformance.scenes.quotas import BLOCK, DIR, GROUP, USER, limit, stored, used
 from metaparity.conformance.scenes.scenery import each_type, make
-from metaparity.conformance.verbs import unchanged
+from metaparity.conformance.verbs import soon, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import (
     Attr,
@@ -371,11 +370,7 @@ def test_flush(volume: Volume) -> None:
     volume.fs.settle()
     limit(volume.fs, DIR, b"/top", -1, 100)
     volume.file("x", top)
-    for _ in range(80):
-        if stored(volume, DIR, top) == Quota(-1, 100, BLOCK, 1):
-            break
-        time.sleep(0.1)
-    assert stored(volume, DIR, top) == Quota(-1, 100, BLOCK, 1)
+    assert soon(lambda: stored(volume, DIR, top) == Quota(-1, 100, BLOCK, 1))
 
 
 @clause("quota/is-flushed-by-a-closing-session", source="N37.1 N2.3 L3.15", needs="quota.dir", clients=2)

@@ -11,7 +11,7 @@ import pytest
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.records import lengthen
-from metaparity.conformance.verbs import refuses, unchanged
+from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused
 from metaparity.fixtures.volumes import Volume
@@ -246,6 +246,24 @@ def test_expired_only(volume: Volume) -> None:
     fs.session_cleanup()
     assert sids(fs) == [4, 1]
     assert sorted(volume.raw.hkeys("sessionInfos")) == [b"1", b"4"]
+
+
+@clause("cleanup/is-made-by-one-client-in-a-period", source="L3.6 S7.6", needs="session", clients=2)
+def test_election(volume: Volume) -> None:
+    """A client that beats cleans expired sessions, unless another client did within nine tenths of a
+    heartbeat; when it did it writes down."""
+    fs, far = volume.fs, int(time.time()) + 1000
+    volume.raw.set("lastCleanupSessions", far)
+    volume.raw.zadd("allSessions", {99: 1})
+    volume.open(no_bg_jobs=False, heartbeat=1.0)
+    beaten = volume.raw.zscore("allSessions", 2)
+    assert soon(lambda: volume.raw.zscore("allSessions", 2) > beaten)
+    assert 99 in sids(fs)
+    assert int(volume.raw.get("lastCleanupSessions")) == far
+    volume.raw.set("lastCleanupSessions", 1)
+    began = int(time.time())
+    assert soon(lambda: volume.raw.zscore("allSessions", 99) is None)
+    assert began <= int(volume.raw.get("lastCleanupSessions")) <= time.time()
 
 
 @clause("cleanup/takes-the-own-session-too", source="L3.7", needs="session", clients=2)

@@ -79,3 +79,12 @@ def test_read_only(volume: Volume) -> None:
         refuses(EROFS, reader.token_store, b"x")
         refuses(EROFS, reader.token_update, id, b"x")
         refuses(EROFS, reader.token_delete, [id])
+
+
+@clause("tokens/numbers-outlive-a-cleanup", source="N40.1 N35.6", needs="maintenance")
+def test_cleanup(volume: Volume) -> None:
+    """A cleanup of slices leaves the counter of the tokens alone: no number is given twice."""
+    first = volume.fs.token_store(b"first")
+    volume.fs.slices_cleanup()
+    assert volume.fs.token_store(b"second") == first + 1
+    assert volume.fs.token_list() == {first: b"first", first + 1: b"second"}

@@ -65,6 +65,32 @@ def test_any(volume: Volume, name: bytes, value: bytes) -> None:
     assert not volume.raw.exists(f"x{inode}")
 
 
+@clause("xattr/every-name-is-listed-once", source="N28.2", needs="xattr")
+def test_list(volume: Volume) -> None:
+    """A list has every name once, however many there are and how often each was set, and no name of another
+    node."""
+    inode, other = volume.file("x"), volume.file("y")
+    names = [b"user.%d" % number for number in range(700)]
+    for name in (*names, *names[:100]):
+        volume.fs.xattr_set(inode, name, b"v")
+    volume.fs.xattr_set(other, b"user.other", b"v")
+    assert sorted(volume.fs.xattr_list(inode)) == sorted(names)
+
+
+@clause("xattr/a-removed-one-goes-alone", source="N28.2", needs="xattr")
+def test_remove(volume: Volume) -> None:
+    """Removing takes the one name from the one node; the last takes its record, too."""
+    inode, other = volume.file("x"), volume.file("y")
+    for node in (inode, other):
+        for name in (b"a", b"b"):
+            volume.fs.xattr_set(node, name, b"v")
+    volume.fs.xattr_remove(inode, b"a")
+    assert stored(volume, inode) == {b"b": b"v"}
+    volume.fs.xattr_remove(inode, b"b")
+    assert not volume.raw.exists(f"x{inode}")
+    assert stored(volume, other) == {b"a": b"v", b"b": b"v"}
+
+
 @clause("xattr/is-replaced-or-created-as-the-flags-say", source="N28.1 C6 T44", needs="xattr")
 def test_flags(volume: Volume) -> None:
     """Without flags a value is created or replaced; CREATE refuses an existing one with EEXIST, REPLACE a

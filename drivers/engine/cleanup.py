@@ -142,17 +142,22 @@ class Cleanup(Removal, Summaries):
                 elif references == 0:
                     self.drop_marker(id, size)
 
-    def release_delayed(self, before: int, ctx: Context = ROOT) -> int:
-        """Let go of the slices that a compaction before a time left to the trash; how many (N35.3)."""
+    def release_delayed(
+        self, before: int, operation: str = "CLEANUP_DELAYED_SLICES", ctx: Context = ROOT
+    ) -> int:
+        """Let go of the slices that a compaction before a time left to the trash; how many (N35.3).
+
+        `operation` is how the change log calls it.
+        """
         released = 0
         for page in self.store.hscan(self.keys.delayed_slices):
             for field, _ in page:
                 check_cancelled(ctx)
                 if codec.parse_delayed_slices_field(field)[1] < before:
-                    released += self._release(field)
+                    released += self._release(field, operation)
         return released
 
-    def _release(self, field: bytes) -> int:
+    def _release(self, field: bytes, operation: str) -> int:
         def body(tx: Transaction) -> tuple[Transaction, list[tuple[int, int]]]:
             (value,) = tx.read(("HGET", self.keys.delayed_slices, field))
             slices = [] if value is None else codec.decode_delayed_slices(value)
@@ -162,7 +167,7 @@ class Cleanup(Removal, Summaries):
             if value is not None:
                 tx.queue(*commands, ("HDEL", self.keys.delayed_slices, field))
                 told = codec.parse_delayed_slices_field(field)
-                tx.queue(*self.logged("CLEANUP_DELAYED_SLICES", *told))
+                tx.queue(*self.logged(operation, *told))
             return tx, slices
 
         tx, slices = self.transact([self.keys.delayed_slices], body)
@@ -206,7 +211,7 @@ class Cleanup(Removal, Summaries):
                 listed.setdefault(DELAYED, []).extend(whole(id, size) for id, size in slices)
         return listed
 
-    def scan_deleted(self, kinds: Sequence[str], *, ctx: Context = ROOT) -> dict[str, Any]:
+    def scan_deleted(self, kinds: Sequence[str], before: int = 0, *, ctx: Context = ROOT) -> dict[str, Any]:
         scans = {
             "trash_slices": self._shown_trash_slices,
             "pending_slices": self._shown_pending_slices,
@@ -216,7 +221,17 @@ class Cleanup(Removal, Summaries):
         for kind in kinds:
             if kind not in scans:
                 raise Refused(f"{kind!r} is nothing to scan for: choose from {', '.join(scans)}")
-        return {kind: scans[kind](ctx) for kind in kinds}
+        if before:
+            self.db.require_writable()
+        found = {kind: scans[kind](ctx) for kind in kinds}
+        if before and "trash_slices" in kinds:
+            self.release_delayed(before, "CLEANUP_TRASH_SLICES", ctx)
+        if before and self.config.max_deletes:
+            for file in found.get("pending_files", ()):
+                if file["time"] < before:
+                    check_cancelled(ctx)
+                    self.delete_data(file["inode"], file["size"])
+        return found
 
     def _shown_trash_slices(self, ctx: Context) -> list[dict[str, Any]]:
         return [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers.bridge import Hello, Options, Program
 from metaparity.drivers.bridge.engine import BridgeEngine
 from metaparity.drivers.types import Config
@@ -44,16 +44,6 @@ def start(write: Write) -> Iterator[Start]:
 def alive(group: int) -> bool:
     """Whether anything of a process group still runs."""
     return any(number == group and state not in "ZX" for number, state in processes())
-
-
-def soon(look: Callable[[], bool], seconds: float = 6.0) -> bool:
-    """Whether something is so within a few seconds: a signal is on its way for a while."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if look():
-            return True
-        time.sleep(0.05)
-    return look()
 
 
 def processes() -> Iterator[tuple[int, str]]:

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers import registry
 from metaparity.drivers.bridge import EngineCrashed, Launcher, Options, ProtocolViolation
 from metaparity.drivers.registry import UnknownDriver
 from metaparity.drivers.types import Attr, Config
 
 from ..conftest import Run
-from .conftest import alive, soon
+from .conftest import alive
 from .programs import Write
 
 OURS = f"cmd:{shlex.quote(sys.executable)} -m metaparity.conformance serve redis"

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers.bridge import (
     BridgeEngine,
     EngineCrashed,
@@ -24,7 +25,7 @@ from metaparity.drivers.bridge.process import STDERR_KEPT, Ended
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
 from metaparity.drivers.types import Attr, Context, LockType, Node
 
-from .conftest import Start, alive, soon
+from .conftest import Start, alive
 
 Client = Callable[..., BridgeEngine]
 

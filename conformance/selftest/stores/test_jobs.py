@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers import registry
 from metaparity.drivers.engine import jobs
 from metaparity.drivers.engine.engine import StoreEngine
@@ -147,8 +148,4 @@ def test_jobs_run_by_themselves(
     counters = ("lastCleanupFiles", "nextCleanupSlices", "lastCleanupTrash", "lastCleanupChangelog")
     assert not shared_server.raw.exists(*counters)
     engine(no_bg_jobs=False)
-    for _ in range(100):
-        if shared_server.raw.exists(*counters) == len(counters):
-            break
-        time.sleep(0.05)
-    assert shared_server.raw.exists(*counters) == len(counters)
+    assert soon(lambda: bool(shared_server.raw.exists(*counters) == len(counters)))

@@ -50,7 +50,12 @@ func init() {
 		}
 		return shown, nil
 	})
-	on("scan_deleted", func(c *call, p *struct{ Kinds []string }) (any, error) { return scanDeleted(c, p.Kinds) })
+	on("scan_deleted", func(c *call, p *struct {
+		Kinds  []string
+		Before int64 `opt:"yes"`
+	}) (any, error) {
+		return scanDeleted(c, p.Kinds, p.Before)
+	})
 	on("check", func(c *call, p *struct {
 		Path                           text
 		Repair, Recursive, SyncDirStat bool `opt:"yes"`
@@ -59,8 +64,9 @@ func init() {
 	})
 }
 
-// scanDeleted lists what waits for deletion; the scans of the kinds run at the same time.
-func scanDeleted(c *call, kinds []string) (any, error) {
+// scanDeleted lists what waits for deletion, and lets go of what waits since a time before `before`; the scans
+// of the kinds run at the same time.
+func scanDeleted(c *call, kinds []string, before int64) (any, error) {
 	known := []string{"trash_slices", "pending_slices", "trash_files", "pending_files"}
 	shown := map[string][]any{}
 	for _, kind := range kinds {
@@ -70,24 +76,29 @@ func scanDeleted(c *call, kinds []string) (any, error) {
 		shown[kind] = []any{}
 	}
 	var mutex sync.Mutex
-	add := func(kind string, item any) (bool, error) {
+	add := func(kind string, item any) bool {
 		mutex.Lock()
 		defer mutex.Unlock()
-		if shown[kind] != nil {
-			shown[kind] = append(shown[kind], item)
+		if shown[kind] == nil {
+			return false
 		}
-		return false, nil // it stays
+		shown[kind] = append(shown[kind], item)
+		return true
 	}
 	err := c.ScanDeletedObject(c.ctx,
 		func(list []meta.Slice, at int64) (bool, error) {
-			return add("trash_slices", map[string]any{"slices": slicesOf(list), "time": at})
+			return add("trash_slices", map[string]any{"slices": slicesOf(list), "time": at}) && at < before, nil
 		},
 		func(id uint64, size uint32) (bool, error) {
-			return add("pending_slices", map[string]any{"id": id, "size": size})
+			add("pending_slices", map[string]any{"id": id, "size": size})
+			return false, nil
 		},
-		trashFiles(func(file map[string]any) (bool, error) { return add("trash_files", file) }),
+		trashFiles(func(file map[string]any) (bool, error) {
+			add("trash_files", file)
+			return false, nil
+		}),
 		func(inode meta.Ino, size uint64, at int64) (bool, error) {
-			return add("pending_files", map[string]any{"inode": inode, "size": size, "time": at})
+			return add("pending_files", map[string]any{"inode": inode, "size": size, "time": at}) && at < before, nil
 		})
 	if err != nil {
 		return nil, err
