@@ -31,6 +31,7 @@ from .harness import parity, profiles
 from .harness.catalogue import UnknownClause, matches, require_known
 from .harness.choices import Choices, UnusableReport, require_writable
 from .harness.deviations import BadLedger
+from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
 from .harness.reporter import Reporter
@@ -248,6 +249,8 @@ def conclude(item: pytest.Function, clause: Clause, volume: Volume) -> None:
     volume.keep_state()  # before anyone else looks at it, which may count what was not counted
     if volume.most_clients > 1:
         assert clause.clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
+    strange = outside(volume.log.refusals)
+    assert not strange, f"expected an errno of the matrix (§6), observed {'; '.join(strange)}"
     checker = item.config.stash[CHOICES].checker
     if checker is not None:
         found = findings(volume, registry.driver(checker))
