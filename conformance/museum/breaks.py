@@ -14,6 +14,7 @@ from typing import Any
 from metaparity.drivers.api import Engine
 from metaparity.drivers.engine import assembly, changelines, codec, rules
 from metaparity.drivers.engine.attributes import Change
+from metaparity.drivers.engine.cleanup import Cleanup
 from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.data import Data
 from metaparity.drivers.engine.engine import StoreEngine
@@ -67,6 +68,7 @@ def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) ->
     )
 
 
+sound_release = Cleanup.release_delayed
 sound_apply = Change.apply
 sound_assemble = assembly.assemble
 sound_enter = Renaming._enter
@@ -84,6 +86,11 @@ def group_of_caller(ctx: Context, parent: Attr) -> int:
 
 def never(*args: Any, **kwargs: Any) -> bool:
     return False
+
+
+def release_all(self: Cleanup, before: int, *args: Any) -> int:
+    """As if everything was old."""
+    return sound_release(self, 1 << 62, *args)
 
 
 def nothing(*args: Any, **kwargs: Any) -> None:
@@ -395,4 +402,25 @@ CHECKS_SEE_NOTHING = broken(
     caught_by="check/a-wrong-link-count-is-mended",
     target="checking:Checking._check_record",
     wrong=no_commands,
+)
+ANY_LENGTH_IS_RIGHT = broken(
+    "ANY_LENGTH_IS_RIGHT",
+    "an entry of another length than 9 bytes is taken apart all the same",
+    caught_by="damage/an-entry-of-another-length-is-an-io-error",
+    target="codec.nodes:require_length",
+    wrong=nothing,
+)
+ELECTIONS_ARE_WON = broken(
+    "ELECTIONS_ARE_WON",
+    "every client does what one of them has to do",
+    caught_by="cleanup/is-made-by-one-client-in-a-period",
+    target="sessions:Sessions.elected",
+    wrong=always,
+)
+AGE_IS_IGNORED = broken(
+    "AGE_IS_IGNORED",
+    "slices of the trash are let go of whatever their age",
+    caught_by="deleted/slices-of-the-trash-are-let-go-of-by-age",
+    target="cleanup:Cleanup.release_delayed",
+    wrong=release_all,
 )
