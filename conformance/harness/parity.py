@@ -98,7 +98,7 @@ def _different_keys(left: Observations, right: Observations) -> tuple[str, str, 
     differing = [
         index for index, pair in enumerate(zip(left.states, right.states, strict=False)) if len(set(pair)) > 1
     ]
-    keys = [key for key in left.rows | right.rows if left.rows.get(key) != right.rows.get(key)]
+    keys = sorted(key for key in left.rows | right.rows if left.rows.get(key) != right.rows.get(key))
     if differing and not keys:
         first = differing[0]
         where = f"the keys at the end of example {first + 1} of {len(left.states)}"
