@@ -99,6 +99,27 @@ def test_interned(volume: Volume) -> None:
     assert volume.raw.get("aclMaxId") == b"3"
 
 
+@each_type_of_acl
+@clause("acl/entries-of-any-order-and-number-are-kept", source="N29.1 N29.9 S2.11", needs="acl")
+def test_odd_entries(volume: Volume, type: AclType) -> None:
+    """Entries that are not in order, or are repeated, are kept as they are; of two for one user the first
+    decides, of two for one group any that suffices."""
+    rule = Rule(7, 0, 7, 0, [(1003, 4), (1002, 0), (1002, 6)], [(1004, 2), (1001, 0), (1004, 4), (1001, 1)])
+    inode = volume.file("x")
+    volume.fs.acl_set(inode, type, rule)
+    assert volume.fs.acl_get(inode, type) == rule
+    assert volume.raw.hget("acl", 1) == encoded(rule)
+    if type is DEFAULT:
+        return
+    with unchanged(volume):
+        refuses(EACCES, volume.fs.access, inode, 4, ctx=BOB)
+        volume.fs.access(inode, 4, ctx=MEMBER)
+        volume.fs.access(inode, 1, ctx=ALICE)
+        volume.fs.access(inode, 2, ctx=GUEST)
+        volume.fs.access(inode, 4, ctx=GUEST)
+        refuses(EACCES, volume.fs.access, inode, 6, ctx=GUEST)
+
+
 @clause("acl/clients-share-the-rules", source="N29.2 S2.11 S7.2.1", needs="acl", clients=2)
 def test_clients(volume: Volume) -> None:
     """A client that begins later takes the numbers that are there, and reads rules it has not seen."""

@@ -198,6 +198,21 @@ def test_entry(volume: Volume, call: Call) -> None:
         refuses(EIO, call, volume.fs, made)
 
 
+@clause("damage/a-short-rule-is-an-io-error", source="S1.8 S2.11 N29.7", needs="acl", clients=2)
+def test_rule(volume: Volume) -> None:
+    """Who needs a rule of an ACL that is too short to be one is refused with EIO; others go on."""
+    made = scene(volume)
+    other = volume.open()
+    volume.fs.acl_set(made.x, AclType.ACCESS, RULE)
+    volume.settle()
+    volume.raw.hset("acl", 1, b"short")
+    with unchanged(volume):
+        refuses(EIO, other.acl_get, made.x, AclType.ACCESS)
+        refuses(EIO, other.access, made.x, 4, ctx=BOB)
+        other.getattr(made.x)
+        other.access(made.y, 4, ctx=BOB)
+
+
 @each(OF_A_NODE)
 @clause("damage/a-record-of-another-type-is-an-io-error", source="S1.2 S4.1.8", needs="acl")
 def test_node_type(volume: Volume, call: Call) -> None:
