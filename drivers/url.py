@@ -16,6 +16,18 @@ UNIX = frozenset({"unix", "rueidisunix"})
 DIAL_TIMEOUT, READ_TIMEOUT, WRITE_TIMEOUT = 5.0, 30.0, 5.0
 """Seconds (S5.2)."""
 
+RUEIDIS = frozenset({"rueidis", "ruediss", "rueidiss", "rueidisunix"})
+"""Schemes of the client that keeps replies."""
+
+CACHE_TTL = 14 * 24 * 3600.0
+"""Seconds after which a kept reply is asked for again in any case."""
+CACHE_SIZE = 128 << 20
+"""Bytes of kept replies."""
+BCAST, OPTIN = "bcast", "optin"
+"""How the server knows what to tell of: every change below some prefixes, or of the keys that were read."""
+
+SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
 DURATION_UNITS = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -51,6 +63,9 @@ class Address:
     ca_cert_file: str = ""
     server_name: str = ""
     compat: str = ""
+    cache_ttl: float = CACHE_TTL
+    cache_size: int = CACHE_SIZE
+    subscribe: str = BCAST
     dial_timeout: float = DIAL_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     write_timeout: float = WRITE_TIMEOUT
@@ -68,17 +83,18 @@ def parse(url: str, environment: Mapping[str, str] | None = None) -> Address:
 
     Schemes: `redis rediss unix` and `rueidis ruediss rueidiss rueidisunix`; none means `redis`.
     Parameters: `db`, `read-timeout`, `write-timeout`, `dial-timeout` (Go durations), and with TLS
-    `insecure-skip-verify` and `tls-cert-file tls-key-file tls-ca-cert-file tls-server-name`; an
-    underscore may stand for a dash.  `compat=1.4.1` asks for an engine with the known defects of JuiceFS
-    1.4.1.  A password that the URL leaves out comes from the environment (S5.3), by default that of the
-    process.
+    `insecure-skip-verify` and `tls-cert-file tls-key-file tls-ca-cert-file tls-server-name`; with a rueidis
+    scheme `cache-ttl` (or `ttl`; 0 keeps nothing), `cache-size` (bytes, or with k, m or g) and
+    `subscribe=bcast|optin`; an underscore may stand for a dash.  `compat=1.4.1` asks for an engine with the
+    known defects of JuiceFS 1.4.1.  A password that the URL leaves out comes from the environment (S5.3), by
+    default that of the process.
 
     Raises `BadURL`.  Source: S5.1.1, S5.1.2, S5.2, S5.3.
     """
     parts = _split(url if "://" in url else f"redis://{url}")
     options = _Options(parts.query)
     environment = os.environ if environment is None else environment
-    unix, tls = parts.scheme in UNIX, parts.scheme in TLS
+    unix, tls, keeps = parts.scheme in UNIX, parts.scheme in TLS, parts.scheme in RUEIDIS
     host, port = _host_and_port(parts, unix)
     path_db = _db_in(parts.path) if not unix else 0
     address = Address(
@@ -99,6 +115,9 @@ def parse(url: str, environment: Mapping[str, str] | None = None) -> Address:
         read_timeout=options.duration("read-timeout", READ_TIMEOUT),
         write_timeout=options.duration("write-timeout", WRITE_TIMEOUT),
         compat=options.take("compat"),
+        cache_ttl=options.duration("cache-ttl", options.duration("ttl", CACHE_TTL, keeps, 0.0), keeps, 0.0),
+        cache_size=options.size("cache-size", CACHE_SIZE, keeps),
+        subscribe=options.choice("subscribe", (BCAST, OPTIN), keeps),
     )
     options.require_empty()
     if bool(address.cert_file) != bool(address.key_file):
@@ -135,16 +154,41 @@ class _Options:
         value = self.take("db")
         return _db(value) if value else default
 
-    def duration(self, name: str, default: float) -> float:
-        """The seconds in a duration."""
-        value = self.take(name)
+    def choice(self, name: str, choices: tuple[str, ...], allowed: bool) -> str:
+        """One of some words, the first where it was not given."""
+        value = self._rueidis(name, allowed)
+        if value and value not in choices:
+            _bad(f"{name}={value} is unknown: choose from {', '.join(choices)}")
+        return value or choices[0]
+
+    def size(self, name: str, default: int, allowed: bool) -> int:
+        """The bytes in a size such as 64m."""
+        value = self._rueidis(name, allowed)
         if not value:
             return default
+        found = re.fullmatch(r"([0-9]{1,12})([kmg]?)", value, re.IGNORECASE | re.ASCII)
+        if found is None or int(found[1]) == 0:
+            _bad(f"{name}={value} is no size: write for example 64m, or a number of bytes")
+        return int(found[1]) * SIZE_UNITS[found[2].lower()]
+
+    def _rueidis(self, name: str, allowed: bool) -> str:
+        value = self.take(name)
+        if value and not allowed:
+            _bad(f"{name} needs a client that keeps replies: use a rueidis scheme")
+        return value
+
+    def duration(self, name: str, default: float, allowed: bool = True, least: float | None = None) -> float:
+        """The seconds in a duration, which must be longer than zero or at least `least`."""
+        value = self._rueidis(name, allowed)
+        if not value:
+            return default
+        if least == 0.0 and value == "0":
+            return 0.0
         try:
             seconds = parse_duration(value)
         except ValueError:
             _bad(f"{name}={value} is no duration: write for example 30s, 1m30s or 200ms")
-        if seconds <= 0:
+        if seconds <= 0 and least is None:
             _bad(f"{name} must be longer than zero")
         return seconds
 

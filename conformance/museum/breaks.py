@@ -6,7 +6,7 @@ Opening one spoils the engine of the whole process, so each runs in a process of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -24,6 +24,9 @@ from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
 from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
+from metaparity.drivers.rueidis.cache import Cache
+from metaparity.drivers.rueidis.mux import Mux
+from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.types import (
     ROOT,
     Attr,
@@ -43,15 +46,19 @@ EXHIBITS: dict[str, str] = {}
 """The name of each broken driver in this module, and the clause that must catch it."""
 
 ENGINE = "metaparity.drivers.engine"
+RUEIDIS = "metaparity.drivers.rueidis"
 
 
-def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) -> Driver:
-    """A driver of our engine with one definition, `module:name` or `module:Class.name`, replaced."""
-    sound = driver("redis")
+def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any, cached: bool = False) -> Driver:
+    """A driver of our engine with one definition, `module:name` or `module:Class.name`, replaced; with
+    `cached` that of the client with a cache.
+    """
+    sound = driver("rueidis" if cached else "redis")
+    package = RUEIDIS if cached else ENGINE
 
     def open_broken(url: str, config: Config) -> Engine:
         module, _, path = target.partition(":")
-        owner: Any = import_module(f"{ENGINE}.{module}")
+        owner: Any = import_module(f"{package}.{module}")
         *outer, attribute = path.split(".")
         for part in outer:
             owner = getattr(owner, part)
@@ -68,6 +75,10 @@ def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any) ->
     )
 
 
+sound_invalidated = Cache.invalidated
+sound_drop = Cache._drop
+sound_connected = RueidisStore._connected
+sound_exchange = Mux.exchange
 sound_release = Cleanup.release_delayed
 sound_apply = Change.apply
 sound_assemble = assembly.assemble
@@ -86,6 +97,47 @@ def group_of_caller(ctx: Context, parent: Attr) -> int:
 
 def never(*args: Any, **kwargs: Any) -> bool:
     return False
+
+
+def invalidate_some(self: Cache, keys: Iterable[bytes] | None) -> None:
+    """As if a flushed database changed nothing."""
+    if keys is not None:
+        sound_invalidated(self, keys)
+
+
+def drop_values(self: Cache, key: bytes) -> None:
+    """As if the fields of a hash were not of its key."""
+    if key[:1] not in (b"d", b"x"):
+        sound_drop(self, key)
+
+
+def drop_present(self: Cache, key: bytes) -> None:
+    """As if what is absent stayed absent."""
+    absent = {command: kept for command, kept in self._kept.get(key, {}).items() if kept[0] is None}
+    sound_drop(self, key)
+    if absent:
+        self._kept[key] = absent
+
+
+def connected_with_the_old_cache(self: RueidisStore) -> Mux:
+    """As if what was read on one connection was told of on the next."""
+    mux = sound_connected(self)
+    mux.cache = self.__dict__.setdefault("first_cache", mux.cache)
+    return mux
+
+
+def connected_untold(self: RueidisStore) -> Mux:
+    """As if the server told of changes unasked."""
+    address = self._dialler.address
+    return Mux(self._dialler.dial(), address, Cache(address.cache_size, address.cache_ttl, self._counters))
+
+
+def subscribed_to_attributes(*args: Any) -> Any:
+    """As if only the records of nodes ever changed."""
+    commands, *rest = args[1:]
+    if commands and commands[0][:2] == ("CLIENT", "TRACKING"):
+        commands = [("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "i")]
+    return sound_exchange(args[0], commands, *rest)
 
 
 def release_all(self: Cleanup, before: int, *args: Any) -> int:
@@ -423,4 +475,68 @@ AGE_IS_IGNORED = broken(
     caught_by="deleted/slices-of-the-trash-are-let-go-of-by-age",
     target="cleanup:Cleanup.release_delayed",
     wrong=release_all,
+)
+PUSHES_ARE_IGNORED = broken(
+    "PUSHES_ARE_IGNORED",
+    "what the server says of changed keys is not heard",
+    caught_by="coherence/others-read-a-change-once-they-are-told",
+    target="cache:Cache.invalidated",
+    wrong=nothing,
+    cached=True,
+)
+OWN_WRITES_ARE_LEFT = broken(
+    "OWN_WRITES_ARE_LEFT",
+    "a client's own changes are left to what the server says of them",
+    caught_by="coherence/a-writer-is-never-behind-itself",
+    target="cache:Cache.forget",
+    wrong=nothing,
+    cached=True,
+)
+FLUSHES_ARE_IGNORED = broken(
+    "FLUSHES_ARE_IGNORED",
+    "the word that all keys have changed is taken for none",
+    caught_by="coherence/a-flushed-database-takes-the-cache-along",
+    target="cache:Cache.invalidated",
+    wrong=invalidate_some,
+    cached=True,
+)
+FIELDS_ARE_LEFT = broken(
+    "FIELDS_ARE_LEFT",
+    "cached fields of a hash outlive a change of the hash",
+    caught_by="coherence/others-read-a-change-once-they-are-told",
+    target="cache:Cache._drop",
+    wrong=drop_values,
+    cached=True,
+)
+ABSENCE_IS_FOR_EVER = broken(
+    "ABSENCE_IS_FOR_EVER",
+    "a name that was absent stays absent",
+    caught_by="coherence/others-read-a-change-once-they-are-told",
+    target="cache:Cache._drop",
+    wrong=drop_present,
+    cached=True,
+)
+CACHES_OUTLIVE_CONNECTIONS = broken(
+    "CACHES_OUTLIVE_CONNECTIONS",
+    "what was cached before a connection was lost is shown after it",
+    caught_by="coherence/a-lost-connection-takes-the-cache-along",
+    target="store:RueidisStore._connected",
+    wrong=connected_with_the_old_cache,
+    cached=True,
+)
+TRACKING_IS_OFF = broken(
+    "TRACKING_IS_OFF",
+    "the server is not asked to tell of changes",
+    caught_by="coherence/others-read-a-change-once-they-are-told",
+    target="store:RueidisStore._connected",
+    wrong=connected_untold,
+    cached=True,
+)
+A_PREFIX_IS_MISSING = broken(
+    "A_PREFIX_IS_MISSING",
+    "the server is asked to tell of changes to some keys only",
+    caught_by="coherence/others-read-a-change-once-they-are-told",
+    target="mux:Mux.exchange",
+    wrong=subscribed_to_attributes,
+    cached=True,
 )

@@ -17,7 +17,8 @@ def test_the_command_prints_a_column_for_each_driver(metaparity: Run) -> None:
     ran = metaparity("roundtrips", "--driver", "redis", "--driver", "rueidis", "--server", SERVER)
     assert ran.code == 0, ran.err
     rows = {tuple(line[:44].split()): line[44:].split() for line in ran.out.splitlines()[1:-1]}
-    assert rows["getattr",] == ["1", "1"]
+    assert rows["getattr",] == ["1", "1->0"]
+    assert rows["lookup", "a", "name", "that", "is", "there"] == ["1", "1->0"]
     assert rows["close_file",] == ["0", "0"]
     assert rows["mkdir",] == ["2", "2"]
     assert "round trips on" in ran.out.splitlines()[-1]

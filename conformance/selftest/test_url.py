@@ -118,9 +118,28 @@ def test_timeouts() -> None:
     assert parse("redis://h?read-timeout=2s&read_timeout=1s", NOTHING).read_timeout == 2
 
 
+def test_cache() -> None:
+    """What a client keeps has a time, a size and a way to be told of changes."""
+    default = parse("rueidis://h", NOTHING)
+    assert (default.cache_ttl, default.cache_size, default.subscribe) == (14 * 86400, 128 << 20, "bcast")
+    given = parse("ruediss://h?cache_ttl=10m&ttl=1s&cache-size=3k&subscribe=optin", NOTHING)
+    assert (given.cache_ttl, given.cache_size, given.subscribe) == (600, 3072, "optin")
+    assert parse("rueidis://h?ttl=1s", NOTHING).cache_ttl == 1
+    assert parse("rueidis://h?cache-ttl=0&ttl=1s", NOTHING).cache_ttl == 0
+    assert parse("rueidis://h?cache-ttl=0s&cache-size=1000", NOTHING).cache_ttl == 0
+    assert parse("rueidisunix:///s?cache-size=2G", NOTHING).cache_size == 2 << 30
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
+        ("rueidis://h?cache-ttl=10", "cache-ttl=10 is no duration"),
+        ("rueidis://h?ttl=-1s", "ttl=-1s is no duration"),
+        ("rueidis://h?cache-size=0", "cache-size=0 is no size"),
+        ("rueidis://h?cache-size=1.5m", "is no size"),
+        ("rueidis://h?subscribe=noloop", "choose from bcast, optin"),
+        ("redis://h?cache-ttl=10m", "cache-ttl needs a client that keeps replies"),
+        ("unix:///s?subscribe=bcast", "use a rueidis scheme"),
         ("http://h", "unknown scheme http://"),
         ("redis://h/1/2", "must be one number"),
         ("redis://h/one", "must be one number"),

@@ -59,6 +59,7 @@ class Cleanup(Removal, Summaries):
     def slices_cleanup(self, *, ctx: Context = ROOT) -> None:
         self.db.require_writable()
         self._delete_leaked_nodes(ctx)
+        self.background.drain()  # else the next passes delete what is being deleted
         self._delete_leaked_chunks(ctx)
         self._move_legacy_references(ctx)
         self.clean_references(ctx)

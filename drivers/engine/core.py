@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+MOST_CACHED = 500
+"""Nodes of one listing above which none of them is kept: they would drive out what is used."""
+
 INODE_BLOCK = 1024
 """Inodes reserved at a time (S3.2)."""
 
@@ -167,7 +170,7 @@ class Core(Engine):
 
     def stored_attr(self, inode: int) -> Attr:
         """The attributes as stored.  Raises ENOENT."""
-        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        attr = optional_attr(self.db.cached_one(*self.get_attr(inode)))
         if attr is None:
             raise error(errno.ENOENT)
         return attr
@@ -241,6 +244,12 @@ class Core(Engine):
             for name, value in page
             if name
         }
+
+    def cached_attrs(self, inodes: Sequence[int]) -> list[Attr | None]:
+        """The attributes of some inodes, kept or not, None where there is no record."""
+        if not self.store.keeps or len(inodes) > MOST_CACHED:
+            return self.read_attrs(inodes)
+        return [optional_attr(blob) for blob in self.db.cached(*map(self.get_attr, inodes))]
 
     def read_attrs(self, inodes: Sequence[int], page: int = 4096) -> list[Attr | None]:
         """The attributes of many inodes, None where there is no record (S4.4)."""

@@ -78,7 +78,7 @@ class Data(Compaction):
             self._touch(inode, None)
             return kept
         version = self.open_files.version(inode)
-        records, blob = self.db.read(("LRANGE", self.keys.chunk(inode, chunk), 0, -1), self.get_attr(inode))
+        records, blob = self.db.cached(("LRANGE", self.keys.chunk(inode, chunk), 0, -1), self.get_attr(inode))
         attr = optional_attr(blob)
         if not records:
             if attr is None:

@@ -77,6 +77,14 @@ class Database:
         """The reply of one command."""
         return self.store.read(command)[0]
 
+    def cached(self, *commands: Command) -> list[Reply]:
+        """As `read`, from what the client keeps where it keeps it; never in a transaction."""
+        return self.store.cached(*commands)
+
+    def cached_one(self, *command: bytes | str | int) -> Reply:
+        """The reply of one command, kept or not."""
+        return self.store.cached(command)[0]
+
     def write(self, *commands: Command) -> list[Reply]:
         """As `read` for commands that write outside a transaction.  Raises EROFS."""
         self.require_writable()

@@ -138,6 +138,6 @@ class Directories(Renaming):
 
     def _fill(self, entries: list[Entry]) -> None:
         """Give entries the attributes of their nodes; those without a record know their type (N18.2)."""
-        for entry, attr in zip(entries, self.read_attrs([one.inode for one in entries]), strict=True):
+        for entry, attr in zip(entries, self.cached_attrs([one.inode for one in entries]), strict=True):
             entry.attr = attr or type_only(entry.type)
             entry.type = entry.attr.type

@@ -27,7 +27,9 @@ class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Vol
     """
 
 
-def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A primitive that refuses with EINTR who has given up, and with an errno what the store fails at."""
+
     @functools.wraps(method)
     def call(self: StoreEngine, *args: Any, **kwargs: Any) -> Any:
         if method.__name__ not in UNREFUSABLE:
@@ -41,4 +43,4 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 for _name in PRIMITIVES:
-    setattr(StoreEngine, _name, _guarded(getattr(StoreEngine, _name)))
+    setattr(StoreEngine, _name, guarded(getattr(StoreEngine, _name)))

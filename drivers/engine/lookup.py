@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from ..errors import error, refuse_if
 from ..types import (
@@ -26,7 +28,7 @@ from .accounting import Accounting
 from .core import clock, later_by, optional_attr, type_only
 from .database import FAILURES
 from .scripts import LOOKUP, RESOLVE, Scripts
-from .store import Store, Transaction
+from .store import Command, Reply, ServerError, Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -66,23 +68,68 @@ class Lookup(Accounting):
 
     def find(self, parent: int, name: bytes) -> Node:
         """The node of an entry that is not "." or "..".  Raises ENOENT.  Source: N5.5-N5.9."""
-        if self._scripted:
+        dentries = self.keys.dentries(parent)
+        kept = self._kept_node(dentries, name)
+        if kept is not None:
+            return kept
+        if self._scripted and self.store.scripts_teach:
             try:
-                inode, blob = self.scripts.run(LOOKUP, [self.keys.dentries(parent), name], [])
+                told = partial(self._told, dentries, name)
+                inode, blob = self.scripts.run(LOOKUP, [dentries, name], [], told)
                 if blob is not None:
                     return Node(inode, codec.decode_attr(blob))
             except OSError as refused:
                 if refused.errno != errno.ENOTSUP:
                     raise
-        stored = self.db.read_one("HGET", self.keys.dentries(parent), name)
-        if stored is not None:
-            type, inode = codec.decode_entry(stored)
-        elif folded := self.folded_entry(parent, name):
-            _, type, inode = folded
-        else:
+        return self._read_node(parent, name, self.db.cached_one) or self._read_entry(parent, name)
+
+    def _kept_node(self, dentries: bytes, name: bytes) -> Node | None:
+        """The node of an entry that the client keeps; None where it has to be asked for.  Raises ENOENT."""
+        kept = None if self.config.case_insensitive else self.store.known(("HGET", dentries, name))
+        if kept is None:
+            return None
+        if kept[0] is None:
             raise error(errno.ENOENT)
+        _, inode = codec.decode_entry(kept[0])
+        attr = optional_attr(self.db.cached_one(*self.get_attr(inode)))
+        # An entry may outlive its node in what the client keeps by the time between two messages.
+        return None if attr is None else Node(inode, attr)
+
+    def _read_node(self, parent: int, name: bytes, read: Callable[..., Reply]) -> Node | None:
+        """The node of an entry; None where it has no record.  Raises ENOENT."""
+        _, inode = self._stored_entry(parent, name, read)
+        attr = optional_attr(read(*self.get_attr(inode)))
+        return None if attr is None else Node(inode, attr)
+
+    def _read_entry(self, parent: int, name: bytes) -> Node:
+        """The node of an entry, of which only the type is known where it has no record.  Raises ENOENT."""
+        type, inode = self._stored_entry(parent, name, self.db.read_one)
         attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
         return Node(inode, attr or type_only(type))
+
+    def _stored_entry(self, parent: int, name: bytes, read: Callable[..., Reply]) -> tuple[int, int]:
+        """The type and inode of an entry.  Raises ENOENT."""
+        stored = read("HGET", self.keys.dentries(parent), name)
+        if stored is not None:
+            return codec.decode_entry(stored)
+        folded = self.folded_entry(parent, name)
+        if folded is None:
+            raise error(errno.ENOENT)
+        return folded[1:]
+
+    def _told(self, dentries: bytes, name: bytes, reply: Reply | ServerError) -> list[tuple[Command, Reply]]:
+        """What the reply of the lookup script says of the entry and of the node."""
+        entry = ("HGET", dentries, name)
+        if isinstance(reply, ServerError):
+            return [(entry, None)] if "ENOENT" in str(reply) else []
+        inode, blob = reply
+        try:
+            type = codec.decode_attr(blob).type if blob is not None else None
+        except codec.CorruptValue:
+            type = None
+        if type is None:
+            return []
+        return [(entry, codec.encode_entry(type, inode)), (self.get_attr(inode), blob)]
 
     @property
     def _scripted(self) -> bool:
@@ -126,7 +173,7 @@ class Lookup(Accounting):
     def readlink(self, inode: int, *, ctx: Context = ROOT) -> bytes:
         if not self.keeps_atime:
             return self._kept_target(inode)
-        blob, target = self.db.read(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
+        blob, target = self.db.cached(self.get_attr(inode), ("GET", self.keys.symlink(inode)))
         attr = optional_attr(blob)
         if attr is None:
             raise error(errno.ENOENT)

@@ -6,10 +6,11 @@ import errno
 import hashlib
 import logging
 import threading
+from collections.abc import Iterable
 
 from ..errors import error
 from .database import Database
-from .store import Argument, Reply, ServerError
+from .store import Argument, Command, Derive, Reply, ServerError
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,11 @@ REFUSALS = {
 }
 
 
+def nothing(reply: Reply | ServerError) -> Iterable[tuple[Command, Reply]]:
+    """A reply that tells of no other command."""
+    return ()
+
+
 class Scripts:
     """The scripts of one client; off until `load` has run, and for good after an unknown failure."""
 
@@ -102,8 +108,10 @@ class Scripts:
             log.warning("server-side lookup is off: %s", refused)
             self._forget()
 
-    def run(self, source: str, keys: list[Argument], arguments: list[Argument]) -> Reply:
-        """The reply of a script.
+    def run(
+        self, source: str, keys: list[Argument], arguments: list[Argument], derive: Derive = nothing
+    ) -> Reply:
+        """The reply of a script, which only reads; `derive` says what it tells of other commands.
 
         Raises ENOTSUP when scripts are off or the script cannot answer, and the errno that the script
         answers.  A script lost by the server is loaded again (S4.3.5).
@@ -113,7 +121,8 @@ class Scripts:
             if digest is None:
                 break
             try:
-                return self._database.read_one("EVALSHA", digest, len(keys), *keys, *arguments)
+                command = ("EVALSHA", digest, len(keys), *keys, *arguments)
+                return self._database.store.run_script(command, derive)
             except ServerError as refused:
                 text = str(refused)
                 if "NOSCRIPT" in text:

@@ -7,7 +7,7 @@ never repeats a write: a lost reply is a `Disconnected`, whose outcome is unknow
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 Argument: TypeAlias = bytes | str | int
@@ -17,6 +17,16 @@ Reply: TypeAlias = Any
 (HGETALL); `WITHSCORES` gives pairs."""
 
 T = TypeVar("T")
+
+
+def keys_of(commands: Sequence[Command]) -> set[bytes] | None:
+    """The keys that commands change; None for all."""
+    keys: set[Any] = set()
+    for command in commands:
+        if command[0] == "FLUSHDB":
+            return None
+        keys.update(command[1:] if command[0] in ("DEL", "UNLINK") else command[1:2])
+    return keys
 
 
 def pairs(reply: Reply) -> list[tuple[bytes, bytes]]:
@@ -39,6 +49,10 @@ class ServerError(Exception):
 
 class Disconnected(Exception):
     """The connection failed or timed out; a command under way may or may not have run."""
+
+
+Derive: TypeAlias = Callable[["Reply | ServerError"], Iterable[tuple[Command, Reply]]]
+"""From the reply of a script: commands that it has answered as well, with their replies."""
 
 
 class Transaction(Protocol):
@@ -66,9 +80,30 @@ class Store(ABC):
     prefix: bytes = b""
     """What every key starts with (S1.1)."""
 
+    keeps: bool = False
+    """Whether `cached` keeps replies."""
+
+    scripts_teach: bool = True
+    """Whether what a script tells of keys is kept, where anything is."""
+
     @abstractmethod
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip.  Repeated by the store when the connection was lost."""
+
+    def cached(self, *commands: Command) -> list[Reply]:
+        """As `read`; replies may be kept ones, as long as they are the server's.
+
+        The key of each command stands behind its name.  Replies are shared: they are not to be changed.
+        """
+        return self.read(*commands)
+
+    def known(self, *commands: Command) -> list[Reply] | None:
+        """The kept replies of commands; None where one of them would have to be asked for."""
+        return None
+
+    def run_script(self, command: Command, derive: Derive) -> Reply:
+        """The reply of a script that only reads; `derive` says what it tells of other commands."""
+        return self.read(command)[0]
 
     @abstractmethod
     def pipeline(self, *commands: Command) -> list[Reply]:

@@ -38,9 +38,11 @@ class Attempt:
     def __init__(self, channel: Channel, watch: Sequence[bytes]) -> None:
         self.replies: list[Reply] = []
         self.watching = False
+        self.queued: list[Command] = []
+        self.sent = False
+        """Whether what was queued is on its way, so that it may have been done."""
         self._channel = channel
         self._pending = list(watch)
-        self._queued: list[Command] = []
 
     def watch(self, *keys: bytes) -> None:
         """Watch more keys: they travel ahead of the next `read`."""
@@ -53,7 +55,7 @@ class Attempt:
 
     def queue(self, *commands: Command) -> None:
         """Add commands to the MULTI/EXEC that ends the attempt."""
-        self._queued += commands
+        self.queued += commands
 
     def commit(self) -> None:
         """Run what was queued, if anything.
@@ -61,10 +63,11 @@ class Attempt:
         Raises `Conflict` when a watched key changed, and `ServerError`: that of EXEC when the server
         refused a command before it ran anything, else the first error among the replies.
         """
-        if not self._queued:
+        if not self.queued:
             return
         ahead = [*self._take_watches(), ("MULTI",)]
-        answers = self._channel.exchange([*ahead, *self._queued, ("EXEC",)])
+        self.sent = True
+        answers = self._channel.exchange([*ahead, *self.queued, ("EXEC",)])
         self.watching = False
         outcome = answers[-1]
         if outcome is None:
@@ -85,16 +88,24 @@ class Attempt:
         return [watch]
 
 
-def run_attempt(channel: Channel, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
+def run_attempt(
+    channel: Channel,
+    watch: Sequence[bytes],
+    body: Callable[[Transaction], T],
+    changed: Callable[[Sequence[Command]], object] | None = None,
+) -> T:
     """Run `body` and commit what it queued; afterwards nothing is watched on the channel.
 
-    Raises `Conflict`, `ServerError`, `Disconnected`, and anything the body raises.
+    `changed` is called with what may have been done, whatever has become of it, before this returns.  Raises
+    `Conflict`, `ServerError`, `Disconnected`, and anything the body raises.
     """
     attempt = Attempt(channel, watch)
     try:
         result = body(attempt)
         attempt.commit()
     finally:
+        if attempt.sent and changed is not None:
+            changed(attempt.queued)
         if attempt.watching:
             channel.unwatch()
     return result

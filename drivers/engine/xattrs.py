@@ -20,14 +20,14 @@ class Xattrs(Core):
     """The primitives of extended attributes, which know nothing of the node they belong to."""
 
     def xattr_get(self, inode: int, name: bytes, *, ctx: Context = ROOT) -> bytes:
-        value: bytes | None = self.db.read_one("HGET", self.keys.xattrs(self.check_root(inode)), name)
+        value: bytes | None = self.db.cached_one("HGET", self.keys.xattrs(self.check_root(inode)), name)
         if value is None:
             raise error(errno.ENODATA)
         return value
 
     def xattr_list(self, inode: int, *, ctx: Context = ROOT) -> list[bytes]:
         inode = self.check_root(inode)
-        names, blob = self.db.read(("HKEYS", self.keys.xattrs(inode)), self.get_attr(inode))
+        names, blob = self.db.cached(("HKEYS", self.keys.xattrs(inode)), self.get_attr(inode))
         attr = optional_attr(blob)
         if attr is None:
             raise error(errno.ENOENT)

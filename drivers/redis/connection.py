@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import hiredis
 
@@ -31,10 +31,11 @@ def pack(commands: Sequence[Command]) -> bytes:
 class Replies:
     """The replies in a stream of bytes: what hiredis makes of RESP3, with errors as `ServerError` values.
 
-    Pushes are left out.
+    Pushes go to `pushed` in their place among the replies, if it is given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pushed: Callable[[list[Reply]], None] | None = None) -> None:
+        self._pushed = pushed
         self._reader = hiredis.Reader(
             protocolError=Disconnected, replyError=ServerError, errors="replace", notEnoughData=_INCOMPLETE
         )
@@ -45,6 +46,8 @@ class Replies:
         while (reply := self._reader.gets()) is not _INCOMPLETE:
             if not isinstance(reply, hiredis.PushNotification):
                 yield reply
+            elif self._pushed is not None:
+                self._pushed(reply)
 
 
 class Connection:

@@ -38,7 +38,7 @@ class RedisStore(Store):
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
         """Run one optimistic transaction on a connection of its own."""
         with self._pool.connection() as connection:
-            return run_attempt(connection, watch, body)
+            return run_attempt(connection, watch, body, self._changed)
 
     def scan(self, pattern: bytes, count: int = 10000) -> Iterator[list[bytes]]:
         """Keys that match, page by page; a key may come twice."""
@@ -52,6 +52,9 @@ class RedisStore(Store):
     def close(self) -> None:
         """Close every connection; calls under way raise `Disconnected`."""
         self._pool.close()
+
+    def _changed(self, commands: Sequence[Command]) -> None:
+        """Commands have been sent that change keys."""
 
     def _read_pooled(self, commands: Sequence[Command]) -> list[Reply]:
         try:

@@ -7,18 +7,18 @@ from ..types import Config
 
 
 def _open(url: str, config: Config) -> Engine:
-    from ..engine.engine import StoreEngine
     from ..url import parse
+    from .engine import RueidisEngine
     from .store import RueidisStore
 
     address = parse(url)
-    return StoreEngine(RueidisStore(address), config, address.compat)
+    return RueidisEngine(RueidisStore(address), config, address.compat)
 
 
 DRIVER = Driver(
     "rueidis",
-    "our engine on one multiplexed connection",
+    "our engine on one multiplexed connection, with a client-side cache",
     ("rueidis", "ruediss", "rueidiss", "rueidisunix"),
-    BUILT,
+    BUILT | {"cache.tracking"},
     _open,
 )

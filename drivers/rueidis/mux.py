@@ -2,13 +2,14 @@
 
 A caller appends its commands to the outbox and waits.  The caller that finds nobody sending becomes the
 leader: it sends whatever is in the outbox until that is empty.  One thread reads, and hands the replies
-to the waiting calls in the order in which those were appended.  No code of a caller runs in it.
+to the waiting calls in the order in which those were appended; what it learns of keys it applies to the
+cache in the same order.  No code of a caller runs in it, but for `cache.Derive`.
 
 Lock discipline.  `_lock` guards `_outbox`, `_sending`, `_failure` and `_ended`, and makes appending to
 `_outbox` and `_waiting` one step; it is never held during a system call on the connection, and no second
-lock is taken under it.  Only the leader sends, only the reader receives and takes from `_waiting`.  The
-descriptor is closed by whichever of the two leaves last.  Each call has a lock of its own to wait on,
-which is used once.
+lock is taken under it.  Only the leader sends, who may be the reader; only the reader receives and takes from
+`_waiting`.  The descriptor is closed by whichever of the two leaves last.  Each call has a lock of its own to
+wait on, which is used once.
 
 A deadline belongs to the call that waits.  One that passes ends the connection, since its reply could
 only be told apart from the next by its place.
@@ -17,6 +18,7 @@ only be told apart from the next by its place.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 
@@ -24,15 +26,20 @@ from ..engine.store import Command, Disconnected, Reply, ServerError
 from ..redis.connection import Lost, Replies, pack
 from ..redis.wire import Wire
 from ..url import Address
+from .cache import Cache, Flight
+
+HEARTBEAT = 5.0
+"""Seconds of silence after which a server that has changes to tell is asked whether it is there."""
 
 
 class _Call:
     """Commands under way: how many replies they get, those that came, and what to wait on."""
 
-    __slots__ = ("count", "done", "failure", "replies")
+    __slots__ = ("count", "done", "failure", "flights", "replies")
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, flights: Sequence[Flight | None]) -> None:
         self.count = count
+        self.flights = flights
         self.replies: list[Reply | ServerError] = []
         self.failure: str | None = None
         self.done = threading.Lock()
@@ -42,15 +49,18 @@ class _Call:
 class Mux:
     """A connection in use by many threads, until its first failure."""
 
-    def __init__(self, wire: Wire, address: Address) -> None:
+    def __init__(self, wire: Wire, address: Address, cache: Cache | None = None) -> None:
+        """`cache` is that of this connection alone, and gets what the server says of keys."""
         self._wire = wire
         self._address = address
+        self.cache = cache
         self._lock = threading.Lock()
         self._outbox: list[bytes] = []
         self._waiting: deque[_Call] = deque()
         self._sending = False
         self._ended = False
         self._failure: str | None = None
+        self._asked_for_life: float | None = None
         self._reader = threading.Thread(
             target=self._receive_all, name=f"metaparity replies {address}", daemon=True
         )
@@ -61,8 +71,10 @@ class Mux:
         """False after the first failure."""
         return self._failure is None
 
-    def exchange(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
-        """The replies of the commands, in order, errors as values.
+    def exchange(
+        self, commands: Sequence[Command], flights: Sequence[Flight | None] = ()
+    ) -> list[Reply | ServerError]:
+        """The replies of the commands, in order, errors as values; `flights` are told of theirs on arrival.
 
         Raises `Disconnected`, and `Lost` when the connection ended for another reason than the patience
         of this call and before any of its replies.
@@ -70,7 +82,7 @@ class Mux:
         data = pack(commands)
         if not commands:
             return []
-        call = _Call(len(commands))
+        call = _Call(len(commands), flights)
         with self._lock:
             if self._failure is not None:
                 raise Lost(self._failure)
@@ -143,13 +155,47 @@ class Mux:
             self._wire.close()
 
     def _receive(self) -> None:
-        replies = Replies()
+        replies = Replies(self._pushed)
         while self._failure is None:
-            for reply in replies.feed(self._wire.receive(None)):
+            try:
+                data = self._wire.receive(None if self.cache is None else HEARTBEAT)
+            except TimeoutError:
+                self._require_life()
+                continue
+            self._asked_for_life = None
+            for reply in replies.feed(data):
                 if not self._waiting:
                     raise Disconnected("the server sent a reply that nobody asked for")
                 call = self._waiting[0]
+                if call.flights and self.cache is not None:
+                    flight = call.flights[len(call.replies)]
+                    if flight is not None:
+                        self.cache.landed(flight, reply)
                 call.replies.append(reply)
                 if len(call.replies) == call.count:
                     self._waiting.popleft()
                     call.done.release()
+
+    def _require_life(self) -> None:
+        """Ask a server that has been silent for a sign of life.
+
+        Raises `Disconnected` when it gives none for as long as a call would wait: it may have changes to
+        tell.
+        """
+        now = time.monotonic()
+        if self._asked_for_life is None:
+            self._asked_for_life = now
+            with self._lock:
+                self._waiting.append(_Call(1, ()))
+                self._outbox.append(pack([("PING",)]))
+                leads = not self._sending
+                self._sending = True
+            if leads:
+                self._send_all()
+        elif now - self._asked_for_life > self._address.read_timeout:
+            raise Disconnected("no sign of life")
+
+    def _pushed(self, push: list[Reply]) -> None:
+        """Take in what the server says unasked: `invalidate`, and the keys or None for all."""
+        if self.cache is not None and push[0] == b"invalidate":
+            self.cache.invalidated(push[1])

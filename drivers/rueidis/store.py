@@ -1,19 +1,27 @@
-"""`Store` on one shared connection; transactions, scans and bulk work have connections of their own."""
+"""`Store` on one shared connection and its cache; what may take long has connections of its own."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
-from ..engine.store import Command, Disconnected, Reply
+from ..engine.store import Command, Derive, Disconnected, Reply, ServerError, keys_of
 from ..engine.transaction import checked
+from ..errors import Refused
 from ..redis.connection import Lost
 from ..redis.forks import after_fork
 from ..redis.store import RedisStore
+from ..types import CacheStats
 from ..url import Address
+from .cache import Cache, Counters, Flight
 from .mux import Mux
 
 BULK = 500
 """Commands in one call above which it would hold up the other threads."""
+
+
+TRACKED = tuple(b"acdipsx")
+"""What the keys begin with whose replies may be kept: the server tells of every change below these."""
 
 
 class RueidisStore(RedisStore):
@@ -25,6 +33,10 @@ class RueidisStore(RedisStore):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._closed = False
+        self.keeps = address.cache_ttl > 0
+        self._optin = address.subscribe == "optin"
+        self.scripts_teach = not (self.keeps and self._optin)
+        self._counters = Counters()
         self._mux: Mux | None = None
         self._dialling = threading.Lock()
         self._refusals = 0
@@ -39,11 +51,37 @@ class RueidisStore(RedisStore):
         except Lost:
             return checked(self._shared().exchange(commands))
 
+    def cached(self, *commands: Command) -> list[Reply]:
+        """As `read`, from the cache where it has the reply."""
+        if not self.keeps or not all(map(self._tracked, commands)):
+            return self.read(*commands)
+        try:
+            return checked(self._through_cache(commands))
+        except Lost:
+            return checked(self._through_cache(commands))
+
+    def known(self, *commands: Command) -> list[Reply] | None:
+        """The kept replies of commands; None where one of them would have to be asked for."""
+        mux = self._mux
+        return mux.cache.known(commands) if mux is not None and mux.alive and mux.cache is not None else None
+
+    def run_script(self, command: Command, derive: Derive) -> Reply:
+        """The reply of a script, of which what it tells of keys is kept."""
+        if not self.keeps or not self.scripts_teach:
+            return self.read(command)[0]
+        try:
+            return checked([self._script_through_cache(command, derive)])[0]
+        except Lost:
+            return checked([self._script_through_cache(command, derive)])[0]
+
     def pipeline(self, *commands: Command) -> list[Reply]:
         """Replies in order; sent once, never repeated."""
-        if len(commands) > BULK:
-            return super().pipeline(*commands)
-        return checked(self._shared().exchange(commands))
+        try:
+            if len(commands) > BULK:
+                return super().pipeline(*commands)
+            return checked(self._shared().exchange(commands))
+        finally:
+            self._changed(commands)
 
     def close(self) -> None:
         """Close every connection and end the reader; calls under way raise `Disconnected`."""
@@ -51,6 +89,74 @@ class RueidisStore(RedisStore):
         if self._mux is not None:
             self._mux.close()
         super().close()
+
+    # -- the cache ---------------------------------------------------------------------------------
+
+    def stats(self) -> CacheStats:
+        """What happened to the cache so far, after all that the server has said before this call."""
+        entries = size = 0
+        mux = self._mux
+        if mux is not None and mux.alive and mux.cache is not None:
+            checked(mux.exchange([("PING",)]))
+            entries, size = mux.cache.entries, mux.cache.bytes
+        seen = self._counters
+        return CacheStats(seen.hits, seen.misses, seen.invalidations, entries, size)
+
+    def forget_all(self) -> None:
+        """Keep nothing of what was read so far."""
+        if self._mux is not None and self._mux.cache is not None:
+            self._mux.cache.forget(None)
+
+    def _tracked(self, command: Command) -> bool:
+        key = command[1]
+        return isinstance(key, bytes) and key[len(self.prefix)] in TRACKED
+
+    def _changed(self, commands: Sequence[Command]) -> None:
+        mux = self._mux
+        if mux is not None and mux.cache is not None:
+            mux.cache.forget(keys_of(commands))
+
+    def _through_cache(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
+        mux = self._shared()
+        assert mux.cache is not None
+        return mux.cache.read(commands, lambda flights: self._send(mux, flights))
+
+    def _script_through_cache(self, command: Command, derive: Derive) -> Reply | ServerError:
+        mux = self._shared()
+        assert mux.cache is not None
+        return mux.cache.read_script(command, derive, lambda flights: self._send(mux, flights))
+
+    def _send(self, mux: Mux, flights: list[Flight]) -> None:
+        """Have the commands of flights sent, each with the word that its key is to be watched."""
+        if not self._optin:
+            mux.exchange([flight.command for flight in flights], flights)
+            return
+        commands: list[Command] = []
+        for flight in flights:
+            commands += [("CLIENT", "CACHING", "YES"), flight.command]
+        mux.exchange(commands, [one for flight in flights for one in (None, flight)])
+
+    def _connected(self) -> Mux:
+        """A new shared connection; where replies are kept, one that the server tells of changes."""
+        address = self._dialler.address
+        if not self.keeps:
+            return Mux(self._dialler.dial(), address)
+        mux = Mux(self._dialler.dial(), address, Cache(address.cache_size, address.cache_ttl, self._counters))
+        prefixes = [part for first in TRACKED for part in (b"PREFIX", self.prefix + bytes([first]))]
+        how: Command = ("OPTIN",) if self._optin else ("BCAST", *prefixes)
+        try:
+            checked(mux.exchange([("CLIENT", "TRACKING", "ON", *how)]))
+        except ServerError as refused:
+            mux.close()
+            raise Refused(
+                f"the server at {address} does not tell of changes ({refused}): use cache-ttl=0"
+            ) from refused
+        except BaseException:
+            mux.close()
+            raise
+        return mux
+
+    # -- the connection ----------------------------------------------------------------------------
 
     def _shared(self) -> Mux:
         """The shared connection, made anew when it was lost."""
@@ -66,7 +172,7 @@ class RueidisStore(RedisStore):
             if self._refusals != refusals:
                 raise Disconnected(f"cannot connect to {self._dialler.address}: another call has just tried")
             try:
-                mux = self._mux = Mux(self._dialler.dial(), self._dialler.address)
+                mux = self._mux = self._connected()
             except Exception:
                 self._refusals += 1
                 raise

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TypeAlias
 
 import hiredis
@@ -106,7 +107,8 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Open]:
     with contextlib.ExitStack() as opened:
 
         def open_(place: str, scheme: str = "redis") -> Store:
-            store = STORES[request.param](parse(f"{scheme}://{place}", {}))
+            address = replace(parse(f"{scheme}://{place}", {}), cache_ttl=0.0)  # how commands travel, no more
+            store = STORES[request.param](address)
             opened.callback(store.close)
             return store
 
