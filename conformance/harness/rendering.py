@@ -82,6 +82,7 @@ class Shown:
 
 
 MINUTE = 60
+HOUR = 3600
 NEAR = 400 * 24 * 3600
 """Seconds from a test within which a time was made up from the clock."""
 
@@ -150,8 +151,11 @@ class Normal(Shown):
         return super().value(value)
 
     def _field(self, name: object, value: Any) -> str:
-        """A value of plain data, where `time` is one in seconds."""
-        return self._time((value, 0)) if name == "time" and type(value) is int else self.value(value)
+        """A value of plain data, where `time` is one in seconds, that of an hour of the trash a full hour."""
+        if name != "time" or type(value) is not int:
+            return self.value(value)
+        near = abs(value - self.first) < NEAR
+        return "a full hour" if near and value % HOUR == 0 else self._time((value, 0))
 
     def _time(self, stamp: tuple[int, int]) -> str:
         if self.first - MINUTE <= stamp[0] <= self.last + MINUTE:
