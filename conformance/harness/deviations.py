@@ -111,7 +111,7 @@ class Ledger:
                 found.append(
                     (entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it")
                 )
-            elif entry.driver not in drivers:
+            elif entry.driver.partition("?")[0] not in drivers:
                 found.append(
                     (entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it")
                 )

@@ -129,7 +129,7 @@ func on[P any](name string, perform func(*call, *P) (any, error)) {
 // unformatted are the methods that work on a database without settings.
 var unformatted = map[string]bool{
 	"init": true, "load": true, "reset": true, "shutdown": true, "settle": true, "events": true, "load_dump": true,
-	"restore": true,
+	"restore": true, "cache_stats": true, "cache_drop": true,
 }
 
 func (c *client) perform(name string, ctx meta.Context, perform func(*call) (any, error)) (any, error) {

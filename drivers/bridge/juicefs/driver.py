@@ -21,6 +21,7 @@ CAPABILITIES = frozenset(
     [
         "acl",
         "backup.binary",
+        "cache.tracking",
         "changelog",
         "clone",
         "data",

@@ -17,8 +17,9 @@ import (
 
 // capabilities are those of which every method works; each is held to every clause behind it.
 var capabilities = []string{
-	"acl", "backup.binary", "changelog", "clone", "data", "dirstat", "dump.json", "flock", "lua", "maintenance",
-	"namespace", "open", "plock", "quota.dir", "quota.user", "session", "tokens", "trash", "unix", "volume", "xattr",
+	"acl", "backup.binary", "cache.tracking", "changelog", "clone", "data", "dirstat", "dump.json", "flock", "lua",
+	"maintenance", "namespace", "open", "plock", "quota.dir", "quota.user", "session", "tokens", "trash", "unix",
+	"volume", "xattr",
 }
 
 const (

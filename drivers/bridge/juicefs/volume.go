@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/juicedata/juicefs/pkg/meta"
@@ -95,11 +94,6 @@ func init() {
 	})
 	on("session_refresh", func(c *call, p *struct{}) (any, error) { return done(refreshSession(c.Meta)) })
 
-	for _, name := range []string{"cache_stats", "cache_drop"} {
-		on(name, func(c *call, p *struct{}) (any, error) {
-			return nil, unsupported(fmt.Sprintf("JuiceFS has no public call for %s", name))
-		})
-	}
 	on("clock_set", func(c *call, p *struct{ Now stamp }) (any, error) {
 		return nil, unsupported("JuiceFS has no clock but the system's")
 	})
