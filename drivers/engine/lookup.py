@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from ..errors import error, refuse_if
@@ -27,6 +28,7 @@ from . import codec
 from .accounting import Accounting
 from .core import clock, later_by, optional_attr, type_only
 from .database import FAILURES
+from .permissions import permitted
 from .scripts import LOOKUP, RESOLVE, Scripts
 from .store import Command, Reply, ServerError, Store, Transaction
 
@@ -141,9 +143,51 @@ class Lookup(Accounting):
         refuse_if(not self._scripted, errno.ENOTSUP)
         start = self.check_root(parent)
         refuse_if(start > MAX_SCRIPT_INODE, errno.ENOTSUP)
-        inode, blob = self.scripts.run(RESOLVE, [start, path, ctx.uid], list(ctx.gids))
+        names = list(filter(None, path.split(b"/")))
+        kept = self._kept_path(start, names, ctx) if self.store.keeps else None
+        if kept is not None:
+            return kept
+        told = partial(self._told_of_path, start, names)
+        inode, blob, *_ = self.scripts.run(RESOLVE, [start, path, ctx.uid], list(ctx.gids), told)
         refuse_if(blob is None, errno.ENOTSUP)
         return Node(inode, codec.decode_attr(blob))
+
+    def _kept_path(self, inode: int, names: Sequence[bytes], ctx: Context) -> Node | None:
+        """The node at the end of a path of which the client keeps every part.
+
+        None where anything is to be asked for, or stands in the way.
+        """
+        searcher = replace(ctx, check_permission=True)  # the script asks for the uid alone
+        for name in names:
+            if inode > ROOT_INODE and ctx.uid != 0:
+                attr = self._kept_attr(inode)
+                if attr is None or not permitted(searcher, attr, Access.X):
+                    return None
+            entry = self.store.known(("HGET", self.keys.dentries(inode), name))
+            if not entry or entry[0] is None:
+                return None
+            _, inode = codec.decode_entry(entry[0])
+        attr = self._kept_attr(inode)
+        return None if attr is None or inode > MAX_SCRIPT_INODE else Node(inode, attr)
+
+    def _kept_attr(self, inode: int) -> Attr | None:
+        kept = self.store.known(self.get_attr(inode))
+        return None if kept is None else optional_attr(kept[0])
+
+    def _told_of_path(
+        self, inode: int, names: Sequence[bytes], reply: Reply | ServerError
+    ) -> list[tuple[Command, Reply]]:
+        """What the reply of the script for paths says of the entries and nodes on the way."""
+        if isinstance(reply, ServerError):
+            return []
+        end, blob, attrs, entries = reply
+        told: list[tuple[Command, Reply]] = []
+        for name, attr, entry in zip(names, attrs, entries, strict=False):
+            if attr is not None:
+                told.append((self.get_attr(inode), attr))
+            told.append((("HGET", self.keys.dentries(inode), name), entry))
+            inode = int.from_bytes(entry[1:9])
+        return [*told, (self.get_attr(end), blob)] if blob is not None else told
 
     def _walk(self, path: bytes) -> Node:
         node = Node(ROOT_INODE)

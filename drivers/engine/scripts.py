@@ -59,24 +59,31 @@ local function may_search(attr)
   return bits % 2 == 1
 end
 local inode, type = tonumber(KEYS[1]), 2
+local attrs, entries = {}, {}
 for name in string.gmatch(KEYS[2], '[^/]+') do
   if type == 3 or inode > MAX then return {err='ENOTSUP'} end
   if type ~= 2 then return {err='ENOTDIR'} end
   local key = string.format('%.0f', inode)
+  local attr = false
   if inode > 1 and uid ~= 0 then
-    local attr = redis.call('GET', 'i' .. key)
+    attr = redis.call('GET', 'i' .. key)
     if not attr then return {err='ENOENT'} end
     if not may_search(attr) then return {err='EACCES'} end
   end
   local entry = redis.call('HGET', 'd' .. key, name)
   if not entry then return {err='ENOENT'} end
+  attrs[#attrs + 1], entries[#entries + 1] = attr, entry
   type, inode = string.byte(entry, 1), inode_of(entry)
 end
 if inode > MAX then return {err='ENOTSUP'} end
-return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode))}
+return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode)), attrs, entries}
 """
 )
-"""KEYS: the inode to start from, the path, the uid; ARGV: the gids."""
+"""KEYS: the inode to start from, the path, the uid; ARGV: the gids.
+
+What was read on the way comes last: for each name the attributes of the directory that it is in, where they
+were asked for, and its entry.
+"""
 
 REFUSALS = {
     "ENOENT": errno.ENOENT,
