@@ -6,9 +6,11 @@ what it answers once everything cached is dropped.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from errno import ENOENT
 from typing import Any
@@ -340,3 +342,69 @@ def test_own_race(volume: Volume) -> None:
     for thread in threads:
         thread.join()
     assert behind == []
+
+
+NAMES = [b"n%d" % number for number in range(5)]
+
+
+def disturb(fs: Engine, directories: list[int], chance: random.Random) -> None:
+    """One call of any kind on a name of any of the directories; that it may be refused is part of it."""
+    parent, other = chance.choice(directories), chance.choice(directories)
+    name, another = chance.choice(NAMES), chance.choice(NAMES)
+    calls: list[Callable[[], object]] = [
+        lambda: fs.mknod(parent, name, FileType.FILE, 0o644),
+        lambda: fs.unlink(parent, name),
+        lambda: fs.rename(parent, name, other, another),
+        lambda: fs.link(fs.lookup(parent, name).inode, other, another),
+        lambda: fs.setattr(fs.lookup(parent, name).inode, SetAttr.MODE, Attr(mode=chance.randrange(0o1000))),
+        lambda: fs.xattr_set(fs.lookup(parent, name).inode, b"a", b"%d" % chance.randrange(9)),
+        lambda: fs.xattr_get(fs.lookup(parent, name).inode, b"a"),
+        lambda: fs.getattr(fs.lookup(parent, name).inode),
+        lambda: fs.resolve(1, b"d0/" + name),
+        lambda: fs.readdir(parent, True),
+    ]
+    with suppress(OSError):
+        chance.choice(calls)()
+
+
+def view(fs: Engine, directories: list[int]) -> dict[str, Any]:
+    """All that a client shows of the names in directories."""
+    shown: dict[str, Any] = {}
+    reads: dict[str, Callable[[int, bytes], object]] = {
+        "lookup": fs.lookup,
+        "getattr": lambda parent, name: fs.getattr(fs.lookup(parent, name).inode),
+        "xattr_get": lambda parent, name: fs.xattr_get(fs.lookup(parent, name).inode, b"a"),
+    }
+    for parent in directories:
+        for name in NAMES:
+            for kind, read in reads.items():
+                try:
+                    shown[f"{kind} {parent} {name!r}"] = read(parent, name)
+                except OSError as refused:
+                    shown[f"{kind} {parent} {name!r}"] = refused.errno
+    return shown
+
+
+@pytest.mark.parametrize("seed", range(3))
+@clause("coherence/any-workload-ends-in-one-view", source="S6.1.11", needs="cache.tracking", clients=2)
+def test_workload(volume: Volume, seed: int) -> None:
+    """After clients have changed and read the same names in many threads at once, each shows what one shows
+    that begins afresh."""
+    directories = [volume.dir(f"d{number}") for number in range(2)]
+    clients = [volume.fs, volume.open()]
+
+    def work(number: int) -> None:
+        chance = random.Random(seed * 100 + number)
+        for _ in range(150):
+            disturb(chance.choice(clients), directories, chance)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    truth = view(volume.open(), directories)
+    for client in clients:
+        client.cache_stats()
+        shown = view(client, directories)
+        assert {what: seen for what, seen in shown.items() if seen != truth[what]} == {}
