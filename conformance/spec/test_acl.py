@@ -547,6 +547,7 @@ def test_everywhere(volume: Volume) -> None:
                 call(*arguments, ctx=BOB)
             else:
                 refuses(EACCES, call, *arguments, ctx=BOB)
+        fs.settle()  # a hard-linked file is counted in the background, where it has its names then
         if allowed:
             fs.unlink(directory, b"l")
             fs.mkdir(directory, b"e", 0o755)
