@@ -91,6 +91,12 @@ READS: dict[str, Call] = {
 }
 """The reads that a cache may answer."""
 
+
+def deleted(fs: Engine, done: object) -> None:
+    """The contents of a file that is gone are deleted in the background, and may be seen until then."""
+    fs.settle()
+
+
 CHANGES: dict[str, Call] = {
     "chmod": lambda fs, s: fs.setattr(s.x, SetAttr.MODE, Attr(mode=0o600)),
     "chown": lambda fs, s: fs.setattr(s.x, SetAttr.UID | SetAttr.GID, Attr(uid=7, gid=8)),
@@ -106,19 +112,19 @@ CHANGES: dict[str, Call] = {
     "create-below": lambda fs, s: fs.create(s.e, b"new", 0o644),
     "symlink": lambda fs, s: fs.symlink(s.d, b"new", b"target"),
     "link": lambda fs, s: fs.link(s.x, s.d, b"new"),
-    "unlink": lambda fs, s: fs.unlink(s.d, b"x"),
+    "unlink": lambda fs, s: deleted(fs, fs.unlink(s.d, b"x")),
     "unlink-of-one-of-two-names": lambda fs, s: [fs.link(s.x, 1, b"z"), fs.unlink(s.d, b"x")],
-    "batch_unlink": lambda fs, s: fs.batch_unlink(
-        s.d, [Entry(b"x", s.x, FileType.FILE), Entry(b"y", s.y, FileType.FILE)]
+    "batch_unlink": lambda fs, s: deleted(
+        fs, fs.batch_unlink(s.d, [Entry(b"x", s.x, FileType.FILE), Entry(b"y", s.y, FileType.FILE)])
     ),
     "unlink-of-the-link": lambda fs, s: fs.unlink(s.d, b"s"),
     "rmdir": lambda fs, s: fs.rmdir(s.d, b"e"),
     "rename": lambda fs, s: fs.rename(s.d, b"x", s.d, b"new"),
     "rename-to-another-directory": lambda fs, s: fs.rename(s.d, b"x", s.e, b"new"),
-    "rename-over": lambda fs, s: fs.rename(s.d, b"y", s.d, b"x"),
+    "rename-over": lambda fs, s: deleted(fs, fs.rename(s.d, b"y", s.d, b"x")),
     "exchange": lambda fs, s: fs.rename(s.d, b"x", s.d, b"y", RenameFlag.EXCHANGE),
     "rename-of-the-directory": lambda fs, s: fs.rename(s.d, b"e", 1, b"moved"),
-    "remove": lambda fs, s: fs.remove(1, b"d"),
+    "remove": lambda fs, s: deleted(fs, fs.remove(1, b"d")),
     "clone": lambda fs, s: fs.clone(s.d, s.x, s.d, b"new"),
     "xattr_set": lambda fs, s: fs.xattr_set(s.x, b"b", b"2"),
     "xattr_replace": lambda fs, s: fs.xattr_set(s.x, b"a", b"2"),
