@@ -42,7 +42,7 @@ LISTED = re.findall(
 )
 """The methods of JuiceFS's Redis engine that the page must have."""
 
-BY_THE_HOUR = {"doFindDeletedFiles", "cleanupLegacies"}
+BY_THE_HOUR = {"cleanupLegacies"}
 """What a client does by itself once an hour: proved by a self-test."""
 
 UNBUILT = {"loadDumpedACLs"}
