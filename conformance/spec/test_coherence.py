@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from errno import ENOENT
+from errno import EIO, ENOENT
+from itertools import product
 from typing import Any
 
 import pytest
@@ -137,15 +138,17 @@ CHANGES: dict[str, Call] = {
 each_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 
 
+def outcome(read: Callable[..., object], *arguments: object) -> Any:
+    """The value that a call returns, or the number of the errno with which it is refused."""
+    try:
+        return read(*arguments)
+    except OSError as refused:
+        return refused.errno
+
+
 def answers(fs: Engine, made: Scene) -> dict[str, Any]:
     """What each read answers: its value or the number of its errno."""
-    found: dict[str, Any] = {}
-    for name, read in READS.items():
-        try:
-            found[name] = read(fs, made)
-        except OSError as refused:
-            found[name] = refused.errno
-    return found
+    return {name: outcome(read, fs, made) for name, read in READS.items()}
 
 
 def require_fresh(fs: Engine, made: Scene, before: dict[str, Any]) -> None:
@@ -238,14 +241,6 @@ CACHED = (
 """Reads that cost nothing the second time."""
 
 
-def outcome(read: Call, fs: Engine, made: Scene) -> Any:
-    """The value or the number of the errno."""
-    try:
-        return read(fs, made)
-    except OSError as refused:
-        return refused.errno
-
-
 def processed(volume: Volume) -> int:
     """How many commands the server has processed."""
     return int(volume.raw.info("stats")["total_commands_processed"])
@@ -274,11 +269,8 @@ def test_lost_connection(volume: Volume) -> None:
         record = bytearray(volume.raw.get(f"i{made.x}"))
         record[2] = round
         volume.raw.set(f"i{made.x}", bytes(record))
-        assert soon(lambda: outcome(READS["getattr"], fs, made) != EIO_NUMBER)
+        assert soon(lambda: outcome(READS["getattr"], fs, made) != EIO)
         assert fs.getattr(made.x).mode & 0xFF == round
-
-
-EIO_NUMBER = 5
 
 
 @clause("coherence/a-flushed-database-takes-the-cache-along", source="S6.1.6", needs="cache.tracking")
@@ -381,13 +373,8 @@ def view(fs: Engine, directories: list[int]) -> dict[str, Any]:
         "getattr": lambda parent, name: fs.getattr(fs.lookup(parent, name).inode),
         "xattr_get": lambda parent, name: fs.xattr_get(fs.lookup(parent, name).inode, b"a"),
     }
-    for parent in directories:
-        for name in NAMES:
-            for kind, read in reads.items():
-                try:
-                    shown[f"{kind} {parent} {name!r}"] = read(parent, name)
-                except OSError as refused:
-                    shown[f"{kind} {parent} {name!r}"] = refused.errno
+    for parent, name, kind in product(directories, NAMES, reads):
+        shown[f"{kind} {parent} {name!r}"] = outcome(reads[kind], parent, name)
     return shown
 
 

@@ -156,14 +156,19 @@ def spoilt(volume: Volume, key: str) -> None:
         volume.raw.set(key, "of another type")
 
 
+def require_refusal(volume: Volume, errno: int, call: Call, made: Scene) -> None:
+    """The call is refused with an errno and leaves every key as it is."""
+    with unchanged(volume):
+        refuses(errno, call, volume.fs, made)
+
+
 @each(OF_A_NODE)
 @clause("damage/a-lost-node-is-not-found", source="S1.8 §6", needs="acl")
 def test_lost(volume: Volume, call: Call) -> None:
     """Every primitive that works on a node refuses with ENOENT where its record is lost."""
     made = scene(volume)
     volume.raw.delete(*(f"i{inode}" for inode in (made.x, made.e)))
-    with unchanged(volume):
-        refuses(ENOENT, call, volume.fs, made)
+    require_refusal(volume, ENOENT, call, made)
 
 
 @each(OF_A_NODE)
@@ -173,8 +178,7 @@ def test_short(volume: Volume, call: Call) -> None:
     made = scene(volume)
     for inode in (made.x, made.e):
         volume.raw.set(f"i{inode}", b"short")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @each(IN_A_DIRECTORY)
@@ -184,8 +188,7 @@ def test_short_directory(volume: Volume, call: Call) -> None:
     short to be one."""
     made = scene(volume)
     volume.raw.set(f"i{made.d}", b"short")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @each(OF_AN_ENTRY)
@@ -194,8 +197,7 @@ def test_entry(volume: Volume, call: Call) -> None:
     """Every primitive that reads an entry refuses with EIO where it is not of 9 bytes."""
     made = scene(volume)
     volume.raw.hset(f"d{made.d}", "x", b"short")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @clause("damage/a-short-rule-is-an-io-error", source="S1.8 S2.11 N29.7", needs="acl", clients=2)
@@ -220,8 +222,7 @@ def test_node_type(volume: Volume, call: Call) -> None:
     made = scene(volume)
     for inode in (made.x, made.e):
         spoilt(volume, f"i{inode}")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @each(OF_AN_ENTRY)
@@ -230,8 +231,7 @@ def test_entries_type(volume: Volume, call: Call) -> None:
     """Every primitive that reads an entry refuses with EIO where the key of the entries is no hash."""
     made = scene(volume)
     spoilt(volume, f"d{made.d}")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @each(OF_A_CHUNK)
@@ -240,8 +240,7 @@ def test_chunk_type(volume: Volume, call: Call) -> None:
     """Every primitive that reads a chunk refuses with EIO where its key is no list."""
     made = scene(volume)
     spoilt(volume, f"c{made.x}_0")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)
 
 
 @each(OF_XATTRS)
@@ -250,5 +249,4 @@ def test_xattrs_type(volume: Volume, call: Call) -> None:
     """Every primitive on extended attributes refuses with EIO where their key is no hash."""
     made = scene(volume)
     spoilt(volume, f"x{made.x}")
-    with unchanged(volume):
-        refuses(EIO, call, volume.fs, made)
+    require_refusal(volume, EIO, call, made)

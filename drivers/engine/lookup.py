@@ -83,7 +83,10 @@ class Lookup(Accounting):
             except OSError as refused:
                 if refused.errno != errno.ENOTSUP:
                     raise
-        return self._read_node(parent, name, self.db.cached_one) or self._read_entry(parent, name)
+        type, inode, attr = self._read_entry(parent, name, self.db.cached_one)
+        if attr is None and self.store.keeps:  # what is kept of the two may be of two moments
+            type, inode, attr = self._read_entry(parent, name, self.db.read_one)
+        return Node(inode, attr or type_only(type))
 
     def _kept_node(self, dentries: bytes, name: bytes) -> Node | None:
         """The node of an entry that the client keeps; None where it has to be asked for.  Raises ENOENT."""
@@ -97,27 +100,18 @@ class Lookup(Accounting):
         # An entry may outlive its node in what the client keeps by the time between two messages.
         return None if attr is None else Node(inode, attr)
 
-    def _read_node(self, parent: int, name: bytes, read: Callable[..., Reply]) -> Node | None:
-        """The node of an entry; None where it has no record.  Raises ENOENT."""
-        _, inode = self._stored_entry(parent, name, read)
-        attr = optional_attr(read(*self.get_attr(inode)))
-        return None if attr is None else Node(inode, attr)
-
-    def _read_entry(self, parent: int, name: bytes) -> Node:
-        """The node of an entry, of which only the type is known where it has no record.  Raises ENOENT."""
-        type, inode = self._stored_entry(parent, name, self.db.read_one)
-        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
-        return Node(inode, attr or type_only(type))
-
-    def _stored_entry(self, parent: int, name: bytes, read: Callable[..., Reply]) -> tuple[int, int]:
-        """The type and inode of an entry.  Raises ENOENT."""
+    def _read_entry(
+        self, parent: int, name: bytes, read: Callable[..., Reply]
+    ) -> tuple[int, int, Attr | None]:
+        """The type and inode of an entry, and the attributes if there are any.  Raises ENOENT."""
         stored = read("HGET", self.keys.dentries(parent), name)
         if stored is not None:
-            return codec.decode_entry(stored)
-        folded = self.folded_entry(parent, name)
-        if folded is None:
+            type, inode = codec.decode_entry(stored)
+        elif folded := self.folded_entry(parent, name):
+            _, type, inode = folded
+        else:
             raise error(errno.ENOENT)
-        return folded[1:]
+        return type, inode, optional_attr(read(*self.get_attr(inode)))
 
     def _told(self, dentries: bytes, name: bytes, reply: Reply | ServerError) -> list[tuple[Command, Reply]]:
         """What the reply of the lookup script says of the entry and of the node."""

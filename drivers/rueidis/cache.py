@@ -206,8 +206,8 @@ class Cache:
     # -- with the lock held ------------------------------------------------------------------------
 
     def _find(self, command: Command, now: float) -> Any:
-        key = command[1]
-        of_key = self._kept.get(key)  # type: ignore[arg-type]  # keys are bytes
+        key = _key(command)
+        of_key = self._kept.get(key)
         if of_key is None:
             return _ABSENT
         found = of_key.get(command)
@@ -215,14 +215,13 @@ class Cache:
             return _ABSENT
         reply, until = found
         if now >= until:
-            self._drop(key)  # type: ignore[arg-type]
+            self._drop(key)
             return _ABSENT
-        self._kept.move_to_end(key)  # type: ignore[arg-type]
+        self._kept.move_to_end(key)
         return reply
 
     def _keep(self, command: Command, reply: Reply) -> None:
-        key = command[1]
-        assert isinstance(key, bytes)
+        key = _key(command)
         of_key = self._kept.setdefault(key, {})
         if command in of_key:
             self.bytes -= _size(command, of_key[command][0])
@@ -240,6 +239,12 @@ class Cache:
     def _clear(self) -> None:
         self._kept.clear()
         self.bytes = 0
+
+
+def _key(command: Command) -> bytes:
+    key = command[1]
+    assert isinstance(key, bytes)
+    return key
 
 
 def _size(command: Command, reply: Reply) -> int:

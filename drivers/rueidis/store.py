@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..engine.store import Command, Derive, Disconnected, Reply, ServerError, keys_of
 from ..engine.transaction import checked
@@ -19,9 +20,14 @@ from .mux import Mux
 BULK = 500
 """Commands in one call above which it would hold up the other threads."""
 
-
 TRACKED = tuple(b"acdipsx")
 """What the keys begin with whose replies may be kept: the server tells of every change below these."""
+
+
+def _cache(mux: Mux) -> Cache:
+    """The cache of a connection that has one."""
+    assert mux.cache is not None
+    return mux.cache
 
 
 class RueidisStore(RedisStore):
@@ -46,19 +52,13 @@ class RueidisStore(RedisStore):
         """Replies in order, one round trip; asked once more when the connection ended before any came."""
         if len(commands) > BULK:
             return self._read_pooled(commands)
-        try:
-            return checked(self._shared().exchange(commands))
-        except Lost:
-            return checked(self._shared().exchange(commands))
+        return self._asked(lambda mux: mux.exchange(commands))
 
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`, from the cache where it has the reply."""
         if not self.keeps or not all(map(self._tracked, commands)):
             return self.read(*commands)
-        try:
-            return checked(self._through_cache(commands))
-        except Lost:
-            return checked(self._through_cache(commands))
+        return self._asked(lambda mux: _cache(mux).read(commands, partial(self._send, mux)))
 
     def known(self, *commands: Command) -> list[Reply] | None:
         """The kept replies of commands; None where one of them would have to be asked for."""
@@ -69,10 +69,9 @@ class RueidisStore(RedisStore):
         """The reply of a script, of which what it tells of keys is kept."""
         if not self.keeps or not self.scripts_teach:
             return self.read(command)[0]
-        try:
-            return checked([self._script_through_cache(command, derive)])[0]
-        except Lost:
-            return checked([self._script_through_cache(command, derive)])[0]
+        return self._asked(lambda mux: [_cache(mux).read_script(command, derive, partial(self._send, mux))])[
+            0
+        ]
 
     def pipeline(self, *commands: Command) -> list[Reply]:
         """Replies in order; sent once, never repeated."""
@@ -116,16 +115,6 @@ class RueidisStore(RedisStore):
         if mux is not None and mux.cache is not None:
             mux.cache.forget(keys_of(commands))
 
-    def _through_cache(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
-        mux = self._shared()
-        assert mux.cache is not None
-        return mux.cache.read(commands, lambda flights: self._send(mux, flights))
-
-    def _script_through_cache(self, command: Command, derive: Derive) -> Reply | ServerError:
-        mux = self._shared()
-        assert mux.cache is not None
-        return mux.cache.read_script(command, derive, lambda flights: self._send(mux, flights))
-
     def _send(self, mux: Mux, flights: list[Flight]) -> None:
         """Have the commands of flights sent, each with the word that its key is to be watched."""
         if not self._optin:
@@ -157,6 +146,13 @@ class RueidisStore(RedisStore):
         return mux
 
     # -- the connection ----------------------------------------------------------------------------
+
+    def _asked(self, ask: Callable[[Mux], list[Reply | ServerError]]) -> list[Reply]:
+        """The replies to what only reads; asked once more when the connection ended before any came."""
+        try:
+            return checked(ask(self._shared()))
+        except Lost:
+            return checked(ask(self._shared()))
 
     def _shared(self) -> Mux:
         """The shared connection, made anew when it was lost."""

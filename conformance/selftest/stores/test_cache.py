@@ -367,7 +367,7 @@ def test_transactions_are_not_answered_from_the_cache(server: LocalServer, open_
     blind = store._mux
     assert blind is not None
     assert blind.cache is not None
-    blind.cache.invalidated = lambda keys: None  # type: ignore[method-assign]
+    blind.cache.invalidated = lambda keys: None  # type: ignore[method-assign]  # deaf on purpose
     server.raw.set("i1", "two")
     assert store.attempt([b"i1"], lambda tx: tx.read(GET)) == [b"two"]
 
