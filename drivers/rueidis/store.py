@@ -69,9 +69,10 @@ class RueidisStore(RedisStore):
         """The reply of a script, of which what it tells of keys is kept."""
         if not self.keeps or not self.scripts_teach:
             return self.read(command)[0]
-        return self._asked(lambda mux: [_cache(mux).read_script(command, derive, partial(self._send, mux))])[
-            0
-        ]
+        (reply,) = self._asked(
+            lambda mux: [_cache(mux).read_script(command, derive, partial(self._send, mux))]
+        )
+        return reply
 
     def pipeline(self, *commands: Command) -> list[Reply]:
         """Replies in order; sent once, never repeated."""
