@@ -122,6 +122,7 @@ def parser() -> Parser:
     trips.add_argument(
         "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
     )
+    trips.add_argument("--write", action="store_true", help=WRITE)
     trips.set_defaults(act=_roundtrips)
 
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
@@ -177,6 +178,7 @@ ROUNDTRIPS = (
     "Make a typical call of each primitive over a wire on which it is counted how often the driver waits for "
     "the server, and print the numbers, a column for each driver."
 )
+WRITE = "put what is measured in the table of budgets that the spec holds these drivers to"
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (
     "run the clauses about several clients on every ordered pair of the drivers: the one writes, the other, "

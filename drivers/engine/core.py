@@ -42,6 +42,12 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+PAGE = 10000
+"""Entries of a directory that are read at once (S4.4)."""
+
+KEPT_PAGE = 1000
+"""The same on the connection that all threads share and of which replies are kept."""
+
 MOST_CACHED = 500
 """Nodes of one listing above which none of them is kept: they would drive out what is used."""
 
@@ -220,7 +226,20 @@ class Core(Engine):
             return True
         return False
 
+    def kept_attr(self, inode: int) -> Attr | None:
+        """The attributes that the client keeps; None where it keeps none, or that there are none."""
+        kept = self.store.known(self.get_attr(inode))
+        return None if kept is None else optional_attr(kept[0])
+
     # -- entries -----------------------------------------------------------------------------------
+
+    def kept_entry(self, parent: int, name: bytes) -> tuple[int, int] | None:
+        """The (type, inode) that the client keeps of an entry; None where it keeps no entry.
+
+        It may be out of date: what is done with it is checked against the server.
+        """
+        kept = self.store.known(("HGET", self.keys.dentries(parent), name))
+        return None if kept is None or kept[0] is None else codec.decode_entry(kept[0])
 
     def folded_entry(self, parent: int, name: bytes) -> tuple[bytes, int, int] | None:
         """The (name, type, inode) of an entry whose name differs in case only (R15).
@@ -244,6 +263,18 @@ class Core(Engine):
             for name, value in page
             if name
         }
+
+    def first_page(self, directory: int) -> Command:
+        """The command whose reply `listed` wants: the first entries of a directory, mostly all of them."""
+        return ("HSCAN", self.keys.dentries(directory), 0, "COUNT", KEPT_PAGE if self.store.keeps else PAGE)
+
+    def listed(self, directory: int, first_page: Reply) -> dict[bytes, tuple[int, int]]:
+        """As `list_entries`, of which the first page, kept or not, has been read."""
+        cursor, flat = first_page
+        pages = [zip(flat[::2], flat[1::2], strict=True)]
+        if cursor != b"0":
+            pages += map(iter, self.store.hscan(self.keys.dentries(directory), PAGE, cursor))
+        return {name: codec.decode_entry(value) for page in pages for name, value in page if name}
 
     def cached_attrs(self, inodes: Sequence[int]) -> list[Attr | None]:
         """The attributes of some inodes, kept or not, None where there is no record."""

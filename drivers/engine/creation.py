@@ -218,12 +218,7 @@ class Creation(Lookup):
         check_name(name)
         refuse_if(name in DOTS, errno.EEXIST)
         parent = self.check_root(parent)
-        known = self.known_attr(inode)
-        refuse_if(known.type == FileType.DIRECTORY, errno.EPERM)
-        space = codec.aligned(known.length)
-        self.check_user(known.uid, 0, 1)
-        self.check_group(known.gid, 0, 1)
-        self.check_directories(parent, space, 1)
+        refuse_if(inode in (ROOT_INODE, TRASH_INODE), errno.EPERM)
 
         def body(tx: Transaction) -> Attr:
             now = clock()
@@ -231,6 +226,11 @@ class Creation(Lookup):
                 self.get_attr(parent), self.get_attr(inode), ("HGET", self.keys.dentries(parent), name)
             )
             node = optional_attr(node_blob)
+            if node is not None:
+                refuse_if(node.type == FileType.DIRECTORY, errno.EPERM)
+                self.check_user(node.uid, 0, 1)
+                self.check_group(node.gid, 0, 1)
+                self.check_directories(parent, codec.aligned(node.length), 1)
             # A node whose last name is gone cannot get a new one, as on Linux (Q13).
             if blob is None or node is None or (node.nlink == 0 and not self.quirks):
                 raise error(errno.ENOENT)
@@ -238,7 +238,6 @@ class Creation(Lookup):
             refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
             require_untrashed(directory)
             self.require_directory(directory, ctx, refused=AttrFlag.IMMUTABLE)
-            refuse_if(node.type == FileType.DIRECTORY, errno.EPERM)
             refuse_if(bool(node.flags & FROZEN), errno.EPERM)
             taken = entry is not None or self.folded_entry(parent, name) is not None
             refuse_if(taken, errno.EEXIST)

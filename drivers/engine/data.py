@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import error, refuse_if
@@ -27,6 +27,12 @@ from .core import clock, optional_attr
 from .openfiles import ALL_CHUNKS
 from .permissions import FROZEN, trashed
 from .store import Command, Transaction
+
+PAGE = 1000
+"""Chunks that are read at once."""
+
+FEW = 16
+"""Chunks that are read on a guess."""
 
 MAX_LENGTH = CHUNK_SIZE << 32
 """The longest file in bytes: the index of a chunk has 32 bits."""
@@ -189,7 +195,10 @@ class Data(Compaction):
         ctx: Context = ROOT,
     ) -> Copied:
         def body(tx: Transaction) -> tuple[Copied, Growth | None]:
-            source, target = map(optional_attr, tx.read(self.get_attr(src), self.get_attr(dst)))
+            guess = self._kept_indexes(src, src_off, size)
+            blobs = tx.read(self.get_attr(src), self.get_attr(dst), *self._chunks(src, guess))
+            chunks = dict(zip(guess, blobs[2:], strict=True))
+            source, target = map(optional_attr, blobs[:2])
             if source is None or target is None:
                 raise error(errno.ENOENT)
             refuse_if(source.type != FileType.FILE, errno.EINVAL)
@@ -199,7 +208,7 @@ class Data(Compaction):
             refuse_if(target.type != FileType.FILE, errno.EINVAL)
             refuse_if(bool(target.flags & FROZEN), errno.EPERM)
             growth = self._resize(tx, dst, target, max(target.length, dst_off + copied))
-            pieces = self._pieces(tx, src, src_off, src_off + copied)
+            pieces = self._pieces(tx, src, src_off, src_off + copied, chunks)
             for piece in pieces:
                 tx.queue(*self._refer(dst, piece, piece.pos - src_off + dst_off))
             tx.queue(self.set_attr(dst, target))
@@ -215,15 +224,38 @@ class Data(Compaction):
             self._count_growth(dst, growth)
         return copied
 
-    def _pieces(self, tx: Transaction, inode: int, start: int, end: int) -> Iterator[Slice]:
-        """What a range of a file consists of, holes included, by position in the file.  Raises EIO."""
-        indexes = range(start // CHUNK_SIZE, max(end - 1, start) // CHUNK_SIZE + 1)
-        for first in range(0, len(indexes), 1000):
-            page = indexes[first : first + 1000]
-            lists = tx.read(*(("LRANGE", self.keys.chunk(inode, index), 0, -1) for index in page))
-            for index, records in zip(page, lists, strict=True):
+    def _kept_indexes(self, inode: int, start: int, size: int) -> range:
+        """The chunks of a range of a file as the client believes it to be, where they are few."""
+        attr = self.kept_attr(inode)
+        end = min(start + size, attr.length) if attr is not None else 0
+        found = indexes_of(start, end) if start < end else range(0)
+        return found if len(found) <= FEW else range(0)
+
+    def _chunks(self, inode: int, indexes: Sequence[int]) -> list[Command]:
+        """The commands that read chunks of a file."""
+        return [("LRANGE", self.keys.chunk(inode, index), 0, -1) for index in indexes]
+
+    def _pieces(
+        self,
+        tx: Transaction,
+        inode: int,
+        start: int,
+        end: int,
+        chunks: Mapping[int, list[bytes]],
+    ) -> Iterator[Slice]:
+        """What a range of a file consists of, holes included, by position in the file.  Raises EIO.
+
+        `chunks` are those that were read already.
+        """
+        indexes = indexes_of(start, end)
+        for first in range(0, len(indexes), PAGE):
+            page = indexes[first : first + PAGE]
+            missing = [index for index in page if index not in chunks]
+            read = tx.read(*self._chunks(inode, missing)) if missing else []
+            found = {**chunks, **dict(zip(missing, read, strict=True))}
+            for index in page:
                 base = index * CHUNK_SIZE
-                for piece in assemble([Slice(0, 0, 0, 0, CHUNK_SIZE), *self.decoded(records)]):
+                for piece in assemble([Slice(0, 0, 0, 0, CHUNK_SIZE), *self.decoded(found[index])]):
                     piece.pos += base
                     if piece.pos < end and piece.pos + piece.len > start:
                         yield part(piece, start, end)
@@ -306,6 +338,11 @@ def check_mode(mode: int, size: int) -> None:
     punches = mode & FallocateMode.PUNCH_HOLE
     refuse_if(bool(punches) and not mode & FallocateMode.KEEP_SIZE, errno.EINVAL)
     refuse_if(size == 0, errno.EINVAL)
+
+
+def indexes_of(start: int, end: int) -> range:
+    """The chunks of a range of a file, one where it is empty."""
+    return range(start // CHUNK_SIZE, max(end - 1, start) // CHUNK_SIZE + 1)
 
 
 def borders(start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -9,9 +9,10 @@ from dataclasses import replace
 
 from ..errors import error
 from ..types import ROOT, Access, Attr, Config, Context, Entry, FileType
-from .core import type_only
+from .core import optional_attr, type_only
+from .database import FAILURES
 from .renaming import Renaming
-from .store import Store
+from .store import Reply, Store
 
 PAGE = 4096
 """Entries of one page of a handle (S4.4)."""
@@ -51,12 +52,13 @@ class Directories(Renaming):
 
     def readdir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> list[Entry]:
         inode = self.check_root(inode)
-        attr = self._require_readable(ctx, inode, plus)
+        attr, page = self._opened(inode)
+        self._require_readable(ctx, attr, plus)
         dots = [
             Entry(b".", inode, FileType.DIRECTORY),
             Entry(b"..", self._above(inode, attr), FileType.DIRECTORY),
         ]
-        entries = dots + self._listed(inode)
+        entries = dots + self._entries(inode, page)
         if plus:
             self._fill(entries)
         self.touch_atime(inode, attr)
@@ -64,7 +66,8 @@ class Directories(Renaming):
 
     def opendir(self, inode: int, plus: bool = False, *, ctx: Context = ROOT) -> int:
         inode = self.check_root(inode)
-        attr = self._require_readable(ctx, inode, plus)
+        attr = self.known_attr(inode)
+        self._require_readable(ctx, attr, plus)
         handle = Handle(inode, plus, self._dots(inode, attr, plus))
         number = next(self._numbers)
         self._handles[number] = handle
@@ -75,7 +78,8 @@ class Directories(Renaming):
         opened = self._handle(handle)
         with opened.lock:
             if not opened.snapshot:
-                opened.snapshot = self._listed(opened.inode)
+                page = self.db.cached_one(*self.first_page(opened.inode))
+                opened.snapshot = self._entries(opened.inode, page)
                 if opened.plus:
                     self._fill(opened.snapshot)
                 if self.config.sort_dir:
@@ -116,10 +120,19 @@ class Directories(Renaming):
         except KeyError:
             raise error(errno.EBADF) from None
 
-    def _require_readable(self, ctx: Context, inode: int, plus: bool) -> Attr:
-        attr = self.known_attr(inode)
-        self.require_access_to(ctx, inode, Access.R | Access.X if plus else Access.R)
-        return attr
+    def _opened(self, inode: int) -> tuple[Attr, Reply]:
+        """The attributes of a directory, made up as in `known_attr`, and its first page."""
+        page = self.first_page(inode)
+        try:
+            blob, entries = self.db.cached(self.get_attr(inode), page)
+            attr = optional_attr(blob)
+        except FAILURES:
+            attr, entries = self.known_attr(inode), self.db.cached_one(*page)
+        return attr or self.known_attr(inode), entries
+
+    def _require_readable(self, ctx: Context, attr: Attr, plus: bool) -> None:
+        if ctx.uid != 0 and ctx.check_permission:
+            self.require_access(ctx, attr, Access.R | Access.X if plus else Access.R)
 
     def _above(self, inode: int, attr: Attr) -> int:
         return inode if inode == self.root else attr.parent
@@ -133,8 +146,8 @@ class Directories(Renaming):
         above = attr if parent == inode else self.known_attr(parent)
         return [Entry(b".", inode, attr.type, attr), Entry(b"..", parent, above.type, above)]
 
-    def _listed(self, inode: int) -> list[Entry]:
-        return [Entry(name, ino, type) for name, (type, ino) in self.list_entries(inode).items()]
+    def _entries(self, inode: int, page: Reply) -> list[Entry]:
+        return [Entry(name, child, type) for name, (type, child) in self.listed(inode, page).items()]
 
     def _fill(self, entries: list[Entry]) -> None:
         """Give entries the attributes of their nodes; those without a record know their type (N18.2)."""

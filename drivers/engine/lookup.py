@@ -30,7 +30,7 @@ from .core import clock, later_by, optional_attr, type_only
 from .database import FAILURES
 from .permissions import permitted
 from .scripts import LOOKUP, RESOLVE, Scripts
-from .store import Command, Reply, ServerError, Store, Transaction
+from .store import Argument, Command, Reply, ServerError, Store, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,10 @@ class Lookup(Accounting):
         self, parent: int, name: bytes, check_permission: bool = False, *, ctx: Context = ROOT
     ) -> Node:
         parent = self.check_root(parent)
-        if check_permission:
+        searcher = ctx if check_permission and ctx.uid != 0 and ctx.check_permission else None
+        if searcher is not None and (name in (b".", b"..", TRASH_NAME) or not self._scripted):
             self.require_access_to(ctx, parent, Access.X)
+            searcher = None
         if name == b".." and parent != self.root:
             attr = self.known_attr(parent)
             refuse_if(attr.type != FileType.DIRECTORY, errno.ENOTDIR)
@@ -63,30 +65,51 @@ class Lookup(Accounting):
             return Node(parent, self.known_attr(parent))
         if parent == ROOT_INODE and name == TRASH_NAME:
             return Node(TRASH_INODE, self.known_attr(TRASH_INODE))
-        node = self.find(parent, name)
+        node = self.find(parent, name, searcher)
         if node.attr is not None and node.attr.type == FileType.DIRECTORY:
             self.remember_parent(node.inode, parent)
         return node
 
-    def find(self, parent: int, name: bytes) -> Node:
-        """The node of an entry that is not "." or "..".  Raises ENOENT.  Source: N5.5-N5.9."""
+    def find(self, parent: int, name: bytes, searcher: Context | None = None) -> Node:
+        """The node of an entry that is not "." or "..", for a caller who has to be allowed to search.
+
+        Raises ENOENT, EACCES.  Source: N5.5-N5.9.
+        """
         dentries = self.keys.dentries(parent)
-        kept = self._kept_node(dentries, name)
+        if searcher is not None and (above := self.kept_attr(parent)) is not None:
+            self.require_access(searcher, above, Access.X)
+            searcher = None
+        kept = self._kept_node(dentries, name) if searcher is None else None
         if kept is not None:
             return kept
         if self._scripted and self.store.scripts_teach:
             try:
-                told = partial(self._told, dentries, name)
-                inode, blob = self.scripts.run(LOOKUP, [dentries, name], [], told)
-                if blob is not None:
-                    return Node(inode, codec.decode_attr(blob))
+                return self._told_node(parent, name, searcher)
             except OSError as refused:
                 if refused.errno != errno.ENOTSUP:
                     raise
+        if searcher is not None:
+            self.require_access_to(searcher, parent, Access.X)
         type, inode, attr = self._read_entry(parent, name, self.db.cached_one)
         if attr is None and self.store.keeps:  # what is kept of the two may be of two moments
             type, inode, attr = self._read_entry(parent, name, self.db.read_one)
         return Node(inode, attr or type_only(type))
+
+    def _told_node(self, parent: int, name: bytes, searcher: Context | None) -> Node:
+        """The node of an entry as the script finds it.  Raises ENOENT, EACCES, and ENOTSUP for no answer."""
+        dentries = self.keys.dentries(parent)
+        asked: list[Argument] = [dentries, name]
+        if searcher is not None:
+            asked.append(self.keys.attr(parent))
+        inode, blob, above = self.scripts.run(LOOKUP, asked, [], partial(self._told, parent, name))
+        if above is not None and searcher is not None:
+            self.require_access(searcher, codec.decode_attr(above), Access.X)
+        elif searcher is not None:
+            self.require_access_to(searcher, parent, Access.X)
+        if not inode:
+            raise error(errno.ENOENT)
+        refuse_if(blob is None, errno.ENOTSUP)
+        return Node(inode, codec.decode_attr(blob))
 
     def _kept_node(self, dentries: bytes, name: bytes) -> Node | None:
         """The node of an entry that the client keeps; None where it has to be asked for.  Raises ENOENT."""
@@ -113,19 +136,22 @@ class Lookup(Accounting):
             raise error(errno.ENOENT)
         return type, inode, optional_attr(read(*self.get_attr(inode)))
 
-    def _told(self, dentries: bytes, name: bytes, reply: Reply | ServerError) -> list[tuple[Command, Reply]]:
-        """What the reply of the lookup script says of the entry and of the node."""
-        entry = ("HGET", dentries, name)
+    def _told(self, parent: int, name: bytes, reply: Reply | ServerError) -> list[tuple[Command, Reply]]:
+        """What the reply of the lookup script says of the entry, of the node and of the directory."""
         if isinstance(reply, ServerError):
-            return [(entry, None)] if "ENOENT" in str(reply) else []
-        inode, blob = reply
+            return []
+        entry = ("HGET", self.keys.dentries(parent), name)
+        inode, blob, above = reply
+        told = [] if above is None else [(self.get_attr(parent), above)]
+        if not inode:
+            return [*told, (entry, None)]
         try:
             type = codec.decode_attr(blob).type if blob is not None else None
         except codec.CorruptValue:
             type = None
         if type is None:
-            return []
-        return [(entry, codec.encode_entry(type, inode)), (self.get_attr(inode), blob)]
+            return told
+        return [*told, (entry, codec.encode_entry(type, inode)), (self.get_attr(inode), blob)]
 
     @property
     def _scripted(self) -> bool:
@@ -154,19 +180,15 @@ class Lookup(Accounting):
         searcher = replace(ctx, check_permission=True)  # the script asks for the uid alone
         for name in names:
             if inode > ROOT_INODE and ctx.uid != 0:
-                attr = self._kept_attr(inode)
+                attr = self.kept_attr(inode)
                 if attr is None or not permitted(searcher, attr, Access.X):
                     return None
             entry = self.store.known(("HGET", self.keys.dentries(inode), name))
             if not entry or entry[0] is None:
                 return None
             _, inode = codec.decode_entry(entry[0])
-        attr = self._kept_attr(inode)
+        attr = self.kept_attr(inode)
         return None if attr is None or inode > MAX_SCRIPT_INODE else Node(inode, attr)
-
-    def _kept_attr(self, inode: int) -> Attr | None:
-        kept = self.store.known(self.get_attr(inode))
-        return None if kept is None else optional_attr(kept[0])
 
     def _told_of_path(
         self, inode: int, names: Sequence[bytes], reply: Reply | ServerError

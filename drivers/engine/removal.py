@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import TypeAlias
 
 from ..errors import error, refuse_if
 from ..types import (
@@ -28,7 +29,12 @@ from .database import check_cancelled
 from .files import Fate, Files
 from .permissions import FROZEN, sticky
 from .statistics import entry_space
-from .store import Command, Transaction
+from .store import Command, Reply, Transaction
+
+Wanted: TypeAlias = Callable[[Transaction, bytes, int], list[Command]]
+"""Watches what a removal needs of the node of an entry (name, inode), and gives the commands that read it."""
+Found: TypeAlias = tuple[bytes, Attr | None, int, int, list[Reply]]
+"""The stored name, the attributes of the directory, the type and inode of the entry, and what was wanted."""
 
 BATCH = 250
 """Names of one transaction of a batch (S4.4)."""
@@ -46,14 +52,16 @@ class Removal(Files):
         self.into_trash(parent, skip_trash, lambda trash: self._unlink(ctx, parent, name, trash))
 
     def _unlink(self, ctx: Context, parent: int, name: bytes, trash_here: int) -> None:
+        def wanted(tx: Transaction, found: bytes, inode: int) -> list[Command]:
+            tx.watch(self.keys.attr(inode))
+            in_trash = self.trash_lookup(trash_here, parent, inode, found)
+            return [self.get_attr(inode), *in_trash, *self.watch_hour(tx, trash_here)]
+
         def body(tx: Transaction) -> tuple[Fate, int, Attr, Attr]:
             now = clock()
-            found, directory, type, inode = self._find(tx, parent, name)
-            refuse_if(type == FileType.DIRECTORY, errno.EPERM)
-            tx.watch(self.keys.attr(inode))
-            lookup = self.trash_lookup(trash_here, parent, inode, found)
-            blob, *rest = tx.read(self.get_attr(inode), *lookup, *self.watch_hour(tx, trash_here))
-            present, there = rest[: len(lookup)], rest[len(lookup) :]
+            found, directory, type, inode, replies = self._find(tx, parent, name, wanted, directory=False)
+            blob, *rest = replies
+            present, there = (rest[:1], rest[1:]) if trash_here else ([], rest)
             self.require_hour(there)
             above = self.require_directory(directory, ctx, refused=FROZEN)
             node = optional_attr(blob)
@@ -196,16 +204,15 @@ class Removal(Files):
     def remove_directory(self, ctx: Context, parent: int, name: bytes, trash_here: int) -> int:
         """Remove an empty directory; returns the hour directory it is in now, 0 where it is gone."""
 
+        def wanted(tx: Transaction, found: bytes, inode: int) -> list[Command]:
+            tx.watch(self.keys.attr(inode), self.keys.dentries(inode))
+            entries: Command = ("HLEN", self.keys.dentries(inode))
+            return [self.get_attr(inode), entries, *self.watch_hour(tx, trash_here)]
+
         def body(tx: Transaction) -> tuple[bool, Attr | None]:
             now = clock()
-            found, directory, type, inode = self._find(tx, parent, name)
-            refuse_if(type != FileType.DIRECTORY, errno.ENOTDIR)
-            tx.watch(self.keys.attr(inode), self.keys.dentries(inode))
-            blob, children, *there = tx.read(
-                self.get_attr(inode),
-                ("HLEN", self.keys.dentries(inode)),
-                *self.watch_hour(tx, trash_here),
-            )
+            found, directory, _, inode, replies = self._find(tx, parent, name, wanted, directory=True)
+            blob, children, *there = replies
             self.require_hour(there)
             above = self.require_directory(directory, ctx, refused=FROZEN)
             refuse_if(children > 0, errno.ENOTEMPTY)
@@ -283,16 +290,27 @@ class Removal(Files):
         refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
         refuse_if(is_trash(parent) and ctx.uid != 0, errno.EPERM)
 
-    def _find(self, tx: Transaction, parent: int, name: bytes) -> tuple[bytes, Attr | None, int, int]:
-        """The stored name, the directory's attributes, the entry's type and inode.  Raises ENOENT."""
-        entry, blob = tx.read(("HGET", self.keys.dentries(parent), name), self.get_attr(parent))
+    def _find(self, tx: Transaction, parent: int, name: bytes, wanted: Wanted, *, directory: bool) -> Found:
+        """An entry, its directory, and the replies to what is wanted of its node, which is asked for at once
+        where the client believes to know the node.
+
+        Raises ENOENT, and EPERM or ENOTDIR when it leads to a directory, or to none, against `directory`.
+        """
+        here = [("HGET", self.keys.dentries(parent), name), self.get_attr(parent)]
+        guess = self.kept_entry(parent, name)
+        ahead = wanted(tx, name, guess[1]) if guess else []
+        entry, blob, *replies = tx.read(*here, *ahead)
         if entry is not None:
-            return name, optional_attr(blob), *codec.decode_entry(entry)
-        folded = self.folded_entry(parent, name)
-        if folded is None:
+            found, type, inode = name, *codec.decode_entry(entry)
+        elif folded := self.folded_entry(parent, name):
+            found, type, inode = folded
+        else:
             raise error(errno.ENOENT)
-        found, type, inode = folded
-        return found, optional_attr(blob), type, inode
+        if (type == FileType.DIRECTORY) != directory:
+            raise error(errno.ENOTDIR if directory else errno.EPERM)
+        if (found, (type, inode)) != (name, guess):
+            replies = tx.read(*wanted(tx, found, inode))
+        return found, optional_attr(blob), type, inode, replies
 
     def trash_lookup(self, trash: int, parent: int, inode: int, name: bytes) -> list[Command]:
         """The command, if any, that tells whether the trash has this very entry (N13.3)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,7 +30,7 @@ from .files import Fate
 from .permissions import FROZEN, STICKY, check_name, require_untrashed, sticky
 from .removal import Removal
 from .statistics import entry_space
-from .store import Transaction
+from .store import Command, Reply, Transaction
 from .trees import Summaries
 
 Usage: TypeAlias = tuple[int, int]
@@ -54,6 +55,11 @@ class Place:
     @property
     def is_directory(self) -> bool:
         return self.type == FileType.DIRECTORY
+
+    @property
+    def node_of_name(self) -> tuple[bytes, int, int]:
+        """The stored name with the type and inode that it leads to."""
+        return self.name, self.type, self.inode
 
 
 @dataclass(slots=True)
@@ -187,12 +193,20 @@ class Renaming(Removal, Summaries):
         trash: int,
     ) -> Node | Renamed:
         now = clock()
-        entries = tx.read(
+        here = [
             ("HGET", self.keys.dentries(src_parent), src_name),
             ("HGET", self.keys.dentries(dst_parent), dst_name),
             self.get_attr(src_parent),
             self.get_attr(dst_parent),
-        )
+        ]
+        guess = self._kept_places(src_parent, src_name, dst_parent, dst_name)
+        ahead = self._ask_nodes(tx, *guess, trash) if guess else []
+        sinks = guess is not None and guess[0].is_directory and src_parent != dst_parent
+        above = self._kept_above(dst_parent) if sinks and not self.quirks else []
+        tx.watch(*map(self.keys.attr, above))
+        replies = tx.read(*here, *ahead, *map(self.get_attr, above))
+        entries, nodes = replies[: len(here)], replies[len(here) : len(here) + len(ahead)]
+        passed = dict(zip(above, replies[len(here) + len(ahead) :], strict=True))
         directories = [optional_attr(blob) for blob in entries[2:]]
         if src_parent == dst_parent:
             directories[1] = directories[0]
@@ -212,12 +226,14 @@ class Renaming(Removal, Summaries):
             if not flags & EXCHANGE and source.is_directory != target.is_directory:
                 raise error(errno.ENOTDIR if source.is_directory else errno.EISDIR)
 
-        children, present = self._read_nodes(tx, source, target, trash)
+        if guess is None or [one.node_of_name for one in guess] != [source.node_of_name, target.node_of_name]:
+            nodes = tx.read(*self._ask_nodes(tx, source, target, trash))
+        children, present = self._take_nodes(nodes, source, target)
         if None in directories or source.node is None:
             raise error(errno.ENOENT)
         self._check(ctx, source, source.node, target, flags, children)
         if source.parent != target.parent and not self.quirks:
-            self._refuse_cycle(tx, source, target, flags)
+            self._refuse_cycle(tx, source, target, flags, passed)
 
         done = Renamed(source, source.node, target)
         moved = source.node
@@ -244,8 +260,29 @@ class Renaming(Removal, Summaries):
             place.name, place.type, place.inode = folded
         return place
 
-    def _read_nodes(self, tx: Transaction, source: Place, target: Place, trash: int) -> tuple[int, bool]:
-        """Read both nodes; the number of entries in a target directory, and whether the trash has it."""
+    def _kept_places(
+        self, src_parent: int, src_name: bytes, dst_parent: int, dst_name: bytes
+    ) -> tuple[Place, Place] | None:
+        """Both sides as the client believes them to be; None where it knows nothing of the source."""
+        source = self.kept_entry(src_parent, src_name)
+        if source is None:
+            return None
+        target = self.kept_entry(dst_parent, dst_name) or (0, 0)
+        return (
+            Place(src_parent, src_name, Attr(), type=source[0], inode=source[1]),
+            Place(dst_parent, dst_name, Attr(), type=target[0], inode=target[1]),
+        )
+
+    def _kept_above(self, directory: int) -> list[int]:
+        """The directories above a directory, but for the root, as the client believes them to be."""
+        found: list[int] = []
+        while (attr := self.kept_attr(directory)) and attr.parent not in (0, ROOT_INODE, *found):
+            directory = attr.parent
+            found.append(directory)
+        return found
+
+    def _ask_nodes(self, tx: Transaction, source: Place, target: Place, trash: int) -> list[Command]:
+        """Watch both nodes; the commands that read them."""
         tx.watch(self.keys.attr(source.inode))
         commands = [self.get_attr(source.inode)]
         if target.inode:
@@ -256,7 +293,10 @@ class Renaming(Removal, Summaries):
             commands.append(("HLEN", self.keys.dentries(target.inode)))
             commands += self.trash_lookup(trash, target.parent, target.inode, target.name)
             commands += self.watch_hour(tx, trash)
-        replies = tx.read(*commands)
+        return commands
+
+    def _take_nodes(self, replies: list[Reply], source: Place, target: Place) -> tuple[int, bool]:
+        """Take in both nodes; the number of entries in a target directory, and whether the trash has it."""
         source.node = optional_attr(replies[0])
         if not target.inode:
             return 0, False
@@ -301,20 +341,36 @@ class Renaming(Removal, Summaries):
         refuse_if(bool(flags & EXCHANGE) and target.node is None, errno.ENOENT)
         refuse_if(sticky(ctx, source.directory, moved), errno.EACCES)
 
-    def _refuse_cycle(self, tx: Transaction, source: Place, target: Place, flags: RenameFlag) -> None:
-        """Raise EINVAL when a directory would come to lie below itself, however deep (Q2)."""
-        if source.is_directory:
-            self._refuse_ancestor(tx, source.inode, target.directory.parent)
-        if flags & EXCHANGE and target.is_directory:
-            self._refuse_ancestor(tx, target.inode, source.parent)
+    def _refuse_cycle(
+        self,
+        tx: Transaction,
+        source: Place,
+        target: Place,
+        flags: RenameFlag,
+        passed: Mapping[int, bytes | None],
+    ) -> None:
+        """Raise EINVAL when a directory would come to lie below itself, however deep (Q2).
 
-    def _refuse_ancestor(self, tx: Transaction, inode: int, directory: int) -> None:
+        `passed` has the records of directories that were read already.
+        """
+        if source.is_directory:
+            self._refuse_ancestor(tx, source.inode, target.directory.parent, passed)
+        if flags & EXCHANGE and target.is_directory:
+            self._refuse_ancestor(tx, target.inode, source.parent, passed)
+
+    def _refuse_ancestor(
+        self, tx: Transaction, inode: int, directory: int, passed: Mapping[int, bytes | None]
+    ) -> None:
         seen = {0, ROOT_INODE}
         while directory not in seen:
             refuse_if(directory == inode, errno.EINVAL)
             seen.add(directory)
-            tx.watch(self.keys.attr(directory))
-            attr = optional_attr(tx.read(self.get_attr(directory))[0])
+            if directory in passed:
+                blob = passed[directory]
+            else:
+                tx.watch(self.keys.attr(directory))
+                (blob,) = tx.read(self.get_attr(directory))
+            attr = optional_attr(blob)
             if attr is None:
                 return
             directory = attr.parent

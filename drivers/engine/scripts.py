@@ -24,26 +24,51 @@ end
 local MAX = 4503599627370495
 """
 
-LOOKUP = (
-    DECODE_INODE
-    + """
-local entry = redis.call('HGET', KEYS[1], KEYS[2])
-if not entry then return {err='ENOENT'} end
-local inode = inode_of(entry)
-if inode > MAX then return {err='ENOTSUP'} end
-return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode))}
-"""
-)
-"""KEYS: the dentries of the parent, the name."""
-
-RESOLVE = (
-    DECODE_INODE
-    + """
+NUMBER = """
 local function number(blob, first, last)
   local value = 0
   for i = first, last do value = value * 256 + string.byte(blob, i) end
   return value
 end
+"""
+
+LOOKUP = (
+    DECODE_INODE
+    + """
+local entry = redis.call('HGET', KEYS[1], KEYS[2])
+local above = KEYS[3] and redis.call('GET', KEYS[3]) or false
+if not entry then return {0, false, above} end
+local inode = inode_of(entry)
+if inode > MAX then return {err='ENOTSUP'} end
+return {inode, redis.call('GET', 'i' .. string.format('%.0f', inode)), above}
+"""
+)
+"""KEYS: the dentries of the parent, the name, and the attributes of the parent where they are asked for.
+
+The reply is the inode, 0 where there is no such name, its attributes, and those of the parent.
+"""
+
+ABOVE = (
+    NUMBER
+    + """
+local inode, found = tonumber(KEYS[1]), {}
+for level = 1, 1000 do
+  if inode <= 1 or inode > 4503599627370495 then break end
+  local attr = redis.call('GET', 'i' .. string.format('%.0f', inode))
+  if not attr or #attr < 71 then break end
+  found[level] = attr
+  inode = number(attr, 64, 67) * 4294967296 + number(attr, 68, 71)
+end
+return found
+"""
+)
+"""KEYS: an inode.  The reply is its attributes and those of the directories above it, as far up as there are
+any, without the root."""
+
+RESOLVE = (
+    DECODE_INODE
+    + NUMBER
+    + """
 local uid = tonumber(KEYS[3])
 local function may_search(attr)
   local mode = number(attr, 2, 3) % 4096
@@ -109,7 +134,7 @@ class Scripts:
     def load(self) -> None:
         """Put the scripts on the server; a server that refuses leaves them off (S7.2.1)."""
         try:
-            for source in (LOOKUP, RESOLVE):
+            for source in (LOOKUP, RESOLVE, ABOVE):
                 self._load(source)
         except ServerError as refused:
             log.warning("server-side lookup is off: %s", refused)

@@ -122,8 +122,10 @@ class Store(ABC):
         """Keys that match, page by page; a key may come twice."""
 
     @abstractmethod
-    def hscan(self, key: bytes, count: int = 10000) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Fields and values of a hash, page by page; a field may come twice (S4.5)."""
+    def hscan(
+        self, key: bytes, count: int = 10000, cursor: bytes = b"0"
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Fields and values of a hash, page by page, from a cursor on; a field may come twice (S4.5)."""
 
     @abstractmethod
     def close(self) -> None:

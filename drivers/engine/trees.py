@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from ..types import (
     ROOT,
@@ -16,26 +18,29 @@ from ..types import (
     Tree,
 )
 from . import codec
-from .core import Core, optional_attr, type_only
+from .core import optional_attr, type_only
 from .database import check_cancelled
 from .dirstats import DirStats
+from .lookup import MAX_SCRIPT_INODE, Lookup
+from .scripts import ABOVE
+from .store import Command, Reply, ServerError
 
 OUTSIDE = b"path not shown because it's outside of the mounted root"
 """Stands for a path that leaves the root of the session (N26.2)."""
 
 
-class Paths(Core):
+class Paths(Lookup):
     """parents and paths."""
 
     def parents(self, inode: int, *, ctx: Context = ROOT) -> dict[int, int]:
         if inode in (ROOT_INODE, TRASH_INODE):
             return {ROOT_INODE: 1}
-        attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
+        attr = optional_attr(self.db.cached_one(*self.get_attr(inode)))
         if attr is None:
             return {}
         if attr.parent:
             return {attr.parent: 1}
-        return self.counted_parents(self.db.read_one("HGETALL", self.keys.parents(inode)))
+        return self.counted_parents(self.db.cached_one("HGETALL", self.keys.parents(inode)))
 
     def paths(self, inode: int, *, ctx: Context = ROOT) -> list[bytes]:
         if inode == ROOT_INODE:
@@ -44,40 +49,70 @@ class Paths(Core):
             return [OUTSIDE]
         if inode == TRASH_INODE:
             return [b"/" + TRASH_NAME]
-        found = []
-        for parent in self.parents(inode, ctx=ctx):
-            above = self._path_of_directory(parent)
-            if above is None:
-                continue
-            if above == OUTSIDE:
-                found.append(OUTSIDE)
-                continue
-            found += [above + b"/" + name for name in self._names_in(parent, inode)]
-        return found
+        return [path for parent in self.parents(inode, ctx=ctx) for path in self._paths_in(parent, inode)]
 
-    def _path_of_directory(self, inode: int) -> bytes | None:
-        """The path without a final slash; None when the way up is broken."""
-        names: list[bytes] = []
-        seen = set()
-        while inode != self.root:
-            if inode == ROOT_INODE:
-                return OUTSIDE
-            if inode == TRASH_INODE:
-                names.append(TRASH_NAME)
+    def _paths_in(self, directory: int, inode: int) -> list[bytes]:
+        """The paths of a node in one directory; none when the way up is broken."""
+        way = self._way_up(directory)
+        if way[-1] not in (self.root, ROOT_INODE, TRASH_INODE):
+            return []
+        if way[-1] == ROOT_INODE != self.root:
+            return [OUTSIDE]
+        pages = self.db.cached(*map(self.first_page, way))
+        names = [TRASH_NAME] if way[-1] == TRASH_INODE else []
+        here, *above = [self.listed(one, page) for one, page in zip(way, pages, strict=True)]
+        for child, entries in reversed([*zip(way, above, strict=False)]):
+            found = names_of(child, entries)
+            if not found:
+                return []
+            names.append(found[0])
+        path = b"".join(b"/" + name for name in names)
+        return [path + b"/" + name for name in names_of(inode, here)]
+
+    def _way_up(self, directory: int) -> list[int]:
+        """A directory and those above it, up to the root of the session or volume, the trash, or a break."""
+        way = [directory]
+        told: Mapping[int, Attr] = {}
+        while way[-1] not in (self.root, ROOT_INODE, TRASH_INODE):
+            attr = told.get(way[-1]) or self.kept_attr(way[-1])
+            if attr is None:
+                told = self._told_above(way[-1])
+                attr = told.get(way[-1])
+            if attr is None or attr.parent in way:
                 break
-            attr = optional_attr(self.db.read_one(*self.get_attr(inode)))
-            if attr is None or inode in seen:
-                return None
-            seen.add(inode)
-            here = self._names_in(attr.parent, inode)
-            if not here:
-                return None
-            names.append(here[0])
-            inode = attr.parent
-        return b"".join(b"/" + name for name in reversed(names))
+            way.append(attr.parent)
+        return way
 
-    def _names_in(self, directory: int, inode: int) -> list[bytes]:
-        return [name for name, (_, found) in self.list_entries(directory).items() if found == inode]
+    def _told_above(self, directory: int) -> dict[int, Attr]:
+        """The attributes of a directory, and of those above it where the server tells them in one reply."""
+        if self._scripted and self.store.scripts_teach and directory <= MAX_SCRIPT_INODE:
+            try:
+                blobs = self.scripts.run(ABOVE, [directory], [], partial(self._told_way, directory))
+            except OSError as refused:
+                if refused.errno != errno.ENOTSUP:
+                    raise
+            else:
+                attrs = map(codec.decode_attr, blobs)
+                return {inode: attr for (inode, _), attr in zip(way_of(directory, blobs), attrs, strict=True)}
+        attr = optional_attr(self.db.cached_one(*self.get_attr(directory)))
+        return {} if attr is None else {directory: attr}
+
+    def _told_way(self, directory: int, reply: Reply | ServerError) -> list[tuple[Command, Reply]]:
+        if isinstance(reply, ServerError):
+            return []
+        return [(self.get_attr(inode), blob) for inode, blob in way_of(directory, reply)]
+
+
+def way_of(directory: int, blobs: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """The inode of each record of a way up from a directory."""
+    for blob in blobs:
+        yield directory, blob
+        directory = codec.decode_attr(blob).parent
+
+
+def names_of(inode: int, entries: Mapping[bytes, tuple[int, int]]) -> list[bytes]:
+    """The names by which entries lead to a node."""
+    return [name for name, (_, found) in entries.items() if found == inode]
 
 
 class Summaries(DirStats):

@@ -44,9 +44,11 @@ class RedisStore(Store):
         """Keys that match, page by page; a key may come twice."""
         yield from self._pages(("SCAN",), pattern, count)
 
-    def hscan(self, key: bytes, count: int = 10000) -> Iterator[list[tuple[bytes, bytes]]]:
-        """Fields and values of a hash, page by page; a field may come twice."""
-        for flat in self._pages(("HSCAN", key), b"*", count):
+    def hscan(
+        self, key: bytes, count: int = 10000, cursor: bytes = b"0"
+    ) -> Iterator[list[tuple[bytes, bytes]]]:
+        """Fields and values of a hash, page by page, from a cursor on; a field may come twice."""
+        for flat in self._pages(("HSCAN", key), b"*", count, cursor):
             yield list(zip(flat[::2], flat[1::2], strict=True))
 
     def close(self) -> None:
@@ -64,8 +66,9 @@ class RedisStore(Store):
             with self._pool.connection(fresh=True) as connection:
                 return checked(connection.exchange(commands))
 
-    def _pages(self, head: Command, pattern: bytes, count: int) -> Iterator[list[bytes]]:
-        cursor = b"0"
+    def _pages(
+        self, head: Command, pattern: bytes, count: int, cursor: bytes = b"0"
+    ) -> Iterator[list[bytes]]:
         while True:
             command = (*head, cursor, "MATCH", pattern, "COUNT", count)
             [[cursor, page]] = self._read_pooled([command])
