@@ -76,7 +76,7 @@ def budgets() -> Costs:
 def write_table(costs: Costs, path: Path) -> None:
     """Write the table, in the order of the calls."""
     lines = [
-        "# Round trips that a call waits for, and (the commands in them); cold -> warm, where the two differ.",
+        "# Round trips that a call waits for, and (the commands in them); cold -> warm where they differ.",
         "# Written by `metaparity roundtrips --write`; the proof is budget/a-call-costs-what-the-table-says.",
     ]
     for call in CALLS:

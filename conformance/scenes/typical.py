@@ -27,7 +27,6 @@ from metaparity.fixtures.volumes import Volume
 from .actors import BOB
 
 RULE = Rule(7, 5, 7, 1, users=[(1001, 4)])
-NEW_RULE = Rule(7, 5, 7, 1, users=[(1002, 4)])
 QUOTA = Quota(1 << 40, 1 << 20)
 MANY = 100
 
@@ -54,6 +53,7 @@ class Scene:
         fs.write(self.f, 0, 0, Slice(0, fs.new_slice(), MANY, 0, MANY), (1, 1))
         fs.xattr_set(self.f, b"a", b"1")
         fs.acl_set(self.f, AclType.ACCESS, RULE)
+        self.rule = Rule(7, 5, 7, 1, users=[(2000 + number, 4)])
         self.token = fs.token_store(b"token")
 
     def look_around(self, fs: Engine) -> None:
@@ -66,12 +66,17 @@ class Scene:
             fs.getattr(fs.lookup(parent, name).inode)
 
 
-def fill(fs: Engine, at: Scene) -> list[Entry]:
-    """A hundred files in the directory `o`."""
+def fill(fs: Engine, at: Scene, type: FileType = FileType.FILE) -> list[Entry]:
+    """A hundred nodes in the directory `o`, files if nothing else is asked for."""
     return [
-        Entry(name, fs.mknod(at.o, name, FileType.FILE, 0o644).inode, FileType.FILE)
+        Entry(name, fs.mknod(at.o, name, type, 0o644).inode, type)
         for name in (b"n%03d" % number for number in range(MANY))
     ]
+
+
+def fill_with_pipes(fs: Engine, at: Scene) -> list[Entry]:
+    """A hundred nodes of which nothing is deleted in the background, which would mix with the call."""
+    return fill(fs, at, FileType.FIFO)
 
 
 def look_at_all(fs: Engine, at: Scene, made: list[Entry]) -> None:
@@ -79,14 +84,6 @@ def look_at_all(fs: Engine, at: Scene, made: list[Entry]) -> None:
     at.look_around(fs)
     for entry in made:
         fs.lookup(at.o, entry.name)
-
-
-def grow_tree(fs: Engine, at: Scene) -> None:
-    """A hundred nodes below `o`, ten to a directory."""
-    for number in range(10):
-        directory = fs.mkdir(at.o, b"d%d" % number, 0o755).inode
-        for other in range(9):
-            fs.mknod(directory, b"f%d" % other, FileType.FILE, 0o644)
 
 
 def dig(fs: Engine, at: Scene) -> None:
@@ -107,6 +104,12 @@ def open_and_read(fs: Engine, at: Scene) -> None:
     fs.read(at.f, 0)
     fs.read(at.f, 0)
     fs.close_file(at.f)
+
+
+def make_and_settle(fs: Engine, at: Scene) -> None:
+    """A change of statistics, put on the server."""
+    fs.mknod(at.o, b"n", FileType.FILE, 0o644)
+    fs.settle()
 
 
 def nothing(*_: object) -> None:
@@ -178,7 +181,7 @@ CALLS = [
     reads("read", "", lambda fs, at, _: fs.read(at.f, 0)),
     reads("token_load", "", lambda fs, at, _: fs.token_load(at.token)),
     reads("changelog_scan", "no log", lambda fs, at, _: fs.changelog_scan()),
-    changes("setattr", "mode", lambda fs, at, _: fs.setattr(at.f, SetAttr.MODE, Attr(mode=0o600))),
+    changes("setattr", "mode", lambda fs, at, _: fs.setattr(at.x, SetAttr.MODE, Attr(mode=0o600))),
     changes("mknod", "file", lambda fs, at, _: fs.mknod(at.d, b"n", FileType.FILE, 0o644)),
     changes("mkdir", "", lambda fs, at, _: fs.mkdir(at.d, b"n", 0o755)),
     changes("create", "", lambda fs, at, _: fs.create(at.d, b"n", 0o644)),
@@ -208,7 +211,7 @@ CALLS = [
     changes("xattr_set", "", lambda fs, at, _: fs.xattr_set(at.f, b"b", b"1")),
     changes("xattr_remove", "", lambda fs, at, _: fs.xattr_remove(at.f, b"a")),
     changes("acl_set", "a known rule", lambda fs, at, _: fs.acl_set(at.x, AclType.ACCESS, RULE)),
-    changes("acl_set", "a new rule", lambda fs, at, _: fs.acl_set(at.x, AclType.ACCESS, NEW_RULE)),
+    changes("acl_set", "a new rule", lambda fs, at, _: fs.acl_set(at.x, AclType.ACCESS, at.rule)),
     changes("close_file", "", lambda fs, at, _: fs.close_file(at.f), lambda fs, at: fs.open_file(at.f)),
     changes("new_slice", "", lambda fs, at, _: fs.new_slice()),
     changes("compact", "a file of one chunk", lambda fs, at, _: fs.compact(at.f)),
@@ -218,21 +221,16 @@ CALLS = [
         lambda fs, at, _: fs.quota_set(QuotaType.DIR, b"/" + at.name + b"/o", QUOTA),
     ),
     changes("clone", "a file", lambda fs, at, _: fs.clone(at.d, at.f, at.o, b"n")),
-    changes("clone", "a tree of 100", lambda fs, at, _: fs.clone(at.top, at.o, at.d, b"n"), grow_tree),
+    changes("clone", "a directory of 100", lambda fs, at, _: fs.clone(at.top, at.o, at.d, b"n"), fill),
     changes("remove", "a file", lambda fs, at, _: fs.remove(at.d, b"x")),
-    changes("remove", "a tree of 100", lambda fs, at, _: fs.remove(at.top, b"o"), grow_tree),
+    changes("remove", "a directory of 100", lambda fs, at, _: fs.remove(at.top, b"o"), fill_with_pipes),
     changes("trash_cleanup", "nothing to do", lambda fs, at, _: fs.trash_cleanup(0)),
     changes("token_store", "", lambda fs, at, _: fs.token_store(b"token")),
     changes("flock", "", lambda fs, at, _: fs.flock(at.f, 1, LockType.W)),
     changes("setlk", "", lambda fs, at, _: fs.setlk(at.f, 1, False, LockType.W, 0, 9, 1)),
     changes("session_refresh", "", lambda fs, at, _: fs.session_refresh()),
     changes("refresh", "", lambda fs, at, _: fs.refresh()),
-    changes(
-        "settle",
-        "pending statistics",
-        lambda fs, at, _: fs.settle(),
-        lambda fs, at: fs.mknod(at.o, b"n", FileType.FILE, 0o644),
-    ),
+    changes("settle", "after a mknod", lambda fs, at, _: make_and_settle(fs, at)),
 ]
 
 

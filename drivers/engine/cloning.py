@@ -32,7 +32,7 @@ from .database import FAILURES, check_cancelled
 from .permissions import check_name, require_untrashed
 from .renaming import Renaming
 from .statistics import entry_space
-from .store import Command, Transaction, pairs
+from .store import Command, Reply, Transaction, pairs
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,16 @@ class Copying:
             copy.mode &= ~self.umask
             copy.atime = copy.mtime = copy.ctime = now
         return copy
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A node that is copied: its inode, attributes and extended attributes, and the inode of the copy."""
+
+    inode: int
+    attr: Attr
+    values: Reply
+    copy: int
 
 
 class Cloning(Compaction, Renaming):
@@ -244,11 +254,13 @@ class Cloning(Compaction, Renaming):
 
         def body(tx: Transaction) -> tuple[Attr, Attr]:
             now = clock()
-            source = self._readable_source(copying.ctx, tx.read(self.get_attr(src))[0])
+            place = [self.get_attr(parent), ("HEXISTS", self.keys.dentries(parent), name)] if top else []
+            blob, values, *there = tx.read(self.get_attr(src), ("HGETALL", self.keys.xattrs(src)), *place)
+            source = self._readable_source(copying.ctx, blob)
             copy = copying.copy_of(source, parent, now)
             self._unlink_copy(copy)
-            directory = self._require_place(copying.ctx, tx, parent, name) if top else None
-            belongings = list(self._belongings(tx, src, source, inode))
+            directory = self._require_place(copying.ctx, *there) if top else None
+            belongings = self._belongings(tx, [Source(src, source, values, inode)])
             tx.queue(self.set_attr(inode, copy), *self.count_usage(entry_space(copy), 1), *belongings)
             if top and source.type == FileType.DIRECTORY:
                 tx.queue(("ZADD", self.keys.detached_nodes, now[0], inode))
@@ -282,9 +294,8 @@ class Cloning(Compaction, Renaming):
         self.require_access(ctx, source, Access.R)
         return source
 
-    def _require_place(self, ctx: Context, tx: Transaction, parent: int, name: bytes) -> Attr:
+    def _require_place(self, ctx: Context, blob: bytes | None, taken: int) -> Attr:
         """The directory that a copy is to come to.  Raises ENOENT, ENOTDIR, EPERM, EEXIST, EACCES."""
-        blob, taken = tx.read(self.get_attr(parent), ("HEXISTS", self.keys.dentries(parent), name))
         directory = optional_attr(blob)
         if directory is None:
             raise error(errno.ENOENT)
@@ -303,16 +314,18 @@ class Cloning(Compaction, Renaming):
             now = clock()
             tx.watch(*(self.keys.attr(child) for child in sources))
             tx.watch(*(self.keys.xattrs(child) for child in sources))
-            above, taken, blobs = tx.read(
+            above, taken, blobs, *values = tx.read(
                 self.get_attr(dst),
                 ("HMGET", self.keys.dentries(dst), *(name for name, _ in entries)),
                 ("MGET", *(self.keys.attr(child) for child in sources)),
+                *(("HGETALL", self.keys.xattrs(child)) for child in sources),
             )
             self.require_directory(optional_attr(above), copying.ctx, refused=AttrFlag.IMMUTABLE)
             refuse_if(any(taken), errno.EEXIST)
-            copies = []
+            copies: list[Attr] = []
+            copied: list[Source] = []
             space = 0
-            for (name, child), inode, blob in zip(entries, inodes, blobs, strict=True):
+            for (name, child), inode, blob, kept in zip(entries, inodes, blobs, values, strict=True):
                 if blob is None:
                     continue
                 source = self._readable_source(copying.ctx, blob)
@@ -321,15 +334,12 @@ class Cloning(Compaction, Renaming):
                     continue
                 copy = copying.copy_of(source, dst, now)
                 self._unlink_copy(copy)
-                tx.queue(
-                    self.set_attr(inode, copy),
-                    self.set_entry(dst, name, copy.type, inode),
-                    *self._belongings(tx, child, source, inode),
-                )
+                tx.queue(self.set_attr(inode, copy), self.set_entry(dst, name, copy.type, inode))
                 space += entry_space(copy)
                 copies.append(copy)
+                copied.append(Source(child, source, kept, inode))
             if copies:
-                tx.queue(*self.count_usage(space, len(copies)))
+                tx.queue(*self._belongings(tx, copied), *self.count_usage(space, len(copies)))
             return copies
 
         watched = [self.keys.attr(dst), self.keys.dentries(dst)]
@@ -340,20 +350,31 @@ class Cloning(Compaction, Renaming):
             if self.quirks:  # and counts them once more at the end (Q18)
                 self.charge_directories(dst, entry_space(copy), 1)
 
-    def _belongings(self, tx: Transaction, src: int, source: Attr, inode: int) -> Iterator[Command]:
-        """The commands that copy what belongs to a node: values, statistics, target, chunks."""
-        values = pairs(tx.read(("HGETALL", self.keys.xattrs(src)))[0])
-        if values:
-            yield ("HSET", self.keys.xattrs(inode), *(part for pair in values for part in pair))
-        if source.type == FileType.DIRECTORY:
-            yield from self._statistics_of(tx, src, inode)
-        elif source.type == FileType.SYMLINK:
-            target = tx.read(("GET", self.keys.symlink(src)))[0]
+    def _belongings(self, tx: Transaction, sources: Sequence[Source]) -> Iterator[Command]:
+        """The commands that copy what belongs to nodes: values, statistics, targets, chunks.
+
+        Raises ENOENT for a symbolic link without target, and EIO for a corrupt chunk.
+        """
+        chunks: list[tuple[bytes, bytes]] = []
+        for one in sources:
+            if values := pairs(one.values):
+                yield ("HSET", self.keys.xattrs(one.copy), *(part for pair in values for part in pair))
+            if one.attr.type == FileType.DIRECTORY:
+                yield from self._statistics_of(tx, one.inode, one.copy)
+            elif one.attr.type == FileType.FILE and one.attr.length:
+                indexes = self.chunk_indexes(one.inode, 0, one.attr.length // CHUNK_SIZE + 1)
+                chunks += [(self.keys.chunk(one.inode, at), self.keys.chunk(one.copy, at)) for at in indexes]
+        yield from self._targets_of(tx, [one for one in sources if one.attr.type == FileType.SYMLINK])
+        yield from self._contents_of(tx, chunks)
+
+    def _targets_of(self, tx: Transaction, links: Sequence[Source]) -> Iterator[Command]:
+        if not links:
+            return
+        found = tx.read(*(("GET", self.keys.symlink(one.inode)) for one in links))
+        for one, target in zip(links, found, strict=True):
             if target is None:
                 raise error(errno.ENOENT)
-            yield ("SET", self.keys.symlink(inode), target)
-        elif source.type == FileType.FILE and source.length:
-            yield from self._chunks_of(tx, src, source.length, inode)
+            yield ("SET", self.keys.symlink(one.copy), target)
 
     def _statistics_of(self, tx: Transaction, src: int, inode: int) -> Iterator[Command]:
         keys = (self.keys.dir_used_inodes, self.keys.dir_data_length, self.keys.dir_used_space)
@@ -364,18 +385,17 @@ class Cloning(Compaction, Renaming):
         if None not in kept:
             yield from (("HSET", key, inode, value) for key, value in zip(keys, kept, strict=True))
 
-    def _chunks_of(self, tx: Transaction, src: int, length: int, inode: int) -> Iterator[Command]:
-        """The commands that give a copy the chunks of a file.  Raises EIO for a corrupt one."""
-        indexes = self.chunk_indexes(src, 0, length // CHUNK_SIZE + 1)
-        for start in range(0, len(indexes), CHUNKS):
-            page = indexes[start : start + CHUNKS]
+    def _contents_of(self, tx: Transaction, chunks: Sequence[tuple[bytes, bytes]]) -> Iterator[Command]:
+        """The commands that copy chunks, given as the keys of each and of its copy."""
+        for start in range(0, len(chunks), CHUNKS):
+            page = chunks[start : start + CHUNKS]
             # A compaction rewrites a chunk without touching the node.
-            tx.watch(*(self.keys.chunk(src, index) for index in page))
-            chunks = tx.read(*(("LRANGE", self.keys.chunk(src, index), 0, -1) for index in page))
-            for index, records in zip(page, chunks, strict=True):
+            tx.watch(*(chunk for chunk, _ in page))
+            found = tx.read(*(("LRANGE", chunk, 0, -1) for chunk, _ in page))
+            for (_, copy), records in zip(page, found, strict=True):
                 if not records:
                     continue
-                yield ("RPUSH", self.keys.chunk(inode, index), *records)
+                yield ("RPUSH", copy, *records)
                 for one in self.decoded(records):
                     if one.id:
                         field = codec.slice_ref_field(one.id, one.size)
