@@ -1,17 +1,15 @@
 """Engines that are wrong on purpose, each in one place, and the clause that must go red.
 
-Each is a `Driver`: `metaparity run --driver metaparity.conformance.museum.breaks:STICKY_BIT_IGNORED`.
-Opening one spoils the engine of the whole process, so each runs in a process of its own.
+`metaparity run --driver metaparity.conformance.museum.breaks:STICKY_BIT_IGNORED` runs the spec on one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
+from functools import partial
 from typing import Any
 
-from metaparity.drivers.api import Engine
 from metaparity.drivers.engine import assembly, changelines, codec, rules
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.cleanup import Cleanup
@@ -23,14 +21,9 @@ from metaparity.drivers.engine.quotas import Quotas
 from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Transaction
 from metaparity.drivers.engine.transaction import Attempt
-from metaparity.drivers.registry import Driver, driver
-from metaparity.drivers.rueidis.cache import Cache
-from metaparity.drivers.rueidis.mux import Mux
-from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.types import (
     ROOT,
     Attr,
-    Config,
     Context,
     FileType,
     Node,
@@ -42,43 +35,10 @@ from metaparity.drivers.types import (
     Time,
 )
 
-EXHIBITS: dict[str, str] = {}
-"""The name of each broken driver in this module, and the clause that must catch it."""
+from .exhibit import exhibit, nothing
 
-ENGINE = "metaparity.drivers.engine"
-RUEIDIS = "metaparity.drivers.rueidis"
+broken = partial(exhibit, __name__, "redis")
 
-
-def broken(name: str, fault: str, *, caught_by: str, target: str, wrong: Any, cached: bool = False) -> Driver:
-    """A driver of our engine with one definition, `module:name` or `module:Class.name`, replaced; with
-    `cached` that of the client with a cache.
-    """
-    sound = driver("rueidis" if cached else "redis")
-    package = RUEIDIS if cached else ENGINE
-
-    def open_broken(url: str, config: Config) -> Engine:
-        module, _, path = target.partition(":")
-        owner: Any = import_module(f"{package}.{module}")
-        *outer, attribute = path.split(".")
-        for part in outer:
-            owner = getattr(owner, part)
-        setattr(owner, attribute, wrong)
-        return sound.open(url, config)
-
-    EXHIBITS[name] = caught_by
-    return Driver(
-        name=f"museum-{name.lower().replace('_', '-')}",
-        description=fault,
-        schemes=sound.schemes,
-        capabilities=sound.capabilities,
-        open=open_broken,
-    )
-
-
-sound_invalidated = Cache.invalidated
-sound_drop = Cache._drop
-sound_connected = RueidisStore._connected
-sound_exchange = Mux.exchange
 sound_release = Cleanup.release_delayed
 sound_apply = Change.apply
 sound_assemble = assembly.assemble
@@ -99,54 +59,9 @@ def never(*args: Any, **kwargs: Any) -> bool:
     return False
 
 
-def invalidate_some(self: Cache, keys: Iterable[bytes] | None) -> None:
-    """As if a flushed database changed nothing."""
-    if keys is not None:
-        sound_invalidated(self, keys)
-
-
-def drop_values(self: Cache, key: bytes) -> None:
-    """As if the fields of a hash were not of its key."""
-    if key[:1] not in (b"d", b"x"):
-        sound_drop(self, key)
-
-
-def drop_present(self: Cache, key: bytes) -> None:
-    """As if what is absent stayed absent."""
-    absent = {command: kept for command, kept in self._kept.get(key, {}).items() if kept[0] is None}
-    sound_drop(self, key)
-    if absent:
-        self._kept[key] = absent
-
-
-def connected_with_the_old_cache(self: RueidisStore) -> Mux:
-    """As if what was read on one connection was told of on the next."""
-    mux = sound_connected(self)
-    mux.cache = self.__dict__.setdefault("first_cache", mux.cache)
-    return mux
-
-
-def connected_untold(self: RueidisStore) -> Mux:
-    """As if the server told of changes unasked."""
-    address = self._dialler.address
-    return Mux(self._dialler.dial(), address, Cache(address.cache_size, address.cache_ttl, self._counters))
-
-
-def subscribed_to_attributes(*args: Any) -> Any:
-    """As if only the records of nodes ever changed."""
-    commands, *rest = args[1:]
-    if commands and commands[0][:2] == ("CLIENT", "TRACKING"):
-        commands = [("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "i")]
-    return sound_exchange(args[0], commands, *rest)
-
-
 def release_all(self: Cleanup, before: int, *args: Any) -> int:
     """As if everything was old."""
     return sound_release(self, 1 << 62, *args)
-
-
-def nothing(*args: Any, **kwargs: Any) -> None:
-    return None
 
 
 def no_commands(*args: Any, **kwargs: Any) -> Iterator[Command]:
@@ -249,35 +164,35 @@ SETGID_IGNORED = broken(
     "SETGID_IGNORED",
     "a node made in a setgid directory gets the group of its maker",
     caught_by="mknod/mode-and-group-follow-umask-and-setgid",
-    target="creation:inherited_gid",
+    target="engine.creation:inherited_gid",
     wrong=group_of_caller,
 )
 STICKY_BIT_IGNORED = broken(
     "STICKY_BIT_IGNORED",
     "anyone who may write a sticky directory may remove the files of others",
     caught_by="refusal/a-sticky-directory-protects-the-nodes-of-others",
-    target="removal:sticky",
+    target="engine.removal:sticky",
     wrong=never,
 )
 NAMES_UNCHECKED = broken(
     "NAMES_UNCHECKED",
     "a name with a slash becomes an entry",
     caught_by="names/with-slash-or-nul-are-invalid",
-    target="creation:check_name",
+    target="engine.creation:check_name",
     wrong=nothing,
 )
 LINKS_NEVER_DROP = broken(
     "LINKS_NEVER_DROP",
     "removing one of several names leaves the link count as it was",
     caught_by="unlink/other-names-keep-the-node",
-    target="files:Files.lose_name",
+    target="engine.files:Files.lose_name",
     wrong=keep_nlink,
 )
 OPEN_FILES_FORGOTTEN = broken(
     "OPEN_FILES_FORGOTTEN",
     "an open file is deleted with its last name",
     caught_by="unlink/an-open-file-outlives-its-names",
-    target="openfiles:OpenFiles.is_open",
+    target="engine.openfiles:OpenFiles.is_open",
     wrong=never,
 )
 NOREPLACE_IGNORED = broken(
@@ -291,252 +206,188 @@ PARENTS_STAY_BEHIND = broken(
     "PARENTS_STAY_BEHIND",
     "a node that moves to another directory still names the old one as its parent",
     caught_by="rename/moves-a-node-of-any-type",
-    target="renaming:Renaming._enter",
+    target="engine.renaming:Renaming._enter",
     wrong=enter_without_parent,
 )
 CTIME_ALWAYS_MOVES = broken(
     "CTIME_ALWAYS_MOVES",
     "setattr that changes nothing moves ctime",
     caught_by="setattr/equal-values-change-nothing",
-    target="attributes:Change.apply",
+    target="engine.attributes:Change.apply",
     wrong=change_always,
 )
 PAD_BYTE_MISSING = broken(
     "PAD_BYTE_MISSING",
     "attribute blobs lack the zero byte at their end",
     caught_by="trace/keys-namespace",
-    target="codec:encode_attr",
+    target="engine.codec:encode_attr",
     wrong=encode_without_pad,
 )
 SUBDIRECTORIES_UNCOUNTED = broken(
     "SUBDIRECTORIES_UNCOUNTED",
     "a directory is stored with two links, whatever it holds",
     caught_by="effects/times-links-and-parents-follow-the-table",
-    target="codec:encode_attr",
+    target="engine.codec:encode_attr",
     wrong=encode_with_two_links,
 )
 INODES_UNCOUNTED = broken(
     "INODES_UNCOUNTED",
     "the volume's inodes are not counted",
     caught_by="counters/a-node-of-any-type-takes-one-block",
-    target="core:Core.count_usage",
+    target="engine.core:Core.count_usage",
     wrong=count_space_only,
 )
 UPDATES_LOST = broken(
     "UPDATES_LOST",
     "transactions watch no key, so that of two changes at once one is lost",
     caught_by="concurrency/clients-of-two-processes-lose-nothing",
-    target="transaction:Attempt._take_watches",
+    target="engine.transaction:Attempt._take_watches",
     wrong=watch_nothing,
 )
 TRUNCATE_FORGETS = broken(
     "TRUNCATE_FORGETS",
     "a truncate sets the length and zeroes nothing, so that old bytes come back",
     caught_by="truncate/what-was-cut-off-does-not-come-back",
-    target="data:Data._mask",
+    target="engine.data:Data._mask",
     wrong=no_commands,
 )
 COPIES_UNCOUNTED = broken(
     "COPIES_UNCOUNTED",
     "a copy does not count its references, so that slices in use are deleted",
     caught_by="copy/a-slice-lives-as-long-as-something-refers-to-it",
-    target="data:Data._refer",
+    target="engine.data:Data._refer",
     wrong=refer_without_counting,
 )
 OLD_MERGED_OVER_NEW = broken(
     "OLD_MERGED_OVER_NEW",
     "a compaction lets the older of two overlapping slices win",
     caught_by="compact/nothing-but-holes-becomes-one-byte",
-    target="assembly:assemble",
+    target="engine.assembly:assemble",
     wrong=first_wins,
 )
 QUOTAS_NEVER_EXCEEDED = broken(
     "QUOTAS_NEVER_EXCEEDED",
     "a quota is counted and never enforced",
     caught_by="quota/a-directory-refuses-space-it-has-not",
-    target="accounts:Accounts.exceeded",
+    target="engine.accounts:Accounts.exceeded",
     wrong=never,
 )
 QUOTAS_STAY_BEHIND = broken(
     "QUOTAS_STAY_BEHIND",
     "what moves between directories with quotas goes on counting where it was",
     caught_by="quota/usage-follows-the-table",
-    target="renaming:Renaming._carry",
+    target="engine.renaming:Renaming._carry",
     wrong=nothing,
 )
 QUOTAS_COME_BACK = broken(
     "QUOTAS_COME_BACK",
     "a flush creates the record of a quota that was deleted meanwhile",
     caught_by="quota/a-deleted-one-does-not-come-back",
-    target="quotas:Quotas._add_usage",
+    target="engine.quotas:Quotas._add_usage",
     wrong=add_usage_blindly,
 )
 USERS_UNCHARGED = broken(
     "USERS_UNCHARGED",
     "what a user has is not counted",
     caught_by="quota/every-type-counts-for-its-owner",
-    target="accounting:Accounting.charge_user",
+    target="engine.accounting:Accounting.charge_user",
     wrong=nothing,
 )
 TRASH_FORGETS_THE_PLACE = broken(
     "TRASH_FORGETS_THE_PLACE",
     "an entry in the trash does not tell from which directory it came",
     caught_by="trash/entries-tell-where-they-were",
-    target="codec:trash_name",
+    target="engine.codec:trash_name",
     wrong=trash_name_without_parent,
 )
 TRASH_FILES_TWICE = broken(
     "TRASH_FILES_TWICE",
     "a name of a linked node is filed again over the entry that the trash has",
     caught_by="trash/the-same-entry-is-filed-once",
-    target="files:Files.keeps_trash_entry",
+    target="engine.files:Files.keeps_trash_entry",
     wrong=always,
 )
 TRASH_IN_A_LOST_HOUR = broken(
     "TRASH_IN_A_LOST_HOUR",
     "a client files in an hour directory that another has removed",
     caught_by="trash/a-removed-hour-is-made-again",
-    target="creation:Trash.require_hour",
+    target="engine.creation:Trash.require_hour",
     wrong=nothing,
 )
 XATTR_CREATE_REPLACES = broken(
     "XATTR_CREATE_REPLACES",
     "setting an extended attribute with CREATE replaces it",
     caught_by="xattr/is-replaced-or-created-as-the-flags-say",
-    target="xattrs:CREATE",
+    target="engine.xattrs:CREATE",
     wrong=99,
 )
 ACL_MASK_IGNORED = broken(
     "ACL_MASK_IGNORED",
     "named users and groups have their bits whatever the mask says",
     caught_by="acl/decides-who-may-do-what",
-    target="core:permits",
+    target="engine.core:permits",
     wrong=permits_beyond_the_mask,
 )
 ACL_NOT_INHERITED = broken(
     "ACL_NOT_INHERITED",
     "a default ACL means nothing to new nodes",
     caught_by="acl/is-inherited-by-new-nodes",
-    target="creation:Creation._inherit_acl",
+    target="engine.creation:Creation._inherit_acl",
     wrong=nothing,
 )
 COPIES_KEEP_LINKS = broken(
     "COPIES_KEEP_LINKS",
     "a copy has as many links as its source",
     caught_by="clone/a-copy-has-one-name",
-    target="cloning:Cloning._unlink_copy",
+    target="engine.cloning:Cloning._unlink_copy",
     wrong=nothing,
 )
 COPIES_LEAVE_RUINS = broken(
     "COPIES_LEAVE_RUINS",
     "a copy that fails half-way leaves what it has made",
     caught_by="clone/a-failure-leaves-nothing",
-    target="cloning:Cloning._give_up",
+    target="engine.cloning:Cloning._give_up",
     wrong=nothing,
 )
 OPEN_FILES_ARE_LOST = broken(
     "OPEN_FILES_ARE_LOST",
     "a cleanup takes a file that is open and has no name for a lost one",
     caught_by="slices/a-cleanup-spares-open-files",
-    target="trees:Summaries.sustained_inodes",
+    target="engine.trees:Summaries.sustained_inodes",
     wrong=no_commands,
 )
 LOG_UNENCODED = broken(
     "LOG_UNENCODED",
     "names are written to the change log as they are",
     caught_by="changelog/encodes-text",
-    target="changelines:written",
+    target="engine.changelines:written",
     wrong=written_plainly,
 )
 CHECKS_SEE_NOTHING = broken(
     "CHECKS_SEE_NOTHING",
     "a check finds no wrong link count",
     caught_by="check/a-wrong-link-count-is-mended",
-    target="checking:Checking._check_record",
+    target="engine.checking:Checking._check_record",
     wrong=no_commands,
 )
 ANY_LENGTH_IS_RIGHT = broken(
     "ANY_LENGTH_IS_RIGHT",
     "an entry of another length than 9 bytes is taken apart all the same",
     caught_by="damage/an-entry-of-another-length-is-an-io-error",
-    target="codec.nodes:require_length",
+    target="engine.codec.nodes:require_length",
     wrong=nothing,
 )
 ELECTIONS_ARE_WON = broken(
     "ELECTIONS_ARE_WON",
     "every client does what one of them has to do",
     caught_by="cleanup/is-made-by-one-client-in-a-period",
-    target="sessions:Sessions.elected",
+    target="engine.sessions:Sessions.elected",
     wrong=always,
 )
 AGE_IS_IGNORED = broken(
     "AGE_IS_IGNORED",
     "slices of the trash are let go of whatever their age",
     caught_by="deleted/slices-of-the-trash-are-let-go-of-by-age",
-    target="cleanup:Cleanup.release_delayed",
+    target="engine.cleanup:Cleanup.release_delayed",
     wrong=release_all,
-)
-PUSHES_ARE_IGNORED = broken(
-    "PUSHES_ARE_IGNORED",
-    "what the server says of changed keys is not heard",
-    caught_by="coherence/others-read-a-change-once-they-are-told",
-    target="cache:Cache.invalidated",
-    wrong=nothing,
-    cached=True,
-)
-OWN_WRITES_ARE_LEFT = broken(
-    "OWN_WRITES_ARE_LEFT",
-    "a client's own changes are left to what the server says of them",
-    caught_by="coherence/a-writer-is-never-behind-itself",
-    target="cache:Cache.forget",
-    wrong=nothing,
-    cached=True,
-)
-FLUSHES_ARE_IGNORED = broken(
-    "FLUSHES_ARE_IGNORED",
-    "the word that all keys have changed is taken for none",
-    caught_by="coherence/a-flushed-database-takes-the-cache-along",
-    target="cache:Cache.invalidated",
-    wrong=invalidate_some,
-    cached=True,
-)
-FIELDS_ARE_LEFT = broken(
-    "FIELDS_ARE_LEFT",
-    "cached fields of a hash outlive a change of the hash",
-    caught_by="coherence/others-read-a-change-once-they-are-told",
-    target="cache:Cache._drop",
-    wrong=drop_values,
-    cached=True,
-)
-ABSENCE_IS_FOR_EVER = broken(
-    "ABSENCE_IS_FOR_EVER",
-    "a name that was absent stays absent",
-    caught_by="coherence/others-read-a-change-once-they-are-told",
-    target="cache:Cache._drop",
-    wrong=drop_present,
-    cached=True,
-)
-CACHES_OUTLIVE_CONNECTIONS = broken(
-    "CACHES_OUTLIVE_CONNECTIONS",
-    "what was cached before a connection was lost is shown after it",
-    caught_by="coherence/a-lost-connection-takes-the-cache-along",
-    target="store:RueidisStore._connected",
-    wrong=connected_with_the_old_cache,
-    cached=True,
-)
-TRACKING_IS_OFF = broken(
-    "TRACKING_IS_OFF",
-    "the server is not asked to tell of changes",
-    caught_by="coherence/others-read-a-change-once-they-are-told",
-    target="store:RueidisStore._connected",
-    wrong=connected_untold,
-    cached=True,
-)
-A_PREFIX_IS_MISSING = broken(
-    "A_PREFIX_IS_MISSING",
-    "the server is asked to tell of changes to some keys only",
-    caught_by="coherence/others-read-a-change-once-they-are-told",
-    target="mux:Mux.exchange",
-    wrong=subscribed_to_attributes,
-    cached=True,
 )

@@ -7,16 +7,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from metaparity.conformance.museum.breaks import EXHIBITS
+from metaparity.conformance.museum import breaks, caches
+from metaparity.conformance.museum.exhibit import EXHIBITS
 
 SERVER = "local" if shutil.which("redis-server") else "embedded"
 
 
-def test_the_museum_has_at_least_ten_exhibits() -> None:
-    assert len(EXHIBITS) >= 10
+@pytest.mark.parametrize("room", [breaks, caches], ids=["engines", "caches"])
+def test_each_room_has_at_least_ten_exhibits(room: ModuleType) -> None:
+    assert len([spelling for spelling in EXHIBITS if spelling.startswith(f"{room.__name__}:")]) >= 10
 
 
 @pytest.mark.parametrize("exhibit", EXHIBITS)
@@ -26,7 +29,7 @@ def test_exhibit_is_caught(exhibit: str, tmp_path: Path) -> None:
         [
             *(sys.executable, "-m", "metaparity.conformance", "run", "-n", "0"),
             *("--only", EXHIBITS[exhibit], "--server", SERVER, "--report", str(tmp_path)),
-            *("--driver", f"metaparity.conformance.museum.breaks:{exhibit}"),
+            *("--driver", exhibit),
         ],
         capture_output=True,
         text=True,

@@ -1,58 +1,161 @@
-"""Round trips are counted on the wire, so the same for a driver in any language."""
+"""What calls cost on the wire: the command, and the table that the spec holds engines to."""
 
 from __future__ import annotations
 
+import re
 import shutil
-import socket
-import threading
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
 
-from metaparity.fixtures.tap import Tap
+import pytest
+
+from metaparity.conformance.harness import budgets as table
+from metaparity.conformance.harness.budgets import Cost, budgets, cost, write_table
+from metaparity.conformance.scenes.typical import CALLS
+from metaparity.drivers.engine.store import Command, Reply
+from metaparity.drivers.engine.transaction import Attempt
+from metaparity.drivers.registry import driver
+from metaparity.fixtures.faults import Proxy
+from metaparity.fixtures.provision import Provider
+from metaparity.fixtures.volumes import Volume
 
 from .conftest import Run
 
 SERVER = "local" if shutil.which("redis-server") else "embedded"
+GOALS = {
+    "lookup": (1, 0),
+    "lookup: as a user": (1, 0),
+    "lookup: an absent name": (1, 0),
+    "resolve: five names": (1, 0),
+    "getattr": (1, 0),
+    "access": (1, 0),
+    "readdir: 100 names": (1, 1),
+    "readdir: 100 with attributes": (2, 1),
+    "xattr_get": (1, 0),
+    "acl_get": (1, 0),
+    "readlink": (1, 0),
+    "xattr_list": (1, 1),
+    "statfs": (1, 1),
+    "dirstat_get": (1, 1),
+    "paths: three names": (3, 0),
+    "open_file": (1, 0),
+    "open_file: read, read, close": (2, 1),
+    "mknod: file": (2, 2),
+    "mkdir": (2, 2),
+    "create": (2, 2),
+    "symlink": (2, 2),
+    "link": (2, 2),
+    "unlink: the only name": (3, 2),
+    "unlink: one of two names": (3, 2),
+    "rmdir": (3, 2),
+    "rename: in one directory": (3, 2),
+    "rename: to another directory": (3, 2),
+    "rename: over a file": (3, 2),
+    "batch_unlink: 100 names": (4, 3),
+    "setattr: mode": (2, 2),
+    "truncate": (2, 2),
+    "fallocate": (2, 2),
+    "write: growing": (2, 2),
+    "copy_file_range: one chunk": (3, 2),
+    "xattr_set": (2, 2),
+    "xattr_remove": (2, 2),
+    "acl_set: a known rule": (2, 2),
+    "remove: a directory of 100": (12, 8),
+}
+"""Round trips, cold and warm, that the client with a cache is built to need at most."""
+
+
+def trips(text: str) -> tuple[int, int]:
+    """The round trips of an entry of the table, cold and warm."""
+    numbers = [int(part.split()[0]) for part in text.split(" -> ")]
+    return numbers[0], numbers[-1]
+
+
+def test_the_table_has_every_call_of_every_driver_of_ours() -> None:
+    offered = {call.id for call in CALLS if call.method not in ("flock", "setlk")}
+    for name in ("redis", "rueidis"):
+        assert {call for call, by_driver in budgets().items() if name in by_driver} == offered
+
+
+def test_the_plain_engine_needs_no_more_round_trips_than_juicefs() -> None:
+    more = {
+        call: (by_driver["redis"], by_driver["juicefs"])
+        for call, by_driver in budgets().items()
+        if "redis" in by_driver and max(*trips(by_driver["redis"])) > max(*trips(by_driver["juicefs"]))
+    }
+    assert more == {}
+
+
+@pytest.mark.parametrize("call", GOALS)
+def test_the_client_with_a_cache_needs_no_more_than_it_is_built_for(call: str) -> None:
+    cold, warm = trips(budgets()[call]["rueidis"])
+    assert cold <= GOALS[call][0]
+    assert warm <= GOALS[call][1]
+
+
+def test_a_cost_reads_as_in_the_table() -> None:
+    assert str(Cost(2, 10)) == "2 (10)"
+    assert str(Cost(0, 0)) == "0"
+
+
+def test_the_table_is_written_as_it_is_read(tmp_path: Path) -> None:
+    write_table(budgets(), tmp_path / "budgets.toml")
+    assert tomllib.loads((tmp_path / "budgets.toml").read_text()) == budgets()
+
+
+def test_a_call_that_there_is_none_of_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "CALLS", CALLS[1:])
+    with pytest.raises(
+        ValueError, match=re.escape("budgets.toml names calls that there are none of: lookup")
+    ):
+        budgets()
+
+
+@pytest.fixture
+def behind() -> Iterator[tuple[Volume, Proxy]]:
+    """A volume of the plain engine, and the network that counts before it."""
+    provider = Provider(SERVER)
+    place = provider.place()
+    with place.connect() as raw, Proxy(*place.endpoint) as network:
+        volume = Volume(driver("redis"), place.through(network), raw)
+        volume.format(EnableACL=True)
+        yield volume, network
+        volume.close()
+    provider.close()
+
+
+def test_one_round_trip_more_is_seen(behind: tuple[Volume, Proxy], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction that waits for the reply to WATCH before it reads costs one more than the table says."""
+    sound = Attempt.read
+
+    def read_after_the_watch(self: Attempt, *commands: Command) -> list[Reply]:
+        if watches := self._take_watches():
+            self._channel.exchange(watches)
+        return sound(self, *commands)
+
+    (call,) = [call for call in CALLS if call.id == "mkdir"]
+    expected = budgets()["mkdir"]["redis"]
+    volume, network = behind
+    assert cost(volume, network, call) == expected
+    monkeypatch.setattr(Attempt, "read", read_after_the_watch)
+    volume.reset()
+    volume.format(EnableACL=True)
+    assert trips(cost(volume, network, call)) == (trips(expected)[0] + 1,) * 2
 
 
 def test_the_command_prints_a_column_for_each_driver(metaparity: Run) -> None:
     ran = metaparity("roundtrips", "--driver", "redis", "--driver", "rueidis", "--server", SERVER)
     assert ran.code == 0, ran.err
-    rows = {tuple(line[:44].split()): line[44:].split() for line in ran.out.splitlines()[1:-1]}
-    assert rows["getattr",] == ["1", "1->0"]
-    assert rows["lookup", "a", "name", "that", "is", "there"] == ["1", "1->0"]
-    assert rows["close_file",] == ["0", "0"]
-    assert rows["mkdir",] == ["2", "2"]
-    assert "round trips on" in ran.out.splitlines()[-1]
+    rows = {cells[0]: cells[1:] for cells in (re.split(r" {2,}", line) for line in ran.out.splitlines()[:-1])}
+    assert rows["call"] == ["redis", "rueidis"]
+    assert rows["getattr"] == ["1 (1)", "1 (1) -> 0"]
+    assert rows["close_file"] == ["0", "0"]
+    assert rows["flock"] == ["-", "-"]
+    assert "round trips (and the commands in them) on" in ran.out.splitlines()[-1]
 
 
 def test_an_unknown_driver_is_a_mistake(metaparity: Run) -> None:
     ran = metaparity("roundtrips", "--driver", "rediss")
     assert ran.code == 2
     assert "unknown driver" in ran.err
-
-
-def test_a_round_trip_is_a_send_that_is_answered() -> None:
-    """However many pieces a question and its answer come in, they are one round trip."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def answer() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                while question := connection.recv(100):
-                    connection.sendall(question.upper())
-
-        thread = threading.Thread(target=answer)
-        thread.start()
-        tap = Tap("127.0.0.1", listener.getsockname()[1])
-        with socket.create_connection(("127.0.0.1", tap.port)) as client:
-            client.sendall(b"ab")
-            client.sendall(b"c")
-            received = b""
-            while len(received) < 3:
-                received += client.recv(100)
-            assert received == b"ABC"
-            first = tap.trips
-            client.sendall(b"d")
-            assert client.recv(100) == b"D"
-            assert (first in (1, 2), tap.trips - first) == (True, 1)
-        tap.close()
-        thread.join()

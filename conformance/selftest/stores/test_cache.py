@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from metaparity.drivers.rueidis import mux
 from metaparity.drivers.rueidis.cache import Cache, Counters, Flight
 from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.url import parse
-from metaparity.fixtures.tap import Tap
+from metaparity.fixtures.faults import Proxy, Way
 
 from .conftest import LocalServer, Start
 
@@ -348,15 +347,20 @@ def test_a_server_that_falls_silent_is_not_trusted_for_long(
     assert store.cached(GET) == [None]
 
 
+def asked(network: Proxy) -> int:
+    """How many commands of any kind have been sent."""
+    return sum(frame.way is Way.COMMAND for frame in network.record())
+
+
 def test_a_hit_sends_no_byte(server: LocalServer, open_cached: Opened) -> None:
     server.raw.set("i1", "one")
-    with closing(Tap("127.0.0.1", server.port)) as tap:
-        store = open_cached(tap.port)
+    with Proxy("127.0.0.1", server.port) as network:
+        store = open_cached(network.port)
         store.cached(GET)
-        before = tap.trips
+        before = asked(network)
         for _ in range(100):
             assert store.cached(GET) == [b"one"]
-        assert tap.trips == before
+        assert asked(network) == before
         assert store.stats().hits == 100
 
 

@@ -1,0 +1,48 @@
+"""How a sound engine is spoilt in one place."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from metaparity.drivers.api import Engine
+from metaparity.drivers.registry import Driver, driver
+from metaparity.drivers.types import Config
+
+EXHIBITS: dict[str, str] = {}
+"""How each broken driver is spelled, and the clause that must catch it."""
+
+PACKAGE = "metaparity.drivers"
+
+
+def nothing(*args: Any, **kwargs: Any) -> None:
+    """In place of something that was to be done."""
+
+
+def exhibit(
+    module: str, sound: str, name: str, fault: str, *, caught_by: str, target: str, wrong: Any
+) -> Driver:
+    """The driver `sound` with one definition replaced, `package.module:name` or `package.module:Class.name`.
+
+    It is the object `name` of `module`.  Opening it spoils the engine of the whole process, so each runs in a
+    process of its own.
+    """
+    base = driver(sound)
+
+    def open_broken(url: str, config: Config) -> Engine:
+        place, _, path = target.partition(":")
+        owner: Any = import_module(f"{PACKAGE}.{place}")
+        *outer, attribute = path.split(".")
+        for part in outer:
+            owner = getattr(owner, part)
+        setattr(owner, attribute, wrong)
+        return base.open(url, config)
+
+    EXHIBITS[f"{module}:{name}"] = caught_by
+    return Driver(
+        name=f"museum-{name.lower().replace('_', '-')}",
+        description=fault,
+        schemes=base.schemes,
+        capabilities=base.capabilities,
+        open=open_broken,
+    )
