@@ -34,6 +34,7 @@ from metaparity.reports.results import (
 
 from ..coverage import rules
 from . import profiles
+from .budgets import budgets
 from .catalogue import catalogue
 from .choices import Choices
 from .rendering import shorten
@@ -174,7 +175,7 @@ class Reporter:
 
     def _write(self, found: Results) -> None:
         if self.choices.report is not None:
-            write_report(found, self.choices.report, list(rules()))
+            write_report(found, self.choices.report, list(rules()), budgets())
 
     # -- the terminal ------------------------------------------------------------------------------
 

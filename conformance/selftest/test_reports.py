@@ -21,7 +21,15 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from metaparity.reports import files, results
-from metaparity.reports.html import Rule, page, render, render_coverage, render_file, write_report
+from metaparity.reports.html import (
+    Rule,
+    page,
+    render,
+    render_coverage,
+    render_file,
+    render_roundtrips,
+    write_report,
+)
 from metaparity.reports.results import (
     Conclusion,
     Difference,
@@ -133,6 +141,7 @@ def example(*, complete: bool = True, text: str = "A name that exists is kept.",
     )
 
 
+COSTS = {"mkdir": {"other": "3 (9) -> 1 (1)", "b": "2 (13)"}, "getattr": {"other": "1 (1) -> 0"}}
 RULES = (Rule("N16.5", ("rename/keeps", "rename/moves"), "in Go only"), Rule("N16.6", (), "locks"))
 
 
@@ -266,8 +275,9 @@ def test_a_file_with_something_else_is_named(text: str, message: str, tmp_path: 
 
 def test_a_report_has_both_files_and_can_be_made_again(tmp_path: Path) -> None:
     run = example(text=NASTY)
-    written = write_report(run, tmp_path, RULES)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["coverage.html", "index.html", "results.json"]
+    written = write_report(run, tmp_path, RULES, COSTS)
+    made = ["coverage.html", "index.html", "results.json", "roundtrips.html"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == made
     first = written.read_bytes()
     written.unlink()
     assert render_file(tmp_path / "results.json") == written
@@ -394,6 +404,27 @@ def test_the_page_of_rules_shows_both_ways_and_loads_nothing() -> None:
     assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
     assert found.policy.startswith("default-src 'none'; ")
     assert found.policy.count("sha256-") == len(found.scripts) == 1
+
+
+def test_the_page_of_round_trips_has_a_column_for_each_driver_those_of_the_run_first() -> None:
+    text = render_roundtrips(example(), COSTS)
+    rows = re.findall(r"<tr>(.*?)</tr>", text)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows]
+    assert cells == [
+        ["Call", "b", "other"],
+        ["mkdir", "2 (13)", "3 (9) → 1 (1)"],
+        ["getattr", "-", "1 (1) → 0"],
+    ]
+    found = Page(text)
+    assert "Not proved in this run." in found.text
+    assert found.policy.count("sha256-") == len(found.scripts) == 1
+
+
+def test_no_text_of_a_table_of_costs_becomes_markup() -> None:
+    plain = Page(render_roundtrips(example(), {"call": {"b": "1"}}))
+    nasty = Page(render_roundtrips(example(), {NASTY: {"b": NASTY}}))
+    assert nasty.tags == plain.tags
+    assert nasty.handlers == []
 
 
 def test_no_text_of_a_rule_becomes_markup() -> None:

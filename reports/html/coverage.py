@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from string import Template
 from urllib.parse import quote
 
 from ..results import Record, Results
 from .prose import SYMBOLS, counted
-from .resources import policy, resource
+from .resources import document
 
 PAGE = "coverage.html"
 
@@ -32,21 +31,28 @@ def render_coverage(results: Results, rules: Sequence[Rule]) -> str:
     for record in results.records:
         verdicts.setdefault(record.clause, []).append(record)
     unproved = [rule for rule in rules if not rule.clauses]
-    theme = resource("theme.js")
-    text = Template(resource("coverage.template.html")).substitute(
-        policy=policy(theme),
-        style=resource("report.css"),
-        theme=theme,
-        lede=escape(
+    proved = "".join(_rule(rule, verdicts) for rule in rules)
+    proofs = "".join(_clause(records) for _, records in sorted(verdicts.items()))
+    return document(
+        title="Rules and clauses",
+        kind="tables",
+        lede=(
             f"{counted(len(rules), 'rule', 'rules')} of the reference, "
             f"{len(unproved)} of them without a clause for a reason. "
             f"{counted(len(verdicts), 'clause', 'clauses')} ran on {', '.join(results.footer.summary)}."
         ),
-        rules="".join(_rule(rule, verdicts) for rule in rules),
-        clauses="".join(_clause(records) for _, records in sorted(verdicts.items())),
-        version=escape(results.header.metaparity),
+        note=(
+            "A mark is the verdict of one driver. "
+            '<a href="#clauses">The other way round: clauses and their rules</a>'
+        ),
+        main=(
+            f'<section id="rules" aria-label="Rules with the clauses that prove them"><table>{proved}</table>'
+            '</section>\n<section id="clauses" aria-labelledby="clauses-title">'
+            f'<h2 id="clauses-title">Clauses</h2><table>{proofs}</table></section>'
+        ),
+        others={"index.html": "Report", "results.json": "Results as JSON"},
+        version=results.header.metaparity,
     )
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _rule(rule: Rule, verdicts: dict[str, list[Record]]) -> str:

@@ -11,7 +11,7 @@ from string import Template
 
 from .. import files
 from ..results import Conclusion, Results, Verdict, instant, read, write
-from . import coverage
+from . import coverage, roundtrips
 from .prose import SYMBOLS, day, headline, lede, passed_over, ran_on
 from .resources import policy, resource
 
@@ -44,13 +44,16 @@ def render(results: Results) -> str:
     )
 
 
-def write_report(results: Results, directory: Path, rules: Sequence[coverage.Rule]) -> Path:
-    """Write `results.json`, `coverage.html` and `index.html` into a directory; returns the last.
+def write_report(
+    results: Results, directory: Path, rules: Sequence[coverage.Rule], costs: roundtrips.Costs
+) -> Path:
+    """Write `results.json`, `coverage.html`, `roundtrips.html` and `index.html`; returns the last.
 
-    `rules` are those of the reference.  Raises `OSError`.
+    `rules` are those of the reference, `costs` what calls may cost.  Raises `OSError`.
     """
     write(results, directory / DATA)
     files.replace(directory / coverage.PAGE, coverage.render_coverage(results, rules))
+    files.replace(directory / roundtrips.PAGE, roundtrips.render_roundtrips(results, costs))
     page = directory / PAGE
     files.replace(page, render(results))
     return page

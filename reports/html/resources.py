@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from functools import cache
+from html import escape
 from importlib.resources import files
+from string import Template
 
 
 @cache
 def resource(name: str) -> str:
     """The text of a file beside this one."""
     return files(__package__).joinpath(name).read_text("utf-8")
+
+
+def document(
+    *, title: str, kind: str, lede: str, note: str, main: str, others: Mapping[str, str], version: str
+) -> str:
+    """A page without scripts of its own: `note` and `main` are HTML, the rest is text.
+
+    `kind` names its styles, `others` has the files that belong to it and what they are called.
+    """
+    theme = resource("theme.js")
+    links = "".join(f'<a href="{escape(file)}">{escape(name)}</a>' for file, name in others.items())
+    text = Template(resource("document.template.html")).substitute(
+        policy=policy(theme),
+        style=resource("report.css"),
+        theme=theme,
+        title=escape(title),
+        kind=kind,
+        lede=escape(lede),
+        note=note,
+        main=main,
+        others=links,
+        version=escape(version),
+    )
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def policy(*scripts: str) -> str:
