@@ -188,7 +188,7 @@ def test_a_push_is_held_back_against_another_connection(
 ) -> None:
     """The writer has its reply while the reader has not been told."""
     reader, writer = connect(), connect()
-    reader.execute_command("CLIENT", "TRACKING", "ON", "BCAST")
+    reader.execute_command("CLIENT", "TRACKING", "ON", "BCAST")  # type: ignore[no-untyped-call]
     trap = proxy.trap(push(b"a"))
     writer.set("a", "1")
     assert trap.wait().value == [b"invalidate", [b"a"]]

@@ -271,9 +271,9 @@ class Core(Engine):
     def listed(self, directory: int, first_page: Reply) -> dict[bytes, tuple[int, int]]:
         """As `list_entries`, of which the first page, kept or not, has been read."""
         cursor, flat = first_page
-        pages = [zip(flat[::2], flat[1::2], strict=True)]
+        pages = [list(zip(flat[::2], flat[1::2], strict=True))]
         if cursor != b"0":
-            pages += map(iter, self.store.hscan(self.keys.dentries(directory), PAGE, cursor))
+            pages += self.store.hscan(self.keys.dentries(directory), PAGE, cursor)
         return {name: codec.decode_entry(value) for page in pages for name, value in page if name}
 
     def cached_attrs(self, inodes: Sequence[int]) -> list[Attr | None]:
