@@ -94,11 +94,14 @@ class Lookup(Accounting):
         if kept is None:
             return None
         if kept[0] is None:
+            self.store.count_hits(1)
             raise error(errno.ENOENT)
         _, inode = codec.decode_entry(kept[0])
-        attr = optional_attr(self.db.cached_one(*self.get_attr(inode)))
-        # An entry may outlive its node in what the client keeps by the time between two messages.
-        return None if attr is None else Node(inode, attr)
+        attr = self._kept_attr(inode)
+        if attr is None:  # an entry may outlive its node here by the time between two messages
+            return None
+        self.store.count_hits(2)
+        return Node(inode, attr)
 
     def _read_entry(
         self, parent: int, name: bytes, read: Callable[..., Reply]
@@ -152,9 +155,11 @@ class Lookup(Accounting):
         None where anything is to be asked for, or stands in the way.
         """
         searcher = replace(ctx, check_permission=True)  # the script asks for the uid alone
+        hits = len(names) + 1
         for name in names:
             if inode > ROOT_INODE and ctx.uid != 0:
                 attr = self._kept_attr(inode)
+                hits += 1
                 if attr is None or not permitted(searcher, attr, Access.X):
                     return None
             entry = self.store.known(("HGET", self.keys.dentries(inode), name))
@@ -162,7 +167,10 @@ class Lookup(Accounting):
                 return None
             _, inode = codec.decode_entry(entry[0])
         attr = self._kept_attr(inode)
-        return None if attr is None or inode > MAX_SCRIPT_INODE else Node(inode, attr)
+        if attr is None or inode > MAX_SCRIPT_INODE:
+            return None
+        self.store.count_hits(hits)
+        return Node(inode, attr)
 
     def _kept_attr(self, inode: int) -> Attr | None:
         kept = self.store.known(self.get_attr(inode))
