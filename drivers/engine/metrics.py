@@ -84,6 +84,17 @@ def of_traffic(traffic: Mapping[str, Traffic]) -> Iterator[Metric]:
     yield from (batches, size, dialled, lost)
 
 
+def of_clients(clients: Mapping[str, Iterable[Metric]]) -> Iterable[Metric]:
+    """The families of several engines in one: each sample has the label `client`, too."""
+    whole: dict[str, Metric] = {}
+    for client, families in clients.items():
+        for family in families:
+            merged = whole.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            for sample in family.samples:
+                merged.samples.append(sample._replace(labels={"client": client, **sample.labels}))
+    return whole.values()
+
+
 def registry_of(read: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
     """A registry of its own for what `read` tells: two engines in one process never clash."""
     registry = CollectorRegistry()

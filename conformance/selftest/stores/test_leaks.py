@@ -1,4 +1,4 @@
-"""What an engine leaves behind when it is closed: no thread, no descriptor; and its cache keeps to its size."""
+"""A closed engine leaves no thread and no descriptor behind, and its cache keeps to its size."""
 
 from __future__ import annotations
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import random
 import re
+import socket
+import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,15 +40,20 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
 Opened = Callable[..., StoreEngine]
 
 
+def engine_at(server: LocalServer, name: str, query: str = "") -> StoreEngine:
+    """An engine that has called nothing yet."""
+    url = f"{name}://127.0.0.1:{server.port}/0{query}"
+    quiet: dict[str, Any] = QUIET
+    return cast("StoreEngine", registry.driver(name).open(url, Config(**quiet)))
+
+
 @pytest.fixture
 def open_engine(server: LocalServer) -> Iterator[Opened]:
     """Opens engines on one volume, with a session that is recorded."""
     opened: list[StoreEngine] = []
 
-    def open_(name: str = "rueidis", query: str = "", **config: Any) -> StoreEngine:
-        driver = registry.driver(name)
-        url = f"{name}://127.0.0.1:{server.port}/0{query}"
-        engine = cast(StoreEngine, driver.open(url, Config(**{**QUIET, **config})))
+    def open_(name: str = "rueidis", query: str = "") -> StoreEngine:
+        engine = engine_at(server, name, query)
         opened.append(engine)
         if not server.raw.exists("setting"):
             engine.init(FORMAT)
@@ -289,7 +298,7 @@ def test_calls_and_their_errors_by_errno(open_engine: Opened, name: str) -> None
 
 def test_a_lost_server_is_an_error_of_the_call(start_server: Start) -> None:
     server = start_server()
-    fs = cast(StoreEngine, registry.driver("redis").open(f"redis://127.0.0.1:{server.port}/0", Config(**QUIET)))
+    fs = engine_at(server, "redis")
     fs.init(FORMAT)
     server.kill()
     with pytest.raises(OSError, match="Disconnected"):
@@ -353,9 +362,7 @@ def test_a_refusal_for_the_time_being_is_a_retry(start_server: Start, name: str)
     """A server that has become a replica for a moment."""
     server = start_server()
     raw: Any = server.raw
-    fs = cast(
-        StoreEngine, registry.driver(name).open(f"{name}://127.0.0.1:{server.port}/0", Config(**QUIET))
-    )
+    fs = engine_at(server, name)
     tries = iter(range(9))
 
     def body(tx: Transaction) -> None:
@@ -408,7 +415,9 @@ def test_batches_add_up_to_what_the_server_was_sent(
     processed -= int(after("connections_dialled_total", connection=connection) - dialled) * handshake(server)
 
     def more(sample: str, **labels: str) -> float:
-        return after(sample, connection=connection, **labels) - before(sample, connection=connection, **labels)
+        return after(sample, connection=connection, **labels) - before(
+            sample, connection=connection, **labels
+        )
 
     assert more("batch_commands_sum") == processed == 200 * sum(range(1, 9)) + 8
     assert more("batch_commands_count") == len(sends)
@@ -497,6 +506,52 @@ def test_to_be_asked_for_metrics_sends_nothing(server: LocalServer, fs: StoreEng
     assert sent.bytes() == 0
 
 
+@pytest.fixture
+def served() -> Iterator[subprocess.Popen[str]]:
+    """`metaparity serve` with metrics at a free port."""
+    command = [sys.executable, "-m", "metaparity.conformance", "serve", "rueidis", "--metrics", "0"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as program:
+        yield program
+    assert program.returncode == 0
+
+
+def test_a_served_engine_answers_over_http(server: LocalServer, served: subprocess.Popen[str]) -> None:
+    assert served.stdin is not None
+    assert served.stdout is not None
+    assert served.stderr is not None
+    place = served.stderr.readline().removeprefix("metrics at ").strip()
+    url = f"rueidis://127.0.0.1:{server.port}/0"
+    calls: list[tuple[str, dict[str, Any]]] = [("open", {"client": one, "url": url}) for one in ("a", "b")]
+    calls += [("init", {"client": "a", "format": dict(FORMAT)}), ("load", {"client": "a"})]
+    calls += [("load", {"client": "b"}), ("getattr", {"client": "b", "inode": 1})]
+    for number, (method, params) in enumerate(calls):
+        request = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        served.stdin.write(json.dumps(request) + "\n")
+        served.stdin.flush()
+        assert "ok" in json.loads(served.stdout.readline())["result"]
+    with urllib.request.urlopen(place, timeout=10) as page:
+        text = page.read().decode()
+    counts = {
+        (sample.labels["client"], sample.labels["primitive"]): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "metaparity_call_seconds_count"
+    }
+    assert counts == {("a", "init"): 1, ("a", "load"): 1, ("b", "load"): 1, ("b", "getattr"): 1}
+    assert text.count("# TYPE metaparity_call_seconds histogram") == 1
+
+
+def test_a_port_that_is_taken_is_an_error_of_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [sys.executable, "-m", "metaparity.conformance", "serve", "redis", "--metrics", port]
+        done = subprocess.run(command, input="", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 3
+    assert f"at port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # -- threads -----------------------------------------------------------------------------------------
 
 
@@ -532,29 +587,34 @@ class Locked(int):
 
     lock: threading.Lock
 
+    def __new__(cls, lock: threading.Lock, value: int = 0) -> Locked:
+        number = super().__new__(cls, value)
+        number.lock = lock
+        return number
+
     def __add__(self, other: int) -> Locked:
         assert self.lock.locked()
-        return type(self)(int(self) + other)
-
-
-def locked(lock: threading.Lock) -> Locked:
-    """Zero, guarded by a lock."""
-    return type("Guarded", (Locked,), {"lock": lock})()
+        return Locked(self.lock, int(self) + other)
 
 
 def test_every_number_changes_under_its_lock_only() -> None:
     calls, transactions, traffic, counters = Calls(), Transactions(), Traffic(), Counters()
     call = calls.by_primitive["load"] = Call()
-    call.took = [locked(calls.lock)] * len(call.took)
-    call.nanoseconds = call.errors[errno.EIO] = locked(calls.lock)
+    call.took = [Locked(calls.lock)] * len(call.took)
+    call.nanoseconds = call.errors[errno.EIO] = Locked(calls.lock)
     calls.ended("load", 0, OSError(errno.EIO, ""))
-    transactions.attempts = transactions.conflicts = transactions.retries["LOADING"] = locked(transactions.lock)
-    transactions.attempted(), transactions.conflicted(), transactions.retried("LOADING")
-    traffic.dialled = traffic.lost = traffic.commands = traffic.bytes = locked(traffic.lock)
-    traffic.batches = [locked(traffic.lock)] * len(traffic.batches)
-    traffic.connected(), traffic.disconnected(), traffic.sent(3, 100)
+    zero = Locked(transactions.lock)
+    transactions.attempts = transactions.conflicts = transactions.retries["LOADING"] = zero
+    transactions.attempted()
+    transactions.conflicted()
+    transactions.retried("LOADING")
+    traffic.dialled = traffic.lost = traffic.commands = traffic.bytes = Locked(traffic.lock)
+    traffic.batches = [Locked(traffic.lock)] * len(traffic.batches)
+    traffic.connected()
+    traffic.disconnected()
+    traffic.sent(3, 100)
     for name in ("hits", "misses", "invalidations", "evictions"):
-        setattr(counters, name, locked(counters.lock))
+        setattr(counters, name, Locked(counters.lock))
     cache = Cache(400, 60.0, counters)
     get: Command = ("GET", b"i1")
 
@@ -572,7 +632,7 @@ def test_every_number_changes_under_its_lock_only() -> None:
     changed += [traffic.commands, traffic.bytes, traffic.batches[2]]
     changed += [counters.hits, counters.misses, counters.invalidations, counters.evictions]
     assert all(changed)
-    assert {type(one).__base__ for one in changed} == {Locked}
+    assert {type(one) for one in changed} == {Locked}
     with pytest.raises(AssertionError):
         traffic.bytes += 1
 
@@ -584,8 +644,7 @@ def test_a_store_that_is_lost_counts_on(start_server: Start) -> None:
     store.cached(("GET", b"i1"))
     server.kill()
     with pytest.raises(Disconnected):
-        for _ in range(3):
-            store.read(("PING",))
+        store.read(("PING",))
     server.start()
     store.cached(("GET", b"i1"))
     store.cached(("GET", b"i1"))
