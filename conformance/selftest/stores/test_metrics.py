@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -430,6 +432,20 @@ def test_batches_add_up_to_what_the_server_was_sent(
         assert len(sends) < 1600 + 8
 
 
+@both
+def test_what_a_transaction_sends(open_engine: Opened, name: str) -> None:
+    """WATCH with the first read and, where nothing is queued, UNWATCH; else MULTI, what is queued, and EXEC."""
+    fs = open_engine(name)
+    before = Numbers(fs)
+    fs.store.attempt([b"a"], lambda tx: tx.read(("GET", "a")))
+    between = Numbers(fs)
+    fs.store.attempt([], lambda tx: tx.queue(("SET", "a", 1), ("SET", "b", 2)))
+    after = Numbers(fs)
+    for sample, watched, queued in (("batch_commands_sum", 2 + 1, 1 + 2 + 1), ("batch_commands_count", 2, 1)):
+        numbers = [one(sample, connection="pooled") for one in (before, between, after)]
+        assert [numbers[1] - numbers[0], numbers[2] - numbers[1]] == [watched, queued]
+
+
 def handshake(server: LocalServer) -> int:
     """How many commands the server counts for a connection of ours before the first one of a caller."""
     raw: Any = server.raw
@@ -635,6 +651,18 @@ def test_every_number_changes_under_its_lock_only() -> None:
     assert {type(one) for one in changed} == {Locked}
     with pytest.raises(AssertionError):
         traffic.bytes += 1
+
+
+def test_a_child_counts_on_though_its_parent_was_counting() -> None:
+    """A fork in the middle of counting leaves it a lock that nobody will open."""
+    traffic = Traffic()
+    with traffic.lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(5)
+            traffic.sent(1, 10)
+            os._exit(0 if traffic.bytes == 10 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_a_store_that_is_lost_counts_on(start_server: Start) -> None:
