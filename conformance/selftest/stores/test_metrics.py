@@ -434,7 +434,7 @@ def test_batches_add_up_to_what_the_server_was_sent(
 
 @both
 def test_what_a_transaction_sends(open_engine: Opened, name: str) -> None:
-    """WATCH with the first read and, where nothing is queued, UNWATCH; else MULTI, what is queued, and EXEC."""
+    """WATCH with the first read and UNWATCH where nothing is queued; else MULTI, what is queued, and EXEC."""
     fs = open_engine(name)
     before = Numbers(fs)
     fs.store.attempt([b"a"], lambda tx: tx.read(("GET", "a")))
