@@ -138,11 +138,14 @@ def test_hits_rise_by_all_commands_where_no_byte_was_sent_else_by_none(
     assert min(silent, asked, mixed) > 30
 
 
+USER = Context(uid=7, gids=(7,))
 Read = Callable[[StoreEngine, int], object]
 READS: dict[str, tuple[int, Read]] = {
     "getattr": (1, lambda fs, made: fs.getattr(made)),
-    "access": (1, lambda fs, made: fs.access(made, 4, ctx=Context(uid=7, gids=(7,)))),
+    "access": (1, lambda fs, made: fs.access(made, 4, ctx=USER)),
     "lookup": (2, lambda fs, made: fs.lookup(1, b"a")),
+    "lookup by a user": (3, lambda fs, made: fs.lookup(1, b"a", check_permission=True, ctx=USER)),
+    "lookup that is refused": (1, lambda fs, made: refused(fs, made)),
     "lookup of an absent name": (1, lambda fs, made: absent(fs)),
     "resolve": (4, lambda fs, made: fs.resolve(1, b"a/b/c")),
     "xattr_get": (1, lambda fs, made: fs.xattr_get(made, b"user.x")),
@@ -157,9 +160,14 @@ def absent(fs: StoreEngine) -> None:
         fs.lookup(1, b"nothing")
 
 
+def refused(fs: StoreEngine, made: int) -> None:
+    with pytest.raises(PermissionError):
+        fs.lookup(made, b"b", check_permission=True, ctx=Context(uid=8, gids=(8,)))
+
+
 def tree(fs: StoreEngine) -> int:
-    """Directories a/b/c with a file a/b/f; the inode of a."""
-    a = fs.mkdir(1, b"a", 0o755).inode
+    """Directories a/b/c with a file a/b/f; the inode of a, which others may list but not search."""
+    a = fs.mkdir(1, b"a", 0o744).inode
     b = fs.mkdir(a, b"b", 0o755).inode
     fs.mkdir(b, b"c", 0o755)
     fs.mknod(b, b"f", FileType.FILE, 0o644)
