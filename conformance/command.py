@@ -130,6 +130,7 @@ def parser() -> Parser:
 
     serve = commands.add_parser("serve", help="answer the driver protocol on stdin and stdout")
     serve.add_argument("driver", metavar="DRIVER", help="redis or rueidis")
+    serve.add_argument("--metrics", type=int, metavar="PORT", help="answer metrics over HTTP on loopback")
     serve.set_defaults(act=_serve)
 
     clauses = commands.add_parser("clauses", help="list the clauses of the spec")
@@ -254,6 +255,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     from metaparity.drivers import registry
+    from metaparity.drivers.errors import Refused
     from metaparity.drivers.serve import serve
 
     from .harness.choices import known_drivers
@@ -264,7 +266,11 @@ def _serve(options: argparse.Namespace) -> int:
         return complain(unknown, USAGE)
     except registry.UnreadyDriver as unready:
         return complain(unready, ENVIRONMENT)
-    return serve(registry.driver(name), sys.stdin.buffer, sys.stdout.buffer)
+    driver = registry.driver(name)
+    try:
+        return serve(driver, sys.stdin.buffer, sys.stdout.buffer, options.metrics)
+    except Refused as refused:
+        return complain(refused, ENVIRONMENT)
 
 
 def _clauses(options: argparse.Namespace) -> int:

@@ -12,17 +12,20 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from . import wire
 from .api import PRIMITIVES, Engine
-from .errors import Unsupported, refuse_if
+from .errors import Refused, Unsupported, refuse_if
 from .registry import Driver
 from .types import ROOT
 from .wire import BadParams, Json
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +48,49 @@ class ProtocolError(Exception):
         self.code = code
 
 
-def serve(driver: Driver, stdin: BinaryIO, stdout: BinaryIO) -> int:
+def serve(driver: Driver, stdin: BinaryIO, stdout: BinaryIO, metrics: int | None = None) -> int:
     """Answer requests until the end of `stdin`, SIGTERM or a reader that went away; returns 0.
 
     Both must be files with a descriptor.  Calls under way are finished at the end, blocking locks are
     cancelled; sessions stay recorded (protocol §3).  Logs go to stderr, and so does what anything prints.
+    With `metrics`, a port, the metrics of our engines are answered on loopback meanwhile (docs/metrics.md);
+    0 stands for a free one.  Raises `Refused` when the port cannot be had.
     """
     with contextlib.redirect_stdout(sys.stderr), _interruption() as (stopped, stop):
         service = Service(driver, stdout.fileno(), stop)
-        try:
+        with contextlib.closing(service), _metrics_of(service, metrics):
             for line in _lines(stdin.fileno(), stopped):
                 if line.strip():
                     service.receive(line)
-        finally:
-            service.close()
     return 0
+
+
+@contextlib.contextmanager
+def _metrics_of(service: Service, port: int | None) -> Iterator[None]:
+    """Have the metrics of the clients answered at a port, if one is given."""
+    if port is None:
+        yield
+        return
+    from prometheus_client import start_http_server
+
+    from .engine.engine import StoreEngine
+    from .engine.metrics import of_clients, registry_of
+
+    def read() -> Iterable[Metric]:
+        engines = dict(service.clients).items()
+        return of_clients({name: one.families() for name, one in engines if isinstance(one, StoreEngine)})
+
+    try:
+        server, thread = start_http_server(port, "127.0.0.1", registry_of(read))
+    except (OSError, OverflowError) as failure:
+        raise Refused(f"metrics cannot be answered at port {port} ({failure}): choose another") from failure
+    print(f"metrics at http://127.0.0.1:{server.server_port}/metrics", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 @contextlib.contextmanager

@@ -415,6 +415,7 @@ class CacheStats:
     invalidations: int
     entries: int
     bytes: int
+    evictions: int = 0
 
 
 class Format(Mapping[str, Any]):

@@ -43,6 +43,7 @@ def drop_present(self: Cache, key: bytes) -> None:
     sound_drop(self, key)
     if absent:
         self._kept[key] = absent
+        self.entries += len(absent)
 
 
 def connected_with_the_old_cache(self: RueidisStore) -> Mux:
@@ -55,7 +56,8 @@ def connected_with_the_old_cache(self: RueidisStore) -> Mux:
 def connected_untold(self: RueidisStore) -> Mux:
     """As if the server told of changes unasked."""
     address = self._dialler.address
-    return Mux(self._dialler.dial(), address, Cache(address.cache_size, address.cache_ttl, self._counters))
+    cache = Cache(address.cache_size, address.cache_ttl, self.counters)
+    return Mux(self._dialler.dial(), address, self._shared_traffic, cache)
 
 
 def subscribed_to_attributes(*args: Any) -> Any:

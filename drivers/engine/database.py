@@ -12,6 +12,7 @@ from typing import TypeVar
 from ..errors import error
 from ..types import ROOT, Context
 from .codec import CorruptValue
+from .counters import Transactions
 from .store import Command, Conflict, Disconnected, Reply, ServerError, Store, Transaction
 
 T = TypeVar("T")
@@ -68,6 +69,7 @@ class Database:
     def __init__(self, store: Store, read_only: bool) -> None:
         self.store = store
         self.read_only = read_only
+        self.transactions = Transactions()
 
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip."""
@@ -105,13 +107,16 @@ class Database:
         with SLOTS[slot_of(watch[0])]:
             for attempt in range(ATTEMPTS):
                 check_cancelled(ctx)
+                self.transactions.attempted()
                 try:
                     return self.store.attempt(watch, body)
                 except Conflict as conflict:
+                    self.transactions.conflicted()
                     failure: Exception = conflict
                 except ServerError as refused:
                     if not retryable(refused):
                         raise
+                    self.transactions.retried(refused.code)
                     failure = refused
                 self._pause(random.randrange((attempt + 1) ** 2) / 1000, ctx)
         raise failure

@@ -76,10 +76,13 @@ class Lookup(Accounting):
         Raises ENOENT, EACCES.  Source: N5.5-N5.9.
         """
         dentries = self.keys.dentries(parent)
+        hits = 0
         if searcher is not None and (above := self.kept_attr(parent)) is not None:
-            self.require_access(searcher, above, Access.X)
-            searcher = None
-        kept = self._kept_node(dentries, name) if searcher is None else None
+            if not self.permitted(searcher, above, Access.X):
+                self.store.count_hits(1)
+                raise error(errno.EACCES)
+            searcher, hits = None, 1
+        kept = self._kept_node(dentries, name, hits) if searcher is None else None
         if kept is not None:
             return kept
         if self._scripted and self.store.scripts_teach:
@@ -111,17 +114,23 @@ class Lookup(Accounting):
         refuse_if(blob is None, errno.ENOTSUP)
         return Node(inode, codec.decode_attr(blob))
 
-    def _kept_node(self, dentries: bytes, name: bytes) -> Node | None:
-        """The node of an entry that the client keeps; None where it has to be asked for.  Raises ENOENT."""
+    def _kept_node(self, dentries: bytes, name: bytes, hits: int) -> Node | None:
+        """The node of an entry that the client keeps; None where it has to be asked for.  Raises ENOENT.
+
+        `hits` are those that count where nothing has to be asked for.
+        """
         kept = None if self.config.case_insensitive else self.store.known(("HGET", dentries, name))
         if kept is None:
             return None
         if kept[0] is None:
+            self.store.count_hits(hits + 1)
             raise error(errno.ENOENT)
         _, inode = codec.decode_entry(kept[0])
-        attr = optional_attr(self.db.cached_one(*self.get_attr(inode)))
-        # An entry may outlive its node in what the client keeps by the time between two messages.
-        return None if attr is None else Node(inode, attr)
+        attr = self.kept_attr(inode)
+        if attr is None:  # an entry may outlive its node here by the time between two messages
+            return None
+        self.store.count_hits(hits + 2)
+        return Node(inode, attr)
 
     def _read_entry(
         self, parent: int, name: bytes, read: Callable[..., Reply]
@@ -178,9 +187,11 @@ class Lookup(Accounting):
         None where anything is to be asked for, or stands in the way.
         """
         searcher = replace(ctx, check_permission=True)  # the script asks for the uid alone
+        hits = len(names) + 1
         for name in names:
             if inode > ROOT_INODE and ctx.uid != 0:
                 attr = self.kept_attr(inode)
+                hits += 1
                 if attr is None or not permitted(searcher, attr, Access.X):
                     return None
             entry = self.store.known(("HGET", self.keys.dentries(inode), name))
@@ -188,7 +199,10 @@ class Lookup(Accounting):
                 return None
             _, inode = codec.decode_entry(entry[0])
         attr = self.kept_attr(inode)
-        return None if attr is None or inode > MAX_SCRIPT_INODE else Node(inode, attr)
+        if attr is None or inode > MAX_SCRIPT_INODE:
+            return None
+        self.store.count_hits(hits)
+        return Node(inode, attr)
 
     def _told_of_path(
         self, inode: int, names: Sequence[bytes], reply: Reply | ServerError

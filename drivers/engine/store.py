@@ -7,8 +7,10 @@ never repeats a write: a lost reply is a `Disconnected`, whose outcome is unknow
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
+
+from .counters import Traffic
 
 Argument: TypeAlias = bytes | str | int
 Command: TypeAlias = tuple[Argument, ...]
@@ -86,6 +88,9 @@ class Store(ABC):
     scripts_teach: bool = True
     """Whether what a script tells of keys is kept, where anything is."""
 
+    traffic: Mapping[str, Traffic]
+    """What has gone over the connections, by their kind."""
+
     @abstractmethod
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip.  Repeated by the store when the connection was lost."""
@@ -98,8 +103,15 @@ class Store(ABC):
         return self.read(*commands)
 
     def known(self, *commands: Command) -> list[Reply] | None:
-        """The kept replies of commands; None where one of them would have to be asked for."""
+        """The kept replies of commands; None where one of them would have to be asked for.
+
+        Counts no hits: who goes on to the server after all has had none.
+        """
         return None
+
+    def count_hits(self, number: int) -> None:
+        """Count commands that `known` answered for a call that had to ask for nothing."""
+        raise NotImplementedError("this store keeps nothing")
 
     def run_script(self, command: Command, derive: Derive) -> Reply:
         """The reply of a script that only reads; `derive` says what it tells of other commands."""

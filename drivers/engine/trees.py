@@ -72,15 +72,20 @@ class Paths(Lookup):
     def _way_up(self, directory: int) -> list[int]:
         """A directory and those above it, up to the root of the session or volume, the trash, or a break."""
         way = [directory]
-        told: Mapping[int, Attr] = {}
+        told: dict[int, Attr] = {}
+        hits = 0
         while way[-1] not in (self.root, ROOT_INODE, TRASH_INODE):
-            attr = told.get(way[-1]) or self.kept_attr(way[-1])
+            attr = told.get(way[-1])
+            if attr is None and (attr := self.kept_attr(way[-1])) is not None:
+                hits += 1
             if attr is None:
-                told = self._told_above(way[-1])
+                told |= self._told_above(way[-1])
                 attr = told.get(way[-1])
             if attr is None or attr.parent in way:
                 break
             way.append(attr.parent)
+        if hits and not told:
+            self.store.count_hits(hits)
         return way
 
     def _told_above(self, directory: int) -> dict[int, Attr]:

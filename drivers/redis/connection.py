@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import hiredis
 
+from ..engine.counters import Traffic
 from ..engine.store import Command, Disconnected, Reply, ServerError
 from ..url import Address
 from .wire import Wire
@@ -53,8 +54,9 @@ class Replies:
 class Connection:
     """A `Channel` (see `engine.transaction`).  It is closed by the first failure and refuses calls then."""
 
-    def __init__(self, wire: Wire, address: Address) -> None:
+    def __init__(self, wire: Wire, address: Address, traffic: Traffic) -> None:
         self._wire = wire
+        self._traffic = traffic
         self._address = address
         self._replies = Replies()
         self._owed = 0
@@ -80,6 +82,7 @@ class Connection:
         replies: list[Reply | ServerError] = []
         try:
             self._wire.send(data, self._address.write_timeout)
+            self._traffic.sent(len(commands), len(data))
             self._receive(len(commands), replies)
         except TimeoutError:
             raise Disconnected(f"no answer from {self._address} in time; the connection was closed") from None
@@ -97,8 +100,10 @@ class Connection:
         """Send UNWATCH; its reply is read before the next ones."""
         if not self.usable:
             return
+        data = pack([("UNWATCH",)])
         try:
-            self._wire.send(pack([("UNWATCH",)]), self._address.write_timeout)
+            self._wire.send(data, self._address.write_timeout)
+            self._traffic.sent(1, len(data))
             self._owed += 1
         except OSError:  # a closed connection watches nothing either
             self.close()

@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..engine.counters import Traffic
 from ..engine.store import Disconnected
+from ..forks import after_fork
 from .connection import Connection
 from .dial import Dialler
-from .forks import after_fork
 
 LIMIT = 100
 """Connections a pool has at most; a caller that finds them all busy waits for one."""
@@ -22,8 +23,9 @@ class Pool:
     `_freed` guards the lists and the count; it is never held while a connection does anything.
     """
 
-    def __init__(self, dialler: Dialler, limit: int = LIMIT) -> None:
+    def __init__(self, dialler: Dialler, traffic: Traffic, limit: int = LIMIT) -> None:
         self._dialler = dialler
+        self._traffic = traffic
         self._limit = limit
         self._closed = False
         self._idle: list[Connection]
@@ -70,16 +72,20 @@ class Pool:
 
     def _take(self, fresh: bool) -> Connection:
         while (idle := self._reserve()) is not None:
-            if not fresh and idle.alive():
-                return idle
+            if idle.alive():
+                if not fresh:
+                    return idle
+            else:
+                self._traffic.disconnected()
             self._discard(idle)
         try:
-            connection = Connection(self._dialler.dial(), self._dialler.address)
+            connection = Connection(self._dialler.dial(), self._dialler.address, self._traffic)
         except BaseException:
             with self._freed:
                 self._dialling -= 1
                 self._freed.notify()
             raise
+        self._traffic.connected()
         with self._freed:
             self._dialling -= 1
             self._busy.add(connection)
@@ -109,12 +115,15 @@ class Pool:
     def _give_back(self, connection: Connection) -> None:
         with self._freed:
             self._busy.discard(connection)
-            keep = connection.usable and not self._closed
-            if keep:
+            open_, usable = not self._closed, connection.usable
+            if open_ and usable:
                 self._idle.append(connection)
             self._freed.notify()
-        if not keep:
-            connection.close()
+        if open_ and usable:
+            return
+        if open_:
+            self._traffic.disconnected()
+        connection.close()
 
     def _discard(self, connection: Connection) -> None:
         connection.close()

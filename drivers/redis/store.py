@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from ..engine.counters import Traffic
 from ..engine.store import Command, Reply, Store, Transaction
 from ..engine.transaction import checked, run_attempt
 from ..url import Address
@@ -24,7 +25,8 @@ class RedisStore(Store):
 
     def __init__(self, address: Address) -> None:
         self._dialler = Dialler(address)
-        self._pool = Pool(self._dialler)
+        self.traffic: dict[str, Traffic] = {"pooled": Traffic()}
+        self._pool = Pool(self._dialler, self.traffic["pooled"])
 
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip; asked once more when the connection ended before any came."""

@@ -6,8 +6,8 @@ one connection and are applied in the order in which they arrive, so a reply tha
 is newer than it.  That order says nothing about the client's own writes, which travel on other connections:
 a reply that was asked for before such a write is not kept.
 
-Lock discipline.  `_lock` guards everything; it is never held while anything is sent, received or waited for,
-and no second lock is taken under it.
+Lock discipline.  `_lock` guards everything, the counters too, and is that of all caches of a client; it is
+never held while anything is sent, received or waited for, and no second lock is taken under it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from ..engine.counters import Counted
 from ..engine.store import Command, Derive, Reply, ServerError
 
 ENTRY = 200
@@ -27,14 +27,16 @@ ENTRY = 200
 _ABSENT = object()
 
 
-@dataclass(slots=True)
-class Counters:
-    """What happened to all caches of a client so far."""
+class Counters(Counted):
+    """What happened to all caches of a client so far; their lock is that of the caches, too.
 
-    hits: int = 0
-    misses: int = 0
-    invalidations: int = 0
-    evictions: int = 0
+    A hit is a command that was answered in a call which sent nothing and waited for nothing, a miss one that
+    was waited for.  What is kept of a call that waits all the same saves nothing, and is neither.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hits = self.misses = self.invalidations = self.evictions = 0
 
 
 class Flight:
@@ -75,17 +77,14 @@ class Cache:
         self._limit = limit
         self._ttl = ttl
         self._counters = counters
-        self._lock = threading.Lock()
+        self._lock = counters.lock
         self._kept: OrderedDict[bytes, dict[Command, tuple[Reply, float]]] = OrderedDict()
         self._flights: dict[Command, Flight] = {}
         self._scripts: set[Flight] = set()
-        self.bytes = 0
-
-    @property
-    def entries(self) -> int:
+        self.entries = 0
         """How many replies are kept."""
-        with self._lock:
-            return sum(map(len, self._kept.values()))
+        self.bytes = 0
+        """About how much they take."""
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -110,22 +109,27 @@ class Cache:
                     flight = self._flights[command] = Flight(command)
                     own.append(flight)
                 awaited.append((place, flight))
-            self._counters.hits += len(commands) - len(awaited)
-            self._counters.misses += len(awaited)
+            if awaited:
+                self._counters.misses += len(awaited)
+            else:
+                self._counters.hits += len(commands)
         if own:
             self._send(own, send)
         for place, flight in awaited:
             replies[place] = flight.wait()
         return replies
 
-    def known(self, commands: Sequence[Command]) -> list[Reply] | None:
-        """The replies, where all are kept."""
+    def known(self, commands: Sequence[Command], hits: int = 0) -> list[Reply] | None:
+        """The replies, where all are kept; then so many hits are counted."""
         now = time.monotonic()
+        replies = []
         with self._lock:
-            replies = [self._find(command, now) for command in commands]
-            if any(reply is _ABSENT for reply in replies):
-                return None
-            self._counters.hits += len(commands)
+            for command in commands:
+                reply = self._find(command, now)
+                if reply is _ABSENT:
+                    return None
+                replies.append(reply)
+            self._counters.hits += hits
         return replies
 
     def read_script(
@@ -224,8 +228,10 @@ class Cache:
         key = _key(command)
         of_key = self._kept.setdefault(key, {})
         if command in of_key:
+            self.entries -= 1
             self.bytes -= _size(command, of_key[command][0])
         of_key[command] = (reply, time.monotonic() + self._ttl)
+        self.entries += 1
         self.bytes += _size(command, reply)
         self._kept.move_to_end(key)
         while self.bytes > self._limit and self._kept:
@@ -234,11 +240,12 @@ class Cache:
 
     def _drop(self, key: bytes) -> None:
         for command, (reply, _) in self._kept.pop(key, {}).items():
+            self.entries -= 1
             self.bytes -= _size(command, reply)
 
     def _clear(self) -> None:
         self._kept.clear()
-        self.bytes = 0
+        self.entries = self.bytes = 0
 
 
 def _key(command: Command) -> bytes:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from ..engine.capabilities import BUILT
 from ..engine.engine import StoreEngine, guarded
 from ..types import CacheStats, Config
 from .store import RueidisStore
+
+if TYPE_CHECKING:
+    from prometheus_client.core import Metric
 
 CAPABILITIES = BUILT | {"cache.tracking"}
 
@@ -26,3 +32,10 @@ class RueidisEngine(StoreEngine):
     @guarded
     def cache_drop(self) -> None:
         self._store.forget_all()
+
+    def families(self) -> Iterator[Metric]:
+        """The families of metrics, as they are now, with those of the cache."""
+        from .metrics import of_cache
+
+        yield from super().families()
+        yield from of_cache(self._store.counters, *self._store.kept())

@@ -5,11 +5,11 @@ leader: it sends whatever is in the outbox until that is empty.  One thread read
 to the waiting calls in the order in which those were appended; what it learns of keys it applies to the
 cache in the same order.  No code of a caller runs in it, but for `cache.Derive`.
 
-Lock discipline.  `_lock` guards `_outbox`, `_sending`, `_failure` and `_ended`, and makes appending to
-`_outbox` and `_waiting` one step; it is never held during a system call on the connection, and no second
-lock is taken under it.  Only the leader sends, who may be the reader; only the reader receives and takes from
-`_waiting`.  The descriptor is closed by whichever of the two leaves last.  Each call has a lock of its own to
-wait on, which is used once.
+Lock discipline.  `_lock` guards `_outbox`, `_in_outbox`, `_sending`, `_failure` and `_ended`, and makes
+appending to `_outbox` and `_waiting` one step; it is never held during a system call on the connection, and
+no second lock is taken under it.  Only the leader sends, who may be the reader; only the reader receives and
+takes from `_waiting`.  The descriptor is closed by whichever of the two leaves last.  Each call has a lock of
+its own to wait on, which is used once.
 
 A deadline belongs to the call that waits.  One that passes ends the connection, since its reply could
 only be told apart from the next by its place.
@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
+from ..engine.counters import Traffic
 from ..engine.store import Command, Disconnected, Reply, ServerError
 from ..redis.connection import Lost, Replies, pack
 from ..redis.wire import Wire
@@ -49,13 +50,16 @@ class _Call:
 class Mux:
     """A connection in use by many threads, until its first failure."""
 
-    def __init__(self, wire: Wire, address: Address, cache: Cache | None = None) -> None:
+    def __init__(self, wire: Wire, address: Address, traffic: Traffic, cache: Cache | None = None) -> None:
         """`cache` is that of this connection alone, and gets what the server says of keys."""
         self._wire = wire
         self._address = address
+        self._traffic = traffic
         self.cache = cache
         self._lock = threading.Lock()
         self._outbox: list[bytes] = []
+        self._in_outbox = 0
+        """Commands in the outbox."""
         self._waiting: deque[_Call] = deque()
         self._sending = False
         self._ended = False
@@ -86,10 +90,7 @@ class Mux:
         with self._lock:
             if self._failure is not None:
                 raise Lost(self._failure)
-            self._waiting.append(call)
-            self._outbox.append(data)
-            leads = not self._sending
-            self._sending = True
+            leads = self._enqueue(call, data)
         if leads:
             self._send_all()
         if not call.done.acquire(timeout=self._address.read_timeout):
@@ -103,20 +104,36 @@ class Mux:
         return call.replies
 
     def fail(self, text: str) -> None:
-        """End the connection: every call on it raises an error with this text."""
-        with self._lock:
-            if self._failure is None:
-                self._failure = text
-        self._wire.shutdown()
+        """End the connection, which is lost: every call on it raises an error with this text."""
+        if self._end(text):
+            self._traffic.disconnected()
 
     def close(self) -> None:
         """End the connection and its thread."""
-        self.fail("this client has been closed")
+        self._end("this client has been closed")
         self._reader.join()
 
     def abandon(self) -> None:
         """Leave the connection to the parent process; this is a child made by `fork`."""
         self._wire.close()
+
+    def _end(self, text: str) -> bool:
+        """End the connection; whether it had not ended before."""
+        with self._lock:
+            first = self._failure is None
+            if first:
+                self._failure = text
+        self._wire.shutdown()
+        return first
+
+    def _enqueue(self, call: _Call, data: bytes) -> bool:
+        """With the lock held, have a call sent; whether the caller is the one to send."""
+        self._waiting.append(call)
+        self._outbox.append(data)
+        self._in_outbox += call.count
+        leads = not self._sending
+        self._sending = True
+        return leads
 
     def _send_all(self) -> None:
         """Send until the outbox is empty: the work of the leader."""
@@ -126,10 +143,12 @@ class Mux:
                     self._sending = False
                     last = self._ended
                     break
-                data = b"".join(self._outbox)
+                data, commands = b"".join(self._outbox), self._in_outbox
                 self._outbox.clear()
+                self._in_outbox = 0
             try:
                 self._wire.send(data, self._address.write_timeout)
+                self._traffic.sent(commands, len(data))
             except OSError as failure:
                 self.fail(f"lost the connection to {self._address}: {failure}")
             except BaseException:
@@ -186,10 +205,7 @@ class Mux:
         if self._asked_for_life is None:
             self._asked_for_life = now
             with self._lock:
-                self._waiting.append(_Call(1, ()))
-                self._outbox.append(pack([("PING",)]))
-                leads = not self._sending
-                self._sending = True
+                leads = self._enqueue(_Call(1, ()), pack([("PING",)]))
             if leads:
                 self._send_all()
         elif now - self._asked_for_life > self._address.read_timeout:

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from ..engine.counters import Traffic
 from ..engine.store import Command, Derive, Disconnected, Reply, ServerError, keys_of
 from ..engine.transaction import checked
 from ..errors import Refused
+from ..forks import after_fork
 from ..redis.connection import Lost
-from ..redis.forks import after_fork
 from ..redis.store import RedisStore
 from ..types import CacheStats
 from ..url import Address
@@ -42,7 +43,9 @@ class RueidisStore(RedisStore):
         self.keeps = address.cache_ttl > 0
         self._optin = address.subscribe == "optin"
         self.scripts_teach = not (self.keeps and self._optin)
-        self._counters = Counters()
+        self.counters = Counters()
+        """What has happened to what is kept."""
+        self._shared_traffic = self.traffic["shared"] = Traffic()
         self._mux: Mux | None = None
         self._dialling = threading.Lock()
         self._refusals = 0
@@ -56,14 +59,21 @@ class RueidisStore(RedisStore):
 
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`, from the cache where it has the reply."""
+        kept = self._kept(commands, len(commands))
+        if kept is not None:
+            return kept
         if not self.keeps or not all(map(self._tracked, commands)):
             return self.read(*commands)
         return self._asked(lambda mux: _cache(mux).read(commands, partial(self._send, mux)))
 
     def known(self, *commands: Command) -> list[Reply] | None:
         """The kept replies of commands; None where one of them would have to be asked for."""
-        mux = self._mux
-        return mux.cache.known(commands) if mux is not None and mux.alive and mux.cache is not None else None
+        return self._kept(commands)
+
+    def count_hits(self, number: int) -> None:
+        """Count commands that `known` answered for a call that had to ask for nothing."""
+        with self.counters.lock:
+            self.counters.hits += number
 
     def run_script(self, command: Command, derive: Derive) -> Reply:
         """The reply of a script, of which what it tells of keys is kept."""
@@ -94,18 +104,31 @@ class RueidisStore(RedisStore):
 
     def stats(self) -> CacheStats:
         """What happened to the cache so far, after all that the server has said before this call."""
-        entries = size = 0
         mux = self._mux
         if mux is not None and mux.alive and mux.cache is not None:
             checked(mux.exchange([("PING",)]))
-            entries, size = mux.cache.entries, mux.cache.bytes
-        seen = self._counters
-        return CacheStats(seen.hits, seen.misses, seen.invalidations, entries, size)
+        entries, size = self.kept()
+        seen = self.counters
+        return CacheStats(seen.hits, seen.misses, seen.invalidations, entries, size, seen.evictions)
+
+    def kept(self) -> tuple[int, int]:
+        """How many replies are kept now, and how many bytes they take."""
+        mux = self._mux
+        if mux is None or not mux.alive or mux.cache is None:
+            return 0, 0
+        return mux.cache.entries, mux.cache.bytes
 
     def forget_all(self) -> None:
         """Keep nothing of what was read so far."""
         if self._mux is not None and self._mux.cache is not None:
             self._mux.cache.forget(None)
+
+    def _kept(self, commands: Sequence[Command], hits: int = 0) -> list[Reply] | None:
+        """The replies, where all are kept; then so many hits are counted."""
+        mux = self._mux
+        if mux is None or not mux.alive or mux.cache is None:
+            return None
+        return mux.cache.known(commands, hits)
 
     def _tracked(self, command: Command) -> bool:
         key = command[1]
@@ -129,9 +152,12 @@ class RueidisStore(RedisStore):
     def _connected(self) -> Mux:
         """A new shared connection; where replies are kept, one that the server tells of changes."""
         address = self._dialler.address
+        wire = self._dialler.dial()
+        self._shared_traffic.connected()
         if not self.keeps:
-            return Mux(self._dialler.dial(), address)
-        mux = Mux(self._dialler.dial(), address, Cache(address.cache_size, address.cache_ttl, self._counters))
+            return Mux(wire, address, self._shared_traffic)
+        cache = Cache(address.cache_size, address.cache_ttl, self.counters)
+        mux = Mux(wire, address, self._shared_traffic, cache)
         prefixes = [part for first in TRACKED for part in (b"PREFIX", self.prefix + bytes([first]))]
         how: Command = ("OPTIN",) if self._optin else ("BCAST", *prefixes)
         try:
