@@ -12,19 +12,16 @@ from .connection import Connection
 from .dial import Dialler
 from .forks import after_fork
 
-LIMIT = 100
-"""Connections a pool has at most; a caller that finds them all busy waits for one."""
-
 
 class Pool:
     """Connections to one server.  May be used from many threads.
 
+    There are at most `pool_size` of the address; a caller that finds them all busy waits for one.
     `_freed` guards the lists and the count; it is never held while a connection does anything.
     """
 
-    def __init__(self, dialler: Dialler, limit: int = LIMIT) -> None:
+    def __init__(self, dialler: Dialler) -> None:
         self._dialler = dialler
-        self._limit = limit
         self._closed = False
         self._idle: list[Connection]
         self._busy: set[Connection]
@@ -90,7 +87,7 @@ class Pool:
 
     def _reserve(self) -> Connection | None:
         """An idle connection, or None and the right to dial one."""
-        patience = self._dialler.address.read_timeout
+        limit, patience = self._dialler.address.pool_size, self._dialler.address.pool_timeout
         deadline = time.monotonic() + patience
         with self._freed:
             while True:
@@ -100,11 +97,11 @@ class Pool:
                     connection = self._idle.pop()
                     self._busy.add(connection)
                     return connection
-                if len(self._busy) + self._dialling < self._limit:
+                if len(self._busy) + self._dialling < limit:
                     self._dialling += 1
                     return None
                 if not self._freed.wait(deadline - time.monotonic()):
-                    raise Disconnected(f"all {self._limit} connections were busy for {patience:g} s")
+                    raise Disconnected(f"all {limit} connections were busy for {patience:g} s")
 
     def _give_back(self, connection: Connection) -> None:
         with self._freed:

@@ -31,23 +31,28 @@ Start: TypeAlias = Callable[..., "LocalServer"]
 Scripted: TypeAlias = Callable[..., "ScriptedServer"]
 
 
-class LocalServer:
-    """A server process that a test may stop and start."""
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def __init__(self, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.options = options
+
+class LocalServer:
+    """A server process that a test may stop and start; a file of options comes before other options."""
+
+    def __init__(self, *options: str, password: str | None = None) -> None:
+        self.port = free_port()
+        self.options, self.password = options, password
         self.start()
 
     def start(self) -> None:
         """Start on the same port again."""
         common = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--bind", "127.0.0.1"]
         self.process = subprocess.Popen(
-            [BINARY, "--port", str(self.port), *common, *self.options], stdout=subprocess.DEVNULL
+            [BINARY, *self.options, "--port", str(self.port), *common], stdout=subprocess.DEVNULL
         )
-        self.raw = redis.Redis(port=self.port, socket_timeout=10)
+        self.raw = redis.Redis(port=self.port, password=self.password, socket_timeout=10)
         for _ in range(500):
             try:
                 self.raw.ping()
@@ -83,11 +88,11 @@ def server(shared_server: LocalServer) -> LocalServer:
 
 @pytest.fixture
 def start_server() -> Iterator[Start]:
-    """Starts servers, with further options of the command line, and kills them."""
+    """Starts servers, with options of the command line and perhaps a password of theirs, and kills them."""
     with contextlib.ExitStack() as started:
 
-        def start(*options: str) -> LocalServer:
-            server = LocalServer(*options)
+        def start(*options: str, password: str | None = None) -> LocalServer:
+            server = LocalServer(*options, password=password)
             started.callback(server.kill)
             return server
 

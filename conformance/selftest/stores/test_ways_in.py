@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,8 @@ import redis
 
 from metaparity.drivers.engine.store import Disconnected, ServerError
 from metaparity.drivers.url import BadURL
+
+from .conftest import free_port
 
 if TYPE_CHECKING:
     from metaparity.conformance.selftest.stores.conftest import LocalServer, Open, Start
@@ -52,9 +53,7 @@ def tls_server(start_server: Start, tmp_path: Path) -> tuple[int, Path]:
     files = ["-keyout", str(key), "-out", str(certificate)]
     request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
     subprocess.run(request, check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
     try:
         start_server(*options, "--tls-auth-clients", "no")
