@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 from redis import exceptions
@@ -16,8 +17,8 @@ from redis.retry import Retry
 from ..engine.store import Disconnected, ServerError
 from ..errors import Refused
 from ..url import Address, BadURL, Place, place_text
-from .sentinels import Sentinels, text_of
-from .wire import Wire
+from .sentinels import Listener, Sentinels, text_of
+from .wire import Wire, wire_of
 
 OLDEST = (4, 0)
 """The oldest server version that has every command the engine uses (S5.5)."""
@@ -29,10 +30,17 @@ Hello = dict[bytes, Any]
 class Dialler:
     """Opens connections to one address."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, on_move: Callable[[], None] = lambda: None) -> None:
+        """`on_move` is called when sentinels name another master: no connection made before is of use.
+
+        It may be called by any thread, and `moves` is counted before.
+        """
         self.address = address
+        self.moves = 0
+        self._on_move = on_move
         self._tls = _tls_context(address) if address.tls else None
-        self._sentinels = Sentinels(address, self._way) if address.sentinels else None
+        self._sentinels = Sentinels(address, self._way, self._moved) if address.sentinels else None
+        self._listener = Listener(self._sentinels, address.write_timeout) if self._sentinels else None
 
     def dial(self) -> Wire:
         """A connection that has authenticated, speaks RESP3 and is in the right database.
@@ -48,15 +56,25 @@ class Dialler:
         except exceptions.RedisError as failure:
             self._require_usable(connection.handshake_metadata or {})
             raise self._explained(failure) from failure
-        # The one private attribute we need; without it redis-py forgets the socket and leaves it open.
-        sock, connection._sock = connection._sock, None
+        wire = wire_of(connection)
         try:
             self._require_usable(connection.handshake_metadata)
             self._require_master(connection.handshake_metadata, place)
         except (Refused, Disconnected):
-            sock.close()
+            wire.close()
             raise
-        return Wire(sock)
+        if self._listener is not None:
+            self._listener.start()
+        return wire
+
+    def close(self) -> None:
+        """Listen to sentinels no more."""
+        if self._listener is not None:
+            self._listener.close()
+
+    def _moved(self) -> None:
+        self.moves += 1
+        self._on_move()
 
     def _connection(self, place: Place) -> Any:
         address = self.address

@@ -41,9 +41,13 @@ class Pool:
             self._give_back(connection)
 
     def close(self) -> None:
+        """Close idle connections and make the calls under way on others fail; there are no new ones."""
+        self._closed = True
+        self.drop()
+
+    def drop(self) -> None:
         """Close idle connections and make the calls under way on others fail."""
         with self._freed:
-            self._closed = True
             idle, self._idle = self._idle, []
             busy = list(self._busy)
             self._freed.notify_all()
@@ -70,6 +74,7 @@ class Pool:
             if not fresh and idle.alive():
                 return idle
             self._discard(idle)
+        moves = self._dialler.moves
         try:
             connection = Connection(self._dialler.dial(), self._dialler.address)
         except BaseException:
@@ -80,10 +85,10 @@ class Pool:
         with self._freed:
             self._dialling -= 1
             self._busy.add(connection)
-            if not self._closed:
+            if not self._closed and self._dialler.moves == moves:
                 return connection
         self._discard(connection)
-        raise Disconnected("this client has been closed")
+        return self._take(fresh)  # the master has moved meanwhile, or the pool is closed
 
     def _reserve(self) -> Connection | None:
         """An idle connection, or None and the right to dial one."""

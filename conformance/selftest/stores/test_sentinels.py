@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -49,26 +53,30 @@ def watched(start_server: Start, tmp_path: Path) -> Watched:
     secured = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--dir", str(tmp_path)]
     master = start_server(*secured, "--repl-diskless-sync-delay", "0", password=PASSWORD)
     replica = start_server(*secured, "--replicaof", f"127.0.0.1 {master.port}", password=PASSWORD)
-    file = tmp_path / "sentinel.conf"
+    return Watched(master, replica, start_sentinel(start_server, master, tmp_path / "sentinel.conf"))
+
+
+def start_sentinel(start_server: Start, master: LocalServer, file: Path) -> LocalServer:
+    """A sentinel of a master, once it knows the replica."""
     file.write_text(
         f"""
         requirepass {SENTINEL_PASSWORD}
         sentinel monitor mymaster 127.0.0.1 {master.port} 1
         sentinel auth-pass mymaster {PASSWORD}
+        sentinel down-after-milliseconds mymaster 1000
         sentinel failover-timeout mymaster 5000
         """
     )
     sentinel = start_server(str(file), "--sentinel", password=SENTINEL_PASSWORD)
     every(100, sentinel)
     assert soon(lambda: len(_ready_replicas(sentinel.raw)) == 1, 15.0)
-    return Watched(master, replica, sentinel)
+    return sentinel
 
 
 def every(milliseconds: int, sentinel: LocalServer) -> None:
-    """Set how often a sentinel looks and tells."""
-    periods = [one for name in ("info", "ping", "publish") for one in (f"{name}-period", milliseconds)]
+    """Set how often a sentinel looks."""
     ask: Any = sentinel.raw.execute_command  # not typed
-    ask("SENTINEL", "DEBUG", *periods)
+    ask("SENTINEL", "DEBUG", "info-period", milliseconds)
 
 
 def _ready_replicas(sentinel: redis.Redis) -> list[object]:
@@ -78,10 +86,11 @@ def _ready_replicas(sentinel: redis.Redis) -> list[object]:
 
 @pytest.fixture
 def stores(watched: Watched) -> Iterator[tuple[RedisStore, RueidisStore]]:
-    """A store of each kind."""
+    """A store of each kind; afterwards nothing of theirs runs."""
     with closing(watched.open("redis")) as plain, closing(watched.open("rueidis")) as caching:
         assert isinstance(caching, RueidisStore)
         yield plain, caching
+    assert not [one for one in threading.enumerate() if one.name.startswith("metaparity")]
 
 
 def reached_by(store: RedisStore, ask: Callable[[RedisStore], object]) -> object:
@@ -104,8 +113,15 @@ def by_a_transaction(store: RedisStore) -> object:
     return store.attempt([b"n"], body)
 
 
-def test_calls_go_on_after_a_failover(watched: Watched, stores: tuple[RedisStore, RueidisStore]) -> None:
-    """Reads and transactions reach the new master within seconds; what was kept of the old one is gone."""
+@pytest.mark.parametrize("planned", [True, False], ids=["planned", "crash"])
+def test_calls_go_on_after_a_failover(
+    watched: Watched, stores: tuple[RedisStore, RueidisStore], planned: bool
+) -> None:
+    """Reads and transactions reach the new master within seconds; what was kept of the old one is gone.
+
+    After a planned failover the old master goes on as a master for another eight seconds: nobody ends the
+    connections to it, and what is written there is lost.
+    """
     _, caching = stores
     for store in stores:
         assert store.pipeline(("SET", b"i1", "before"), ("WAIT", 1, 5000)) == [b"OK", 1]
@@ -113,10 +129,14 @@ def test_calls_go_on_after_a_failover(watched: Watched, stores: tuple[RedisStore
         assert store.cached(GET) == [b"before"]
     assert caching.known(GET) == [b"before"]
 
-    watched.sentinel.raw.sentinel_failover("mymaster")
+    if planned:
+        watched.sentinel.raw.sentinel_failover("mymaster")
+    else:
+        watched.master.kill()
     for store in stores:
         for ask in (by_a_read, by_a_transaction):
-            assert soon(lambda: reached_by(store, ask) == watched.replica.port, 10.0)  # noqa: B023
+            assert soon(lambda: reached_by(store, ask) == watched.replica.port, 6.0)  # noqa: B023
+    assert not planned or watched.master.raw.role()[0] == b"master"
 
     with redis.Redis(port=watched.replica.port, password=PASSWORD, db=2) as new_master:
         assert new_master.get("i1") == b"before"
@@ -126,6 +146,43 @@ def test_calls_go_on_after_a_failover(watched: Watched, stores: tuple[RedisStore
             caching.stats()
             assert [store.cached(GET) for store in stores] == [[value]] * 2
         assert caching.known(GET) == [b"told"]
+
+
+@pytest.mark.parametrize("scheme", sorted(STORES))
+def test_another_sentinel_tells_what_the_first_did_not(
+    watched: Watched, start_server: Start, tmp_path: Path, scheme: str
+) -> None:
+    """A sentinel that is lost is replaced by the next, which is asked for what was missed."""
+    other = start_sentinel(start_server, watched.master, tmp_path / "other.conf")
+    names = f"mymaster,127.0.0.1:{watched.sentinel.port},127.0.0.1:{other.port}"
+    with closing(watched.open(scheme, names)) as store:
+        assert by_a_read(store) == by_a_transaction(store) == watched.master.port
+        watched.sentinel.kill()
+        other.raw.sentinel_failover("mymaster")
+        for ask in (by_a_read, by_a_transaction):
+            assert soon(lambda: reached_by(store, ask) == watched.replica.port, 6.0)  # noqa: B023
+        assert watched.master.raw.role()[0] == b"master"
+
+
+@pytest.mark.parametrize("scheme", sorted(STORES))
+def test_a_child_listens_for_itself(watched: Watched, scheme: str) -> None:
+    """A fork leaves the thread to the parent; the child's first call starts another."""
+    with closing(watched.open(scheme)) as store:
+        assert by_a_read(store) == watched.master.port
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # threads and fork: the point of this test
+            child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                reached = by_a_read(store) == watched.master.port
+                listens = any(one.name == "metaparity sentinels mymaster" for one in threading.enumerate())
+                store.close()
+                os._exit(0 if reached and listens and len(threading.enumerate()) == 1 else 3)
+            os._exit(4)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        watched.sentinel.raw.sentinel_failover("mymaster")
+        assert soon(lambda: reached_by(store, by_a_read) == watched.replica.port, 6.0)
+        assert watched.master.raw.role()[0] == b"master"
 
 
 @pytest.mark.parametrize("scheme", sorted(STORES))
