@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 import hiredis
@@ -97,6 +98,38 @@ def start_server() -> Iterator[Start]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for the name `localhost`, its key beside it as `.key`."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate for the TLS tests")
+    certificate = tmp_path / "server.crt"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
+    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
+    subprocess.run(request, check=True, capture_output=True)
+    return certificate
+
+
+def start_with_tls(start_server: Start, certificate: Path, *options: str) -> int:
+    """The TLS port of a server that shows a certificate and believes those who show it."""
+    port, key = free_port(), certificate.with_suffix(".key")
+    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    trust = ["--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate), "--tls-replication", "yes"]
+    try:
+        start_server(*options, "--tls-port", str(port), *files, *trust)
+    except redis.ConnectionError:
+        pytest.skip("the server at hand is built without TLS")
+    return port
+
+
+@pytest.fixture
+def tls_server(start_server: Start, certificate: Path) -> tuple[int, Path]:
+    """The TLS port of a server, and the certificate that it shows, for the name `localhost`."""
+    return start_with_tls(start_server, certificate), certificate
 
 
 @pytest.fixture

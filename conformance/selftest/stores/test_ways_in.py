@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from metaparity.drivers.engine.store import Command, Disconnected, ServerError
 from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.url import BadURL, parse
 
-from .conftest import free_port
+from .conftest import start_with_tls
 
 if TYPE_CHECKING:
     from metaparity.conformance.selftest.stores.conftest import LocalServer, Open, Start
@@ -74,38 +73,6 @@ def test_tls_tells_of_changes(tls_server: tuple[int, Path], scheme: str, subscri
     with redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=str(certificate), db=1) as raw:
         query = f"tls-ca-cert-file={certificate}&subscribe={subscribe}"
         keeps_what_it_reads(f"{scheme}://localhost:{port}/1?{query}", raw)
-
-
-@pytest.fixture
-def certificate(tmp_path: Path) -> Path:
-    """A certificate for the name `localhost`, its key beside it as `.key`."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed: no certificate for the TLS tests")
-    certificate = tmp_path / "server.crt"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
-    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
-    subprocess.run(request, check=True, capture_output=True)
-    return certificate
-
-
-def start_with_tls(start_server: Start, certificate: Path, *options: str) -> int:
-    """The TLS port of a server that shows a certificate and believes those who show it."""
-    port, key = free_port(), certificate.with_suffix(".key")
-    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
-    trust = ["--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate), "--tls-replication", "yes"]
-    try:
-        start_server(*options, "--tls-port", str(port), *files, *trust)
-    except redis.ConnectionError:
-        pytest.skip("the server at hand is built without TLS")
-    return port
-
-
-@pytest.fixture
-def tls_server(start_server: Start, certificate: Path) -> tuple[int, Path]:
-    """The TLS port of a server, and the certificate that it shows, for the name `localhost`."""
-    return start_with_tls(start_server, certificate), certificate
 
 
 def test_tls_carries_much_both_ways_at_once(tls_server: tuple[int, Path], open_store: Open) -> None:
