@@ -86,11 +86,12 @@ def _ready_replicas(sentinel: redis.Redis) -> list[object]:
 
 @pytest.fixture
 def stores(watched: Watched) -> Iterator[tuple[RedisStore, RueidisStore]]:
-    """A store of each kind; afterwards nothing of theirs runs."""
+    """A store of each kind; afterwards no thread of theirs is left."""
+    threads = set(threading.enumerate())
     with closing(watched.open("redis")) as plain, closing(watched.open("rueidis")) as caching:
         assert isinstance(caching, RueidisStore)
         yield plain, caching
-    assert not [one for one in threading.enumerate() if one.name.startswith("metaparity")]
+    assert not set(threading.enumerate()) - threads
 
 
 def reached_by(store: RedisStore, ask: Callable[[RedisStore], object]) -> object:
