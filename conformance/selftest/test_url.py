@@ -35,10 +35,17 @@ def test_place(url: str, host: str, port: int, db: int) -> None:
 
 @pytest.mark.parametrize("scheme", ["rediss", "ruediss", "rueidiss"])
 def test_tls_schemes(scheme: str) -> None:
-    """The TLS schemes verify the server unless they are told otherwise, with any value."""
+    """The TLS schemes verify the server unless they are told otherwise."""
     assert parse(f"{scheme}://example", NOTHING).tls
-    assert parse(f"{scheme}://example", NOTHING).verify
-    assert not parse(f"{scheme}://example?insecure-skip-verify=false", NOTHING).verify
+    for query, verify in {
+        "": True,
+        "=": True,
+        "=false": True,
+        "=0": True,
+        "=true": False,
+        "=1": False,
+    }.items():
+        assert parse(f"{scheme}://example?insecure-skip-verify{query}", NOTHING).verify == verify
 
 
 def test_tls_files() -> None:
@@ -48,6 +55,40 @@ def test_tls_files() -> None:
     )
     assert (address.cert_file, address.key_file, address.ca_cert_file) == ("/c", "/k", "/a")
     assert address.server_name == "other"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "rueidis", "ruediss", "rueidiss"])
+@pytest.mark.parametrize(
+    ("names", "sentinels"),
+    [
+        ("mymaster,10.0.0.1,10.0.0.2:26380", [("10.0.0.1", 26380), ("10.0.0.2", 26380)]),
+        ("mymaster,a:1,b,c:3", [("a", 1), ("b", 3), ("c", 3)]),
+        ("mymaster,a:1,b", [("a", 1), ("b", 26379)]),
+        ("mymaster,a", [("a", 26379)]),
+        ("mymaster,a,b", [("a", 26379), ("b", 26379)]),
+        ("mymaster,[::1]:7,[::2]", [("::1", 7), ("::2", 26379)]),
+        ("My%2CMaster,a:1", [("a", 1)]),
+    ],
+)
+def test_sentinels(scheme: str, names: str, sentinels: list[tuple[str, int]]) -> None:
+    """The first name is the master's; the port of the last sentinel is that of those without one."""
+    environment = {"SENTINEL_PASSWORD": "asks", "SENTINEL_USERNAME": "who", "REDIS_PASSWORD": "other"}
+    address = parse(f"{scheme}://user:p%2Cw@{names}/2", environment)
+    assert (address.master, list(address.sentinels)) == (
+        names.partition(",")[0].replace("%2C", ","),
+        sentinels,
+    )
+    assert (address.username, address.password, address.db) == ("user", "p,w", 2)
+    assert (address.sentinel_username, address.sentinel_password) == ("who", "asks")
+    assert parse(f"{scheme}://{names}", {"REDIS_PASSWORD": "other"}).password == "other"
+
+
+def test_an_address_with_sentinels_as_text() -> None:
+    """It reads like the URL, with every port and without a password."""
+    address = parse("rueidis://user:hunter2@mymaster,a,[::1]:7?db=3", {"SENTINEL_PASSWORD": "hunter3"})
+    assert str(address) == "rueidis://mymaster,a:7,[::1]:7/3"
+    assert parse(str(address), NOTHING).sentinels == address.sentinels
+    assert "hunter" not in repr(address)
 
 
 @pytest.mark.parametrize("scheme", ["unix", "rueidisunix"])
@@ -149,8 +190,15 @@ def test_cache() -> None:
         ("redis://h:65536", "port is no number"),
         ("redis://[::1", "this is no URL"),
         ("redis://h#1", "no fragment"),
-        ("redis://mymaster,10.0.0.1,10.0.0.2:26379/2", "not supported yet"),
-        ("rueidis://10.0.0.1:7000,10.0.0.2:7000", "not supported yet"),
+        ("redis://h/one?db=3", "must be one number"),
+        ("redis://mymaster,", "a name is missing in a list"),
+        ("redis://,10.0.0.1", "a name is missing in a list"),
+        ("redis://mymaster,a,,b:1", "a name is missing in a list"),
+        ("redis://mymaster,a:port", "port is no number"),
+        ("redis://mymaster,a:1,b:65536", "port is no number"),
+        ("unix://mymaster,a/run/redis.sock", "absolute path"),
+        ("rueidis://10.0.0.1:7000,10.0.0.2:7000", "a list of cluster nodes is not supported"),
+        ("redis://user:pw@[::1]:7000,[::2]:7000/1", "MASTER,HOST:26379 for a master and its sentinels"),
         ("redis://h?pool_sise=3", "unknown parameter 'pool-sise'"),
         ("redis://h?read-timeout=30", "read-timeout=30 is no duration"),
         ("redis://h?read-timeout=1s2", "is no duration"),
@@ -170,7 +218,19 @@ def test_refusals(url: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "rest",
-    ["h/x", "h:port", "h?what=1", "h,i", "h#f", "h?read-timeout=x", "[h", "h/1/2", "h:99999"],
+    [
+        "h/x",
+        "h:port",
+        "h?what=1",
+        "h:1,i",
+        "m,",
+        "m,h:port",
+        "h#f",
+        "h?read-timeout=x",
+        "[h",
+        "h/1/2",
+        "h:99999",
+    ],
 )
 @pytest.mark.parametrize(
     "secret", ["hunterzebra", "hunter/zebra", "hunter?zebra", "hunter#zebra", "hunter@zebra"]

@@ -13,20 +13,17 @@ from ..forks import after_fork
 from .connection import Connection
 from .dial import Dialler
 
-LIMIT = 100
-"""Connections a pool has at most; a caller that finds them all busy waits for one."""
-
 
 class Pool:
     """Connections to one server.  May be used from many threads.
 
+    There are at most `pool_size` of the address; a caller that finds them all busy waits for one.
     `_freed` guards the lists and the count; it is never held while a connection does anything.
     """
 
-    def __init__(self, dialler: Dialler, traffic: Traffic, limit: int = LIMIT) -> None:
+    def __init__(self, dialler: Dialler, traffic: Traffic) -> None:
         self._dialler = dialler
         self._traffic = traffic
-        self._limit = limit
         self._closed = False
         self._idle: list[Connection]
         self._busy: set[Connection]
@@ -46,9 +43,13 @@ class Pool:
             self._give_back(connection)
 
     def close(self) -> None:
+        """Close idle connections and make the calls under way on others fail; there are no new ones."""
+        self._closed = True
+        self.drop()
+
+    def drop(self) -> None:
         """Close idle connections and make the calls under way on others fail."""
         with self._freed:
-            self._closed = True
             idle, self._idle = self._idle, []
             busy = list(self._busy)
             self._freed.notify_all()
@@ -78,6 +79,7 @@ class Pool:
             else:
                 self._traffic.disconnected()
             self._discard(idle)
+        moves = self._dialler.moves
         try:
             connection = Connection(self._dialler.dial(), self._dialler.address, self._traffic)
         except BaseException:
@@ -89,14 +91,14 @@ class Pool:
         with self._freed:
             self._dialling -= 1
             self._busy.add(connection)
-            if not self._closed:
+            if not self._closed and self._dialler.moves == moves:
                 return connection
         self._discard(connection)
-        raise Disconnected("this client has been closed")
+        return self._take(fresh)  # the master has moved meanwhile, or the pool is closed
 
     def _reserve(self) -> Connection | None:
         """An idle connection, or None and the right to dial one."""
-        patience = self._dialler.address.read_timeout
+        limit, patience = self._dialler.address.pool_size, self._dialler.address.pool_timeout
         deadline = time.monotonic() + patience
         with self._freed:
             while True:
@@ -106,11 +108,11 @@ class Pool:
                     connection = self._idle.pop()
                     self._busy.add(connection)
                     return connection
-                if len(self._busy) + self._dialling < self._limit:
+                if len(self._busy) + self._dialling < limit:
                     self._dialling += 1
                     return None
                 if not self._freed.wait(deadline - time.monotonic()):
-                    raise Disconnected(f"all {self._limit} connections were busy for {patience:g} s")
+                    raise Disconnected(f"all {limit} connections were busy for {patience:g} s")
 
     def _give_back(self, connection: Connection) -> None:
         with self._freed:

@@ -24,7 +24,7 @@ class RedisStore(Store):
     """
 
     def __init__(self, address: Address) -> None:
-        self._dialler = Dialler(address)
+        self._dialler = Dialler(address, self._leave)
         self.traffic: dict[str, Traffic] = {"pooled": Traffic()}
         self._pool = Pool(self._dialler, self.traffic["pooled"])
 
@@ -56,6 +56,11 @@ class RedisStore(Store):
     def close(self) -> None:
         """Close every connection; calls under way raise `Disconnected`."""
         self._pool.close()
+        self._dialler.close()
+
+    def _leave(self) -> None:
+        """Let go of every connection; calls under way on one raise `Disconnected`."""
+        self._pool.drop()
 
     def _changed(self, commands: Sequence[Command]) -> None:
         """Commands have been sent that change keys."""

@@ -14,12 +14,20 @@ import ssl
 import threading
 import time
 from contextlib import AbstractContextManager
+from typing import Any
 
 BUFFER = 1 << 16
 TLS_NAP = 0.5
 """Seconds between looks at a TLS socket: a record taken in by the sender makes no descriptor readable."""
 CROSSED_NAP = 0.01
 """Seconds to wait when TLS wants to read before it can send, or the reverse."""
+
+
+def wire_of(connection: Any) -> Wire:
+    """The socket of a connection of redis-py, which lets go of it."""
+    # The one private attribute we need; without it redis-py forgets the socket and leaves it open.
+    sock, connection._sock = connection._sock, None
+    return Wire(sock)
 
 
 class Wire:

@@ -100,6 +100,12 @@ class RueidisStore(RedisStore):
             self._mux.close()
         super().close()
 
+    def _leave(self) -> None:
+        """Let go of every connection, and of what was kept of the shared one."""
+        super()._leave()
+        if self._mux is not None:
+            self._mux.fail("the master has moved")
+
     # -- the cache ---------------------------------------------------------------------------------
 
     def stats(self) -> CacheStats:
@@ -195,13 +201,22 @@ class RueidisStore(RedisStore):
             if self._refusals != refusals:
                 raise Disconnected(f"cannot connect to {self._dialler.address}: another call has just tried")
             try:
-                mux = self._mux = self._connected()
+                mux = self._connected_to_the_last()
             except Exception:
                 self._refusals += 1
                 raise
             if self._closed:  # meanwhile
                 mux.close()
             return mux
+
+    def _connected_to_the_last(self) -> Mux:
+        """A new shared connection, made since the master moved last."""
+        while True:
+            moves = self._dialler.moves
+            mux = self._mux = self._connected()
+            if self._dialler.moves == moves:
+                return mux
+            mux.close()
 
     def _forget(self) -> None:
         """Leave the connection and its thread to the parent process."""

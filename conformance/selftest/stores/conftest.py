@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeAlias
 
 import hiredis
@@ -31,23 +32,28 @@ Start: TypeAlias = Callable[..., "LocalServer"]
 Scripted: TypeAlias = Callable[..., "ScriptedServer"]
 
 
-class LocalServer:
-    """A server process that a test may stop and start."""
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
-    def __init__(self, *options: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.options = options
+
+class LocalServer:
+    """A server process that a test may stop and start; a file of options comes before other options."""
+
+    def __init__(self, *options: str, password: str | None = None) -> None:
+        self.port = free_port()
+        self.options, self.password = options, password
         self.start()
 
     def start(self) -> None:
         """Start on the same port again."""
         common = ["--save", "", "--appendonly", "no", "--enable-debug-command", "yes", "--bind", "127.0.0.1"]
         self.process = subprocess.Popen(
-            [BINARY, "--port", str(self.port), *common, *self.options], stdout=subprocess.DEVNULL
+            [BINARY, *self.options, "--port", str(self.port), *common], stdout=subprocess.DEVNULL
         )
-        self.raw = redis.Redis(port=self.port, socket_timeout=10)
+        self.raw = redis.Redis(port=self.port, password=self.password, socket_timeout=10)
         for _ in range(500):
             try:
                 self.raw.ping()
@@ -83,15 +89,47 @@ def server(shared_server: LocalServer) -> LocalServer:
 
 @pytest.fixture
 def start_server() -> Iterator[Start]:
-    """Starts servers, with further options of the command line, and kills them."""
+    """Starts servers, with options of the command line and perhaps a password of theirs, and kills them."""
     with contextlib.ExitStack() as started:
 
-        def start(*options: str) -> LocalServer:
-            server = LocalServer(*options)
+        def start(*options: str, password: str | None = None) -> LocalServer:
+            server = LocalServer(*options, password=password)
             started.callback(server.kill)
             return server
 
         yield start
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate for the name `localhost`, its key beside it as `.key`."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("openssl is not installed: no certificate for the TLS tests")
+    certificate = tmp_path / "server.crt"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(certificate.with_suffix(".key")), "-out", str(certificate)]
+    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
+    subprocess.run(request, check=True, capture_output=True)
+    return certificate
+
+
+def start_with_tls(start_server: Start, certificate: Path, *options: str) -> int:
+    """The TLS port of a server that shows a certificate and believes those who show it."""
+    port, key = free_port(), certificate.with_suffix(".key")
+    files = ["--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    trust = ["--tls-auth-clients", "no", "--tls-ca-cert-file", str(certificate), "--tls-replication", "yes"]
+    try:
+        start_server(*options, "--tls-port", str(port), *files, *trust)
+    except redis.ConnectionError:
+        pytest.skip("the server at hand is built without TLS")
+    return port
+
+
+@pytest.fixture
+def tls_server(start_server: Start, certificate: Path) -> tuple[int, Path]:
+    """The TLS port of a server, and the certificate that it shows, for the name `localhost`."""
+    return start_with_tls(start_server, certificate), certificate
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from metaparity.drivers.engine.store import Disconnected, Reply, ServerError, Store, Transaction
 from metaparity.drivers.errors import Refused
 
+from .conftest import free_port
+
 if TYPE_CHECKING:
-    from metaparity.conformance.selftest.stores.conftest import Blocked, LocalServer, Open, Scripted
+    from metaparity.conformance.selftest.stores.conftest import Blocked, LocalServer, Open, Scripted, Start
 
 
 def test_a_server_that_dies_and_comes_back(own_server: LocalServer, open_store: Open) -> None:
@@ -165,3 +168,12 @@ def test_no_such_database(server: LocalServer, open_store: Open) -> None:
     """A database that the server does not have is its error, not ours."""
     with pytest.raises(ServerError, match=r"^ERR DB index is out of range$"):
         open_store(f"127.0.0.1:{server.port}/9999").read(("PING",))
+
+
+@pytest.mark.parametrize("database", [0, 3])
+def test_a_cluster_is_refused(start_server: Start, open_store: Open, tmp_path: Path, database: int) -> None:
+    """One node of a cluster alone, too, whatever database is asked for."""
+    options = ["--cluster-enabled", "yes", "--cluster-port", str(free_port()), "--dir", str(tmp_path)]
+    store = open_store(f"127.0.0.1:{start_server(*options).port}/{database}")
+    with pytest.raises(Refused, match=r"is part of a Redis Cluster, .* started without cluster-enabled$"):
+        store.read(("PING",))

@@ -104,3 +104,29 @@ def test_a_forked_child_has_connections_of_its_own(server: LocalServer, store: S
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (store.read(("CLIENT", "ID")), store.attempt([], client_id)) == before
     assert server.raw.get("a") == b"child"
+
+
+def test_the_pool_is_as_large_as_asked_for(server: LocalServer, open_store: Open) -> None:
+    """Transactions beyond `pool-size` wait for `pool-timeout`; every connection bears the client's name."""
+    store = open_store(f"127.0.0.1:{server.port}?pool-size=2&pool_timeout=100ms&client-name=mine")
+    inside, leave = threading.Semaphore(0), threading.Event()
+
+    def body(_: Transaction) -> None:
+        inside.release()
+        assert leave.wait(5)
+
+    with ThreadPoolExecutor(2) as threads:
+        held = [threads.submit(store.attempt, [b"a"], body) for _ in range(2)]
+        try:
+            assert all(inside.acquire(timeout=5) for _ in held)
+            began = time.monotonic()
+            with pytest.raises(Disconnected, match=r"^all 2 connections were busy for 0\.1 s$"):
+                store.attempt([b"b"], client_id)
+            assert time.monotonic() - began < 2.0
+            named = [one for one in server.raw.client_list() if one["name"] == "mine"]
+            assert len(named) == 2
+        finally:
+            leave.set()
+        for one in held:
+            one.result(5)
+    assert store.attempt([b"b"], client_id)

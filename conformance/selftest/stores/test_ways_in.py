@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
-from metaparity.drivers.engine.store import Disconnected, ServerError
-from metaparity.drivers.url import BadURL
+from metaparity.drivers.engine.store import Command, Disconnected, ServerError
+from metaparity.drivers.rueidis.store import RueidisStore
+from metaparity.drivers.url import BadURL, parse
+
+from .conftest import start_with_tls
 
 if TYPE_CHECKING:
     from metaparity.conformance.selftest.stores.conftest import LocalServer, Open, Start
+
+GET: Command = ("GET", b"i1")
 
 
 def test_password_and_database(own_server: LocalServer, open_store: Open) -> None:
@@ -41,26 +45,34 @@ def test_unix_socket(start_server: Start, open_store: Open, tmp_path: Path) -> N
     assert store.attempt([b"a"], lambda tx: tx.read(("GET", "a"))) == [b"1"]
 
 
-@pytest.fixture
-def tls_server(start_server: Start, tmp_path: Path) -> tuple[int, Path]:
-    """The TLS port of a server, and the certificate that it shows, for the name `localhost`."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("openssl is not installed: no certificate for the TLS tests")
-    certificate, key = tmp_path / "server.crt", tmp_path / "server.key"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    request = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject, *files]
-    subprocess.run(request, check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    options = ["--tls-port", str(port), "--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
-    try:
-        start_server(*options, "--tls-auth-clients", "no")
-    except redis.ConnectionError:
-        pytest.skip("the server at hand is built without TLS")
-    return port, certificate
+def keeps_what_it_reads(url: str, raw: redis.Redis) -> None:
+    """What a caching store reads at a URL is answered without asking, until the server tells of a change."""
+    with closing(RueidisStore(parse(url, {}))) as store:
+        raw.set("i1", "one")
+        assert store.cached(GET) == [b"one"]
+        assert store.known(GET) == [b"one"]
+        raw.set("i1", "two")
+        store.stats()
+        assert store.known(GET) is None
+        assert store.cached(GET) == [b"two"]
+
+
+def test_a_unix_socket_tells_of_changes(start_server: Start, tmp_path: Path) -> None:
+    """The cache works over a Unix socket, in the database that is asked for."""
+    path = tmp_path / "s"
+    server = start_server("--unixsocket", str(path))
+    with redis.Redis(port=server.port, db=2) as raw:
+        keeps_what_it_reads(f"rueidisunix://{path}?db=2", raw)
+
+
+@pytest.mark.parametrize("scheme", ["ruediss", "rueidiss"])
+@pytest.mark.parametrize("subscribe", ["bcast", "optin"])
+def test_tls_tells_of_changes(tls_server: tuple[int, Path], scheme: str, subscribe: str) -> None:
+    """The cache works over TLS with a server that is verified."""
+    port, certificate = tls_server
+    with redis.Redis(host="localhost", port=port, ssl=True, ssl_ca_certs=str(certificate), db=1) as raw:
+        query = f"tls-ca-cert-file={certificate}&subscribe={subscribe}"
+        keeps_what_it_reads(f"{scheme}://localhost:{port}/1?{query}", raw)
 
 
 def test_tls_carries_much_both_ways_at_once(tls_server: tuple[int, Path], open_store: Open) -> None:
@@ -91,6 +103,22 @@ def test_tls_verifies_the_server(tls_server: tuple[int, Path], open_store: Open)
         assert open_store(f"127.0.0.1:{port}?{query}", "rediss").read(("PING",)) == [b"PONG"]
     with pytest.raises(BadURL, match="cannot use the TLS files /none"):
         open_store("localhost?tls-ca-cert-file=/none", "rediss")
+
+
+def test_sentinels_are_asked_over_tls(
+    tls_server: tuple[int, Path], start_server: Start, open_store: Open, tmp_path: Path
+) -> None:
+    """With a TLS scheme, sentinels and the master are verified alike."""
+    master, certificate = tls_server
+    file = tmp_path / "sentinel.conf"
+    file.write_text(f"sentinel monitor mymaster 127.0.0.1 {master} 1\n")
+    port = start_with_tls(start_server, certificate, str(file), "--sentinel")
+    names = f"mymaster,127.0.0.1:{port}"
+    named = f"tls-ca-cert-file={certificate}&tls-server-name=localhost"
+    store = open_store(f"{names}/2?{named}", "rediss")
+    assert store.pipeline(("SET", "a", "1"), ("GET", "a")) == [b"OK", b"1"]
+    with pytest.raises(Disconnected, match=rf"127\.0\.0\.1:{port}: .*(?i:certificate.verify.failed)"):
+        open_store(names, "rediss").read(("PING",))
 
 
 @pytest.mark.parametrize("name", ["redis", "rueidis"])
