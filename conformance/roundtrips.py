@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from metaparity.drivers import registry
@@ -180,14 +180,10 @@ def roundtrips(options: argparse.Namespace) -> int:
 
 def measured(driver: Driver, place: Place) -> Iterator[tuple[Sample, Trips]]:
     """The round trips of each sample that a driver offers."""
-    login, _, host = place.address.rpartition("@")
-    server, _, database = host.partition("/")
-    name, _, port = server.rpartition(":")
-    tap = Tap(name, int(port))
-    tapped = replace(place, address=f"{login}@" * bool(login) + f"127.0.0.1:{tap.port}/{database}")
+    tap = Tap(*place.endpoint)
     try:
         with place.connect() as raw:
-            volume = Volume(driver, tapped, raw)
+            volume = Volume(driver, place.by_way_of(tap.port), raw)
             volume.reset()
             try:
                 yield from _samples(driver, volume, tap)
