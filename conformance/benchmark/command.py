@@ -47,8 +47,8 @@ def bench(options: argparse.Namespace) -> int:
         (seconds,) = numbers("--seconds", options.seconds, float, 0.01, MOST_SECONDS, 1)
         (rounds,) = numbers("--rounds", options.rounds, int, 1, MOST_ROUNDS, 1)
         workloads = chosen(options.only)
-        drivers = known_drivers(options.driver or _default())
         provider = Provider(options.server, options.allow_flush)
+        drivers = known_drivers(options.driver or _default())
     except (BadArgument, UnknownDriver, BadServerChoice) as mistake:
         return complain(mistake, USAGE)
     except UnreadyDriver as unready:

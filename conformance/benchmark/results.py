@@ -9,7 +9,7 @@ The file is one object:
 - `networks`: for each delay `delay_ms` that was asked for, and the `ping_ms` that a PING took by that way
 - `cells`: one object for each workload, number of threads, delay and driver:
   - `workload`, `case`, `changes`, `threads`, `delay_ms`, `driver`
-  - `timed`, where the loop ran: `python`, `program` (in the engine's own) or `bridge` (in Python, for an engine
+  - `timed`, where the loop ran: `python`, `program` (the engine's own) or `bridge` (Python, for an engine
     in a program that has no `bench.run`)
   - `unsupported` or `failed`: the reason where there is nothing, else empty
   - `rounds`: each measurement: `operations`, `elapsed` (s), `p50`, `p99`, `max` (latency in µs), `cpu` (s, of
