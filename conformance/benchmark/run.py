@@ -23,7 +23,7 @@ from metaparity.fixtures.provision import Place
 
 from .measure import PATIENCE, Answer, Measured, Order
 from .results import Cell, Results, Setting
-from .workloads import prepare
+from .scene import prepare
 
 PINGS = 50
 """PINGs of which the median is told."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from metaparity.drivers import registry
 from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import error
 from metaparity.drivers.types import (
@@ -23,8 +22,6 @@ from metaparity.drivers.types import (
     SetAttr,
     Slice,
 )
-from metaparity.fixtures import provision
-from metaparity.fixtures.volumes import FORMAT
 
 Step: TypeAlias = Callable[[int], Any]
 """The operation with a number; every thread counts from 0."""
@@ -172,34 +169,3 @@ WORKLOADS = {
     )
 }
 """By name, reads first."""
-
-
-def prepare(place: provision.Place, threads: int) -> list[Spot]:
-    """Format the database, make the scene in it with one engine for all; returns a spot for each thread."""
-    driver = registry.driver("redis")
-    with place.connect() as raw:
-        raw.flushdb()
-    fs = driver.open(driver.url(place.address), CONFIG)
-    fs.init(FORMAT)
-    fs.load()
-    fs.session_new()
-    above = ROOT_INODE
-    for name in PATH.split(b"/"):
-        above = fs.mkdir(above, name, 0o755).inode
-    listed = fs.mkdir(ROOT_INODE, b"listed", 0o755).inode
-    for number in range(LISTED):
-        fs.mknod(listed, b"file-%d" % number, FileType.FILE, 0o644)
-    spots = [_spot(fs, number, listed) for number in range(threads)]
-    fs.session_close()
-    fs.close()
-    return spots
-
-
-def _spot(fs: Engine, number: int, listed: int) -> Spot:
-    directory = fs.mkdir(ROOT_INODE, b"thread-%d" % number, 0o755).inode
-    file = fs.mknod(directory, b"f", FileType.FILE, 0o644).inode
-    fs.write(file, 0, 0, Slice(0, fs.new_slice(), BLOCK, 0, BLOCK), (1, 1))
-    fs.xattr_set(file, b"a", b"1")
-    fs.mknod(directory, b"a", FileType.FILE, 0o644)
-    symlink = fs.symlink(directory, b"s", b"target").inode
-    return Spot(directory, file, symlink, listed)

@@ -25,8 +25,9 @@ from metaparity.conformance.benchmark.measure import (
     percentile,
 )
 from metaparity.conformance.benchmark.results import Cell, Results, Setting, Spread
+from metaparity.conformance.benchmark.scene import prepare
 from metaparity.conformance.benchmark.table import table
-from metaparity.conformance.benchmark.workloads import WORKLOADS, prepare
+from metaparity.conformance.benchmark.workloads import WORKLOADS
 from metaparity.drivers import registry
 from metaparity.drivers.bridge.failures import EngineFault
 from metaparity.drivers.bridge.juicefs.release import VERSION, built
