@@ -6,6 +6,7 @@ import errno
 import json
 import re
 import shutil
+import socket
 import sys
 import time
 from dataclasses import replace
@@ -13,7 +14,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-import redis
 
 from metaparity.conformance.benchmark import workloads
 from metaparity.conformance.benchmark.measure import (
@@ -35,6 +35,7 @@ from metaparity.drivers.errors import error
 from metaparity.fixtures.delay import Delay
 from metaparity.fixtures.provision import Place
 from metaparity.fixtures.raw import Raw
+from metaparity.fixtures.volumes import keyspace
 
 from .conftest import Run
 
@@ -168,7 +169,7 @@ def test_what_is_counted_has_been_done(place: Place, raw: Raw, engine: str) -> N
     measured = carried_out(asked).measured
     assert measured is not None
     assert measured.elapsed >= 0.02
-    names = [name for spot in asked.spots for name in raw.hkeys(f"d{spot.directory}")]
+    names = [name for spot in asked.spots for name in keyspace(raw)[b"d%d" % spot.directory][1]]
     made = [name for name in names if re.fullmatch(rb"n\d+", name)]
     assert len(made) == measured.operations + 2 > 4
 
@@ -317,17 +318,17 @@ def test_bursts_do_not_wait_for_each_other(place: Place) -> None:
     delay = 0.05
     wire = Delay(*place.endpoint, delay)
     try:
-        connection = place.by_way_of(wire.port).connect().connection_pool.get_connection()
-        began = time.perf_counter()
-        for number in range(100):
-            connection.send_command("ECHO", str(number))
-            time.sleep(0.0002)
-        replies = [connection.read_response() for _ in range(100)]
-        took = time.perf_counter() - began
-        connection.disconnect()
+        with socket.create_connection(place.by_way_of(wire.port).endpoint) as connection:
+            began = time.perf_counter()
+            for number in range(100):
+                connection.sendall(b"ECHO %d\r\n" % number)
+                time.sleep(0.0002)
+            replies = connection.makefile("rb")
+            told = [replies.readline() for _ in range(200)][1::2]
+            took = time.perf_counter() - began
     finally:
         wire.close()
-    assert replies == [b"%d" % number for number in range(100)]
+    assert told == [b"%d\r\n" % number for number in range(100)]
     assert delay <= took < 20 * delay
 
 
@@ -345,9 +346,10 @@ def test_a_flood_arrives_whole_in_both_directions(place: Place, server_url: str)
 
 def test_whoever_is_cut_off_notices(place: Place) -> None:
     wire = Delay(*place.endpoint, 0.001)
-    slow = place.by_way_of(wire.port).connect()
-    slow.ping()
-    wire.close()
-    with pytest.raises(redis.ConnectionError):
-        slow.connection_pool.get_connection().connect()
-    slow.close()
+    with socket.create_connection(("127.0.0.1", wire.port)) as connection:
+        connection.sendall(b"PING\r\n")
+        assert connection.recv(100) == b"+PONG\r\n"
+        wire.close()
+        assert connection.recv(100) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", wire.port))
