@@ -17,7 +17,7 @@ from .workloads import WORKLOADS
 
 PAGE = "benchmark.html"
 
-LABELS, BARS, VALUES = 160, 220, 150
+LABELS, BARS, VALUES = 175, 215, 150
 """Widths in a plot of rates, in its own units: names, bars, figures."""
 ROW = 20
 COLOURS = 5
