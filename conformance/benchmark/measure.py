@@ -128,9 +128,10 @@ def measure(workers: Sequence[Worker], seconds: float, batch: int | None) -> Mea
         together(partial(worker.work, gate, seconds - elapsed, batch) for worker in workers)
         cpu += time.process_time() - before
         elapsed += (max(one.ended for one in workers) - min(one.began for one in workers)) / 1e9
+    memory = peak_memory()  # before that of the arithmetic below
     taken = sorted(itertools.chain.from_iterable(worker.taken for worker in workers))
     p50, p99, most = (percentile(taken, rank) / 1e3 for rank in (50, 99, 100))
-    return Measured(len(taken), elapsed, p50, p99, most, cpu, peak_memory())
+    return Measured(len(taken), elapsed, p50, p99, most, cpu, memory)
 
 
 def together(calls: Iterable[Callable[[], object]]) -> None:
