@@ -125,6 +125,21 @@ def parser() -> Parser:
     trips.add_argument("--write", action="store_true", help=WRITE)
     trips.set_defaults(act=_roundtrips)
 
+    bench = commands.add_parser("bench", help="time the primitives of several engines", description=BENCH)
+    bench.add_argument("--driver", action="append", metavar="NAME", help=BENCH_DRIVER)
+    bench.add_argument("--threads", default="1", metavar="N,..", help="threads of one client (1)")
+    bench.add_argument("--delay-ms", default="0", metavar="MS,..", help=DELAY)
+    bench.add_argument("--only", metavar="NAME,..", help="workloads by name (all)")
+    bench.add_argument("--seconds", default="1", metavar="S", help="how long each measurement counts (1)")
+    bench.add_argument("--rounds", default="3", metavar="N", help="how often each is made (3)")
+    bench.add_argument("--json", metavar="FILE", help="write every figure to this file")
+    bench.add_argument("--report", metavar="DIR", help="write benchmark.html with plots into this directory")
+    bench.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    bench.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    bench.set_defaults(act=_bench)
+
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
 
@@ -180,6 +195,16 @@ ROUNDTRIPS = (
     "the server, and print the numbers, a column for each driver."
 )
 WRITE = "put what is measured in the table of budgets that the spec holds these drivers to"
+BENCH = (
+    "Time metadata primitives on several engines, one after the other in rounds, on one server. Prints "
+    "operations a second and, with juicefs among the drivers, the ratio to it. "
+    "Ends with 1 when a measurement failed."
+)
+BENCH_DRIVER = (
+    "as in run; may be repeated (redis, rueidis?cache-ttl=0, rueidis, and juicefs, juicefs?client-cache=true "
+    "where it is built)"
+)
+DELAY = "milliseconds that a round trip to the server takes more, 0 for none (0)"
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (
     "run the clauses about several clients on every ordered pair of the drivers: the one writes, the other, "
@@ -210,6 +235,12 @@ def _roundtrips(options: argparse.Namespace) -> int:
     from .roundtrips import roundtrips
 
     return roundtrips(options)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from .benchmark.command import bench
+
+    return bench(options)
 
 
 def _smoke(options: argparse.Namespace) -> int:

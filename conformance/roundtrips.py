@@ -51,7 +51,7 @@ def roundtrips(options: argparse.Namespace) -> int:
 def measured(driver: Driver, place: Place) -> Iterator[tuple[str, str]]:
     """What each call costs that a driver offers."""
     with place.connect() as raw, Proxy(*place.endpoint) as network:
-        volume = Volume(driver, place.through(network), raw)
+        volume = Volume(driver, place.by_way_of(network.port), raw)
         for number, call in enumerate(CALLS, 1):
             _progress(f"{driver.name}: {number} of {len(CALLS)} calls")
             if PRIMITIVES[call.method].capability not in driver.capabilities:

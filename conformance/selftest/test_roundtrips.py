@@ -118,7 +118,7 @@ def behind() -> Iterator[tuple[Volume, Proxy]]:
     provider = Provider(SERVER)
     place = provider.place()
     with place.connect() as raw, Proxy(*place.endpoint) as network:
-        volume = Volume(driver("redis"), place.through(network), raw)
+        volume = Volume(driver("redis"), place.by_way_of(network.port), raw)
         volume.format(EnableACL=True)
         yield volume, network
         volume.close()

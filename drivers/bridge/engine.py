@@ -47,6 +47,15 @@ class BridgeEngine(Engine):
         self._closed = True
         self._take("close", {})
 
+    def extension(self, method: str, params: dict[str, Json], timeout: float) -> Json:
+        """What the program answers to a method that is not of the protocol (§3), such as `bench.run`.
+
+        It gets `timeout` seconds.  Raises `EngineFault` with the code -32601 where the program has no such
+        method, and whatever else it answers.
+        """
+        given = {"client": self._client, **params}
+        return wire.raise_outcome(self._program.request(method, given, timeout=timeout))
+
     def _take(self, method: str, params: dict[str, Json]) -> None:
         """A call that answers nothing."""
         body = self._outcome(method, params, None, wire.raise_outcome)

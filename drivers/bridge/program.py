@@ -143,8 +143,9 @@ class Program:
 
         Raises `EngineFailure`, of the kind that fits: `EngineFault` concerns this call only.
         """
-        if self._validator is not None:
-            self._validator.params(method, params)
+        validator = None if "." in method else self._validator  # the schema knows no extensions
+        if validator is not None:
+            validator.params(method, params)
         seconds = self.options.timeout if timeout is None else timeout
         deadline = time.monotonic() + seconds
         waiter = Waiter(method)
@@ -162,8 +163,8 @@ class Program:
             self._give_up(method)
         if "error" in waiter.answer:
             self._raise_error(method, waiter.answer["error"])
-        if self._validator is not None:
-            self._validator.result(method, waiter.answer["result"])
+        if validator is not None:
+            validator.result(method, waiter.answer["result"])
         return waiter.answer["result"]
 
     def _send(self, message: dict[str, Json], method: str, seconds: float, deadline: float) -> None:

@@ -1,0 +1,114 @@
+"""`metaparity bench`: its arguments, and what becomes of the figures."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from metaparity.drivers import registry
+from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
+from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
+from metaparity.reports import files
+
+from ..harness.choices import UnusableReport, known_drivers, require_writable
+from ..harness.exits import ENVIRONMENT, USAGE, complain
+from .page import PAGE, render
+from .results import Setting
+from .run import run
+from .table import table
+from .workloads import WORKLOADS
+
+OURS = ("redis", "rueidis?cache-ttl=0", "rueidis")
+THEIRS = ("juicefs", "juicefs?client-cache=true")
+"""What is measured where no driver is named, JuiceFS if it is built."""
+
+MOST_THREADS = 64
+MOST_DELAY = 1000.0
+MOST_SECONDS = 60.0
+MOST_ROUNDS = 100
+
+T = TypeVar("T", int, float)
+
+
+class BadArgument(ValueError):
+    """An option has a value that cannot be."""
+
+
+def bench(options: argparse.Namespace) -> int:
+    """Measure, and print the table; returns 0, 1 when a measurement failed, 2 and 3 as `run` does."""
+    try:
+        threads = numbers("--threads", options.threads, int, 1, MOST_THREADS)
+        delays = numbers("--delay-ms", options.delay_ms, float, 0, MOST_DELAY)
+        (seconds,) = numbers("--seconds", options.seconds, float, 0.01, MOST_SECONDS, 1)
+        (rounds,) = numbers("--rounds", options.rounds, int, 1, MOST_ROUNDS, 1)
+        workloads = chosen(options.only)
+        provider = Provider(options.server, options.allow_flush)
+        drivers = known_drivers(options.driver or _default())
+    except (BadArgument, UnknownDriver, BadServerChoice) as mistake:
+        return complain(mistake, USAGE)
+    except UnreadyDriver as unready:
+        return complain(unready, ENVIRONMENT)
+    try:
+        if options.json:
+            require_writable(Path(os.path.abspath(options.json)).parent, "--json")
+        if options.report:
+            require_writable(Path(os.path.abspath(options.report)), "--report")
+        settings = [Setting(count, delay) for delay in delays for count in threads]
+        results = run(provider.place(), drivers, workloads, settings, seconds, rounds, _progress)
+    except (ServerUnavailable, UnusableReport, ConnectionError) as unfit:
+        return complain(unfit, ENVIRONMENT)
+    finally:
+        provider.close()
+    for line in table(results):
+        print(line)
+    if options.json:
+        text = json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n"
+        files.replace(Path(os.path.abspath(options.json)), text)
+    if options.report:
+        page = Path(os.path.abspath(options.report)) / PAGE
+        files.replace(page, render(results))
+        _progress(f"the page is {page}")
+    return 1 if any(cell.failed for cell in results.cells.values()) else 0
+
+
+def numbers(
+    option: str, text: str, kind: Callable[[str], T], least: T, most: T, count: int | None = None
+) -> list[T]:
+    """The numbers in a list such as `1,8,32`, each once.  Raises `BadArgument`."""
+    try:
+        found = list(dict.fromkeys(map(kind, text.split(","))))
+    except ValueError:
+        found = []
+    if not found or len(found) != (count or len(found)) or not all(least <= one <= most for one in found):
+        wanted = "a number" if count == 1 else "numbers with commas between them"
+        raise BadArgument(f"{option} {text} cannot be: give {wanted}, from {least:g} to {most:g}")
+    return found
+
+
+def chosen(only: str | None) -> list[str]:
+    """The workloads of these names, in the order in which they are made.  Raises `BadArgument`."""
+    if only is None:
+        return list(WORKLOADS)
+    names = only.split(",")
+    for name in names:
+        if name not in WORKLOADS:
+            raise BadArgument(f"there is no workload {name!r}: choose from {', '.join(WORKLOADS)}")
+    return [name for name in WORKLOADS if name in names]
+
+
+def _default() -> Sequence[str]:
+    try:
+        registry.driver(THEIRS[0]).check_ready()
+    except UnreadyDriver as unready:
+        _progress(f"juicefs is left out, and there are no ratios to it: {unready}")
+        return OURS
+    return (*OURS, *THEIRS)
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
