@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from redis import ConnectionPool, Redis
 from redis.exceptions import RedisError
-from redis.sentinel import Sentinel
 
-from ..engine.store import Disconnected, ServerError
+from ..engine.store import Disconnected, ServerError, pairs
 from ..errors import Refused
 from ..forks import after_fork
 from ..url import Address, Place, place_text
@@ -21,6 +19,8 @@ from .wire import Wire, wire_of
 Way = Callable[[Place], tuple[Any, dict[str, Any]]]
 """How connections to a place are made: redis-py's class, and its options."""
 
+DOWN = {"s_down", "o_down"}
+"""Flags of a master that is not to be used."""
 SWITCHED = b"+switch-master"
 """The channel on which a sentinel tells `NAME OLD-HOST OLD-PORT HOST PORT`."""
 HEARTBEAT = 5.0
@@ -53,8 +53,6 @@ class Sentinels:
         self._master: Place | None = None
         self._forget()
         after_fork(self, Sentinels._forget)
-        rules: Any = Sentinel  # redis-py's constructors are not typed
-        self._is_up = rules([]).check_master_state
 
     def master(self) -> Place:
         """Where the master is now.
@@ -84,19 +82,16 @@ class Sentinels:
         Raises `Refused` when it does not know the name, and `Disconnected` when it knows of no master that is
         up, or does not answer.
         """
-        kind, options = self._way(sentinel)
-        pool = ConnectionPool(connection_class=kind, protocol=2, **self._credentials, **options)
         try:
-            with Redis.from_pool(pool) as client:
-                masters = client.sentinel_masters()
+            masters = {one["name"]: one for one in self._masters(sentinel)}
         except RedisError as failure:
             raise Disconnected(f"{place_text(sentinel)}: {text_of(failure)}") from failure
         state = masters.get(self.name)
         if state is None:
             raise Refused(f"{place_text(sentinel)}: knows {', '.join(sorted(masters)) or 'no master'}")
-        if not self._is_up(state, self.name):
+        if DOWN & set(state["flags"].split(",")):
             raise Disconnected(f"{place_text(sentinel)}: holds it for down")
-        return self.told((state["ip"], state["port"]), sentinel)
+        return self.told((state["ip"], int(state["port"])), sentinel)
 
     def told(self, master: Place, sentinel: Place) -> Place:
         """Take in where the master is, as a sentinel says."""
@@ -109,10 +104,25 @@ class Sentinels:
 
     def connect(self, sentinel: Place) -> Wire:
         """A connection to one sentinel.  Raises `RedisError`."""
+        return wire_of(self._connected(sentinel))
+
+    def _masters(self, sentinel: Place) -> list[dict[str, str]]:
+        """What one sentinel says of every master that it watches."""
+        connection = self._connected(sentinel)  # a pool of redis-py takes TLS's session tickets for replies
+        try:
+            connection.send_command("SENTINEL", "MASTERS")
+            return [
+                {name.decode(): value.decode() for name, value in pairs(one)}
+                for one in connection.read_response()
+            ]
+        finally:
+            connection.disconnect()
+
+    def _connected(self, sentinel: Place) -> Any:
         kind, options = self._way(sentinel)
         connection = kind(protocol=2, **self._credentials, **options)
         connection.connect()
-        return wire_of(connection)
+        return connection
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

@@ -229,3 +229,21 @@ def test_a_master_that_is_none_is_turned_down(watched: Watched, scheme: str) -> 
     text = rf"name 127\.0\.0\.1:{watched.master.port}, which is no master: a failover is under way"
     with closing(watched.open(scheme)) as store, pytest.raises(Disconnected, match=text):
         store.read(("PING",))
+
+
+@pytest.mark.parametrize("scheme", sorted(STORES))
+def test_a_master_that_is_down_is_not_waited_for(start_server: Start, tmp_path: Path, scheme: str) -> None:
+    """Without a replica to take over, the error says what the sentinel thinks of the master."""
+    file = tmp_path / "sentinel.conf"
+    file.write_text("sentinel monitor gone 127.0.0.1 1 1\nsentinel down-after-milliseconds gone 200\n")
+    port = start_server(str(file), "--sentinel").port
+    store = STORES[scheme](parse(f"{scheme}://gone,127.0.0.1:{port}", {}))
+
+    def told() -> str:
+        with pytest.raises(Disconnected) as failure:
+            store.read(("PING",))
+        return str(failure.value)
+
+    expected = f"no sentinel names a master 'gone' that is up (127.0.0.1:{port}: holds it for down)"
+    with closing(store):
+        assert soon(lambda: told() == expected)
