@@ -105,7 +105,7 @@ class Query:
         value = self._given.pop(name, "")
         if value and not self._tls and name.startswith(("tls-", "insecure-")):
             bad(f"{name} needs a TLS scheme: rediss, ruediss or rueidiss")
-        if value and not self._keeps and name in ("cache-ttl", "ttl", "cache-size", "subscribe"):
+        if value and not self._keeps and name in ("cache-ttl", "ttl", "cache-size", "subscribe", "tracking"):
             bad(f"{name} needs a client that keeps replies: use a rueidis scheme")
         return value
 

@@ -29,6 +29,8 @@ CACHE_TTL = 14 * 24 * 3600.0
 """Seconds after which a kept reply is asked for again in any case."""
 CACHE_SIZE = 128 << 20
 """Bytes of kept replies."""
+REQUIRED, WANTED = "required", "wanted"
+"""What becomes of a client whose server does not tell of changes: it is refused, or keeps nothing."""
 BCAST, OPTIN = "bcast", "optin"
 """How the server knows what to tell of: every change below some prefixes, or of the keys that were read."""
 
@@ -65,6 +67,7 @@ class Address:
     cache_ttl: float = CACHE_TTL
     cache_size: int = CACHE_SIZE
     subscribe: str = BCAST
+    tracking: str = REQUIRED
     dial_timeout: float = DIAL_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     write_timeout: float = WRITE_TIMEOUT
@@ -131,6 +134,7 @@ def parse(url: str, environment: Mapping[str, str] | None = None) -> Address:
         cache_ttl=query.duration("cache-ttl", query.duration("ttl", CACHE_TTL, zero=True), zero=True),
         cache_size=query.size("cache-size", CACHE_SIZE),
         subscribe=query.choice("subscribe", BCAST, OPTIN),
+        tracking=query.choice("tracking", REQUIRED, WANTED),
     )
     _require_primary(query.take("route-read"))
     query.require_empty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,21 +15,17 @@ from ..forks import after_fork
 from ..redis.connection import Lost
 from ..redis.store import RedisStore
 from ..types import CacheStats
-from ..url import Address
+from ..url import REQUIRED, Address
 from .cache import Cache, Counters, Flight
 from .mux import Mux
+
+log = logging.getLogger(__name__)
 
 BULK = 500
 """Commands in one call above which it would hold up the other threads."""
 
 TRACKED = tuple(b"acdipsx")
 """What the keys begin with whose replies may be kept: the server tells of every change below these."""
-
-
-def _cache(mux: Mux) -> Cache:
-    """The cache of a connection that has one."""
-    assert mux.cache is not None
-    return mux.cache
 
 
 class RueidisStore(RedisStore):
@@ -64,7 +61,13 @@ class RueidisStore(RedisStore):
             return kept
         if not self.keeps or not all(map(self._tracked, commands)):
             return self.read(*commands)
-        return self._asked(lambda mux: _cache(mux).read(commands, partial(self._send, mux)))
+
+        def ask(mux: Mux) -> list[Reply | ServerError]:
+            if mux.cache is None:
+                return mux.exchange(commands)
+            return mux.cache.read(commands, partial(self._send, mux))
+
+        return self._asked(ask)
 
     def known(self, *commands: Command) -> list[Reply] | None:
         """The kept replies of commands; None where one of them would have to be asked for."""
@@ -79,10 +82,13 @@ class RueidisStore(RedisStore):
         """The reply of a script, of which what it tells of keys is kept."""
         if not self.keeps or not self.scripts_teach:
             return self.read(command)[0]
-        (reply,) = self._asked(
-            lambda mux: [_cache(mux).read_script(command, derive, partial(self._send, mux))]
-        )
-        return reply
+
+        def ask(mux: Mux) -> list[Reply | ServerError]:
+            if mux.cache is None:
+                return mux.exchange([command])
+            return [mux.cache.read_script(command, derive, partial(self._send, mux))]
+
+        return self._asked(ask)[0]
 
     def pipeline(self, *commands: Command) -> list[Reply]:
         """Replies in order; sent once, never repeated."""
@@ -169,10 +175,12 @@ class RueidisStore(RedisStore):
         try:
             checked(mux.exchange([("CLIENT", "TRACKING", "ON", *how)]))
         except ServerError as refused:
-            mux.close()
-            raise Refused(
-                f"the server at {address} does not tell of changes ({refused}): use cache-ttl=0"
-            ) from refused
+            text = f"the server at {address} does not tell of changes ({refused})"
+            if address.tracking == REQUIRED:
+                mux.close()
+                raise Refused(f"{text}: use cache-ttl=0, or tracking=wanted") from refused
+            log.warning("%s: nothing is kept, and every read asks it", text)
+            mux.cache, self.keeps = None, False
         except BaseException:
             mux.close()
             raise

@@ -396,8 +396,25 @@ def test_a_server_that_does_not_track_is_refused(server: LocalServer, open_cache
     raw: Any = server.raw
     raw.execute_command("ACL", "SETUSER", "deaf", "on", "nopass", "~*", "+@all", "-client|tracking")
     store = RueidisStore(parse(f"rueidis://deaf:x@127.0.0.1:{server.port}/0", {}))
-    with pytest.raises(Refused, match="cache-ttl=0"):
+    with pytest.raises(Refused, match="cache-ttl=0, or tracking=wanted"):
         store.cached(GET)
+    store.close()
+    server.raw.acl_deluser("deaf")
+
+
+def test_a_server_that_does_not_track_is_asked_each_time_where_that_will_do(
+    server: LocalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw: Any = server.raw
+    raw.execute_command("ACL", "SETUSER", "deaf", "on", "nopass", "~*", "+@all", "-client|tracking")
+    store = RueidisStore(parse(f"rueidis://deaf:x@127.0.0.1:{server.port}/0?tracking=wanted", {}))
+    for value in (b"one", b"two"):
+        server.raw.set("i1", value)
+        assert store.cached(GET) == [value]
+        assert store.run_script(GET, lambda reply: [(GET, reply)]) == value
+        assert store.known(GET) is None
+    assert store.stats().entries == 0
+    assert caplog.text.count("does not tell of changes") == 1
     store.close()
     server.raw.acl_deluser("deaf")
 
