@@ -6,13 +6,12 @@ import math
 from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
-from string import Template
 
-from metaparity.reports.html.resources import policy, resource
+from metaparity.reports.html.resources import document
 
 from .measure import BRIDGE
 from .results import REFERENCE, Cell, Results, Setting
-from .table import ran_on
+from .table import ran_on, stale
 from .workloads import WORKLOADS
 
 PAGE = "benchmark.html"
@@ -27,19 +26,21 @@ DECADE = 150
 
 def render(results: Results) -> str:
     """The page."""
-    theme = resource("theme.js")
-    return Template(files(__package__).joinpath("page.template.html").read_text("utf-8")).substitute(
-        policy=policy(theme),
-        style=resource("report.css"),
-        theme=theme,
-        lede=escape(
+    return document(
+        title="What the primitives cost",
+        kind="benchmark",
+        lede=(
             "Operations a second of one client. A bar is the median of the rounds, the line across its end "
             "goes from the slowest to the fastest; each plot has a scale of its own. "
             f"Drivers: {', '.join(results.drivers)}."
         ),
-        ran_on=escape(ran_on(results)),
-        settings="".join(_setting(results, setting) for setting in results.settings),
-        version=escape(str(results.facts["metaparity"])),
+        note=f"{escape(ran_on(results))}.",
+        main=(
+            "".join(_setting(results, setting) for setting in results.settings)
+            + "".join(f"<p>{escape(line)}.</p>" for line in stale(results))
+        ),
+        version=str(results.facts["metaparity"]),
+        style=files(__package__).joinpath("page.css").read_text("utf-8"),
     )
 
 

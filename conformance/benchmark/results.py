@@ -7,6 +7,8 @@ The file is one object:
 - `seconds`, `rounds`: how long each measurement took, and how often it was made
 - `drivers`: the names, in the order of the columns
 - `networks`: for each delay `delay_ms` that was asked for, and the `ping_ms` that a PING took by that way
+- `staleness`: for each driver that caches how long it showed what another client had changed: `changes`,
+  `at_once` (shown at the first read after the change), `never`, `p50`, `p99`, `max` (µs)
 - `cells`: one object for each workload, number of threads, delay and driver:
   - `workload`, `case`, `changes`, `threads`, `delay_ms`, `driver`
   - `timed`, where the loop ran: `python`, `program` (the engine's own) or `bridge` (Python, for an engine

@@ -24,6 +24,7 @@ from metaparity.fixtures.provision import Place
 from .measure import PATIENCE, Answer, Measured, Order
 from .results import Cell, Results, Setting
 from .scene import prepare
+from .staleness import staleness
 
 PINGS = 50
 """PINGs of which the median is told."""
@@ -69,6 +70,9 @@ def run(
                     way = ways[setting.delay].address
                     spelling = registry.driver(driver).spelling or driver
                     _take_turn(cell, Order(spelling, way, workload, seconds, spots))
+    progress("staleness of what is cached")
+    found = [staleness(place, driver) for driver in drivers]
+    facts["staleness"] = [asdict(one) for one in found if one is not None]
     return Results(facts, list(drivers), list(workloads), list(settings), cells)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from .measure import BRIDGE
 from .results import REFERENCE, Cell, Results, Setting
+from .staleness import Staleness
 
 
 def table(results: Results) -> Iterator[str]:
@@ -50,7 +51,14 @@ def _notes(results: Results) -> Iterator[str]:
         if cell.failed or cell.unsupported
     }
     yield from reasons
+    yield from stale(results)
     yield ran_on(results)
+
+
+def stale(results: Results) -> Iterator[str]:
+    """How long each driver that caches showed the past, a sentence each."""
+    for told in results.facts["staleness"]:
+        yield str(Staleness(**told))
 
 
 def ran_on(results: Results) -> str:

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -26,6 +26,7 @@ from metaparity.conformance.benchmark.measure import (
 )
 from metaparity.conformance.benchmark.results import Cell, Results, Setting, Spread
 from metaparity.conformance.benchmark.scene import prepare
+from metaparity.conformance.benchmark.staleness import Staleness, staleness
 from metaparity.conformance.benchmark.table import table
 from metaparity.conformance.benchmark.workloads import WORKLOADS
 from metaparity.drivers import registry
@@ -121,7 +122,7 @@ def test_a_run_leaves_a_table_a_file_and_a_page(metaparity: Run, tmp_path: Path)
     bars = [len(plot.findall("{http://www.w3.org/2000/svg}rect")) for plot in plots]
     assert bars == [2, 2, 0]
     assert "other load on this machine disturbs" in page
-    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
 
 
 def test_a_failure_is_shown_and_not_averaged_away(metaparity: Run, tmp_path: Path) -> None:
@@ -261,6 +262,7 @@ def results(**rates: list[int]) -> Results:
     server = {"kind": "local", "software": "redis", "version": "7.0.0"}
     network = [{"delay_ms": 1, "ping_ms": 1.25}]
     facts = {"server": server, "networks": network, "python": "P", "cores": 2, "rounds": 3, "seconds": 1.0}
+    facts["staleness"] = [asdict(Staleness("rueidis", 500, 450, 0, 44.0, 900.0, 5000.0))]
     cells = {
         ("mknod", name, setting): Cell(
             "mknod", name, setting, "python", [Measured(rate, 1.0, 1, 2, 3, 0.5, 1 << 20) for rate in counts]
@@ -271,10 +273,11 @@ def results(**rates: list[int]) -> Results:
 
 
 def test_a_table_has_medians_and_the_ratio_to_juicefs() -> None:
-    heading, names, row, *_, last = table(results(redis=[4000, 100, 3000], juicefs=[1500, 2000, 1499]))
+    heading, names, row, *_, told, last = table(results(redis=[4000, 100, 3000], juicefs=[1500, 2000, 1499]))
     assert heading == "operations a second, 16 threads, 1 ms away"
     assert names.split() == ["redis", "juicefs"]
     assert row.split() == ["mknod", "3,000", "(2.00x)", "1,500"]
+    assert "staleness of rueidis: 90.0% of 500 changes by another client show at the first read" in told
     assert "redis 7.0.0 (local), P, 2 cores; a PING takes 1.25 ms with 1 ms of delay; 3 x 1 s each" in last
 
 
@@ -353,3 +356,18 @@ def test_whoever_is_cut_off_notices(place: Place) -> None:
         assert connection.recv(100) == b""
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", wire.port))
+
+
+# -- staleness -------------------------------------------------------------------------------------
+
+
+def test_a_change_shows_soon_in_a_client_that_caches(place: Place) -> None:
+    told = staleness(place, "rueidis", 20)
+    assert told is not None
+    assert (told.changes, told.never) == (20, 0)
+    assert 0 < told.p50 <= told.p99 <= told.max < 1e6
+
+
+@pytest.mark.parametrize("name", ["redis", "rueidis?cache-ttl=0"])
+def test_a_client_that_keeps_nothing_is_never_stale(place: Place, name: str) -> None:
+    assert staleness(place, name, 1) is None

@@ -18,24 +18,33 @@ def resource(name: str) -> str:
 
 
 def document(
-    *, title: str, kind: str, lede: str, note: str, main: str, others: Mapping[str, str], version: str
+    *,
+    title: str,
+    kind: str,
+    lede: str,
+    note: str,
+    main: str,
+    version: str,
+    others: Mapping[str, str] | None = None,
+    style: str = "",
 ) -> str:
     """A page without scripts of its own: `note` and `main` are HTML, the rest is text.
 
-    `kind` names its styles, `others` has the files that belong to it and what they are called.
+    `kind` is the class of its body, `style` what it needs besides the styles of all pages, and `others` has the
+    files that belong to it and what they are called.
     """
     theme = resource("theme.js")
-    links = "".join(f'<a href="{escape(file)}">{escape(name)}</a>' for file, name in others.items())
+    links = "".join(f'<a href="{escape(file)}">{escape(name)}</a>' for file, name in (others or {}).items())
     text = Template(resource("document.template.html")).substitute(
         policy=policy(theme),
-        style=resource("report.css"),
+        style=resource("report.css") + style,
         theme=theme,
         title=escape(title),
         kind=kind,
         lede=escape(lede),
         note=note,
         main=main,
-        others=links,
+        others=f'<nav aria-label="Other files of this report">{links}</nav>\n' if links else "",
         version=escape(version),
     )
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
