@@ -21,8 +21,8 @@ LONGEST = 1.0
 
 @dataclass(frozen=True)
 class Staleness:
-    """So many changes: how many the first read after the change showed, and how many no read did; and how long
-    after the change it was shown, in microseconds.
+    """Of so many changes: how many the first read after them showed, and how many none; and how many
+    microseconds after a change it was shown.
     """
 
     driver: str
@@ -36,8 +36,8 @@ class Staleness:
     def __str__(self) -> str:
         lost = f", {self.never} never within {LONGEST:g} s" if self.never else ""
         return (
-            f"staleness of {self.driver}: {self.at_once / self.changes:.1%} of {self.changes} changes by another "
-            f"client show at the first read after them; p50 {self.p50:.0f} µs, p99 {self.p99:.0f} µs, "
+            f"staleness of {self.driver}: {self.at_once / self.changes:.1%} of {self.changes} changes "
+            f"by another client show at the first read after them; p50 {self.p50:.0f} µs, p99 {self.p99:.0f} µs, "
             f"longest {self.max:.0f} µs{lost}"
         )
 
@@ -45,8 +45,9 @@ class Staleness:
 def staleness(place: Place, name: str, changes: int = CHANGES) -> Staleness | None:
     """Change a file with one client and read it with another, which has it cached, until it shows the change.
 
-    None for a client that keeps nothing.  The database is emptied.  The reader reads without a pause, which is the worst for a client whose threads
-    share an interpreter: the word of the server has to wait for its turn.
+    None for a client that keeps nothing.  The database is emptied.  The reader reads without a pause, which
+    is the worst for a client whose threads share an interpreter: the word of the server has to wait for its
+    turn.
     """
     (spot,) = prepare(place, 1)
     driver = registry.driver(name)
@@ -64,15 +65,13 @@ def staleness(place: Place, name: str, changes: int = CHANGES) -> Staleness | No
             reader.getattr(spot.file)
             writer.setattr(spot.file, SetAttr.UID, Attr(uid=number))
             changed = time.perf_counter_ns()
+            last = changed + int(LONGEST * 1e9)
             reads = 1
-            while (
-                reader.getattr(spot.file).uid != number and time.perf_counter_ns() - changed < LONGEST * 1e9
-            ):
+            while not (shown := reader.getattr(spot.file).uid == number) and time.perf_counter_ns() < last:
                 reads += 1
-            shown = time.perf_counter_ns() - changed
-            at_once += reads == 1
-            never += shown >= LONGEST * 1e9
-            taken.append(shown)
+            taken.append(time.perf_counter_ns() - changed)
+            at_once += shown and reads == 1
+            never += not shown
     finally:
         reader.close()
         writer.close()

@@ -30,8 +30,8 @@ def document(
 ) -> str:
     """A page without scripts of its own: `note` and `main` are HTML, the rest is text.
 
-    `kind` is the class of its body, `style` what it needs besides the styles of all pages, and `others` has the
-    files that belong to it and what they are called.
+    `kind` is the class of its body, `style` what it needs besides the styles of all pages, and `others` has
+    the files that belong to it and what they are called.
     """
     theme = resource("theme.js")
     links = "".join(f'<a href="{escape(file)}">{escape(name)}</a>' for file, name in (others or {}).items())
