@@ -37,8 +37,8 @@ class Staleness:
         lost = f", {self.never} never within {LONGEST:g} s" if self.never else ""
         return (
             f"staleness of {self.driver}: {self.at_once / self.changes:.1%} of {self.changes} changes "
-            f"by another client show at the first read after them; p50 {self.p50:.0f} µs, p99 {self.p99:.0f} µs, "
-            f"longest {self.max:.0f} µs{lost}"
+            f"by another client show at the first read after them; p50 {self.p50:.0f} µs, "
+            f"p99 {self.p99:.0f} µs, longest {self.max:.0f} µs{lost}"
         )
 
 

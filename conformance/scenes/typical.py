@@ -31,6 +31,15 @@ QUOTA = Quota(1 << 40, 1 << 20)
 MANY = 100
 
 
+def refused(call: Callable[..., object], *arguments: object) -> None:
+    """Make a call that finds nothing."""
+    try:
+        call(*arguments)
+    except OSError:
+        return
+    raise AssertionError("there was to be nothing of this name")
+
+
 class Scene:
     """A directory `d` with a file `f` (100 bytes, an xattr, an ACL), files `x` and `y` and `z`, which has a
     second name, a symbolic link `s` and empty directories `e` and `g`; and a directory `o`.
@@ -57,13 +66,15 @@ class Scene:
         self.token = fs.token_store(b"token")
 
     def look_around(self, fs: Engine) -> None:
-        """What a kernel has done before it changes anything: looked up every name."""
+        """What a kernel has done before a change: looked up every name, and the one that is to be."""
         for parent, name in (
             (ROOT_INODE, self.name),
             *((self.top, name) for name in (b"d", b"o")),
             *((self.d, name) for name in (b"e", b"g", b"f", b"x", b"y", b"z", b"z2", b"s")),
         ):
             fs.getattr(fs.lookup(parent, name).inode)
+        for parent in (self.d, self.o):
+            refused(fs.lookup, parent, b"n")
 
 
 def fill(fs: Engine, at: Scene, type: FileType = FileType.FILE) -> list[Entry]:
@@ -159,7 +170,7 @@ def changes(method: str, case: str, call: Made, prepare: Prepare = nothing, warm
 CALLS = [
     reads("lookup", "", lambda fs, at, _: fs.lookup(at.d, b"f")),
     reads("lookup", "as a user", lambda fs, at, _: fs.lookup(at.d, b"f", True, ctx=BOB)),
-    reads("lookup", "an absent name", lambda fs, at, _: _refused(fs.lookup, at.d, b"absent")),
+    reads("lookup", "an absent name", lambda fs, at, _: refused(fs.lookup, at.d, b"absent")),
     reads("resolve", "five names", lambda fs, at, _: fs.resolve(ROOT_INODE, at.name + b"/o/a/b/c"), dig),
     reads("getattr", "", lambda fs, at, _: fs.getattr(at.f)),
     reads("access", "", lambda fs, at, _: fs.access(at.x, 4, ctx=BOB)),
@@ -232,11 +243,3 @@ CALLS = [
     changes("refresh", "", lambda fs, at, _: fs.refresh()),
     changes("settle", "after a mknod", lambda fs, at, _: make_and_settle(fs, at)),
 ]
-
-
-def _refused(call: Callable[..., object], *arguments: object) -> None:
-    try:
-        call(*arguments)
-    except OSError:
-        return
-    raise AssertionError("there was to be nothing of this name")

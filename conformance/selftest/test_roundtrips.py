@@ -61,6 +61,8 @@ GOALS = {
     "xattr_set": (2, 2),
     "xattr_remove": (2, 2),
     "acl_set: a known rule": (2, 2),
+    "acl_set: a new rule": (3, 3),
+    "clone: a directory of 100": (10, 8),
     "remove: a directory of 100": (12, 8),
 }
 """Round trips, cold and warm, that the client with a cache is built to need at most."""

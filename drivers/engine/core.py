@@ -91,7 +91,7 @@ class Core(Engine):
         self._changes = itertools.count(1)
         reserve = partial(self.counted, self.keys.next_inode, "nextInode", INODE_BLOCK)
         self.inodes = IdBlock(reserve, INODE_BLOCK, ROOT_INODE + 1)
-        self.rules = Rules(self.db, self.keys, partial(self.counted, self.keys.acl_max_id, "aclMaxId", 1))
+        self.rules = Rules(self.db, self.keys, self.add_rule)
         self.open_files = OpenFiles(config.open_cache, config.open_cache_limit)
         self.background = Background()
         self.dir_stats = PendingDirStats()
@@ -139,6 +139,12 @@ class Core(Engine):
         self.db.require_writable()
         raised = self.db.write(("INCRBY", counter, amount), *self.logged("INCR_COUNTER", name, amount))
         return int(raised[0])
+
+    def add_rule(self, value: bytes) -> int:
+        """Store an encoded ACL rule; its new number.  Raises EROFS."""
+        id = self.counted(self.keys.acl_max_id, "aclMaxId", 1)
+        self.db.write(("HSETNX", self.keys.acl, id, value))
+        return id
 
     # -- nodes -------------------------------------------------------------------------------------
 

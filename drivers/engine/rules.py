@@ -79,10 +79,10 @@ class Rules:
     A rule never changes under its number (N29.2).
     """
 
-    def __init__(self, database: Database, keys: Keys, number: Callable[[], int]) -> None:
-        """`number` takes a new number from the server."""
+    def __init__(self, database: Database, keys: Keys, add: Callable[[bytes], int]) -> None:
+        """`add` stores an encoded rule under a new number of the server."""
         self._db = database
-        self._number = number
+        self._add = add
         self._keys = keys
         self._lock = threading.Lock()
         self._by_id: dict[int, Rule | None] = {}
@@ -108,9 +108,7 @@ class Rules:
         value = codec.encode_rule(rule)
         self._load_missing()
         if value not in self._ids:
-            id = self._number()
-            self._db.write(("HSETNX", self._keys.acl, id, value))
-            self._keep(id, value)
+            self._keep(self._add(value), value)
         return self._ids[value]
 
     def _load_missing(self) -> None:

@@ -110,6 +110,13 @@ What was read on the way comes last: for each name the attributes of the directo
 were asked for, and its entry.
 """
 
+ADD_RULE = """
+local id = redis.call('INCR', KEYS[1])
+redis.call('HSETNX', KEYS[2], id, ARGV[1])
+return id
+"""
+"""KEYS: the counter of ACL rules, the rules.  ARGV: an encoded rule.  The reply is its number."""
+
 REFUSALS = {
     "ENOENT": errno.ENOENT,
     "EACCES": errno.EACCES,

@@ -27,8 +27,16 @@ def keys_of(commands: Sequence[Command]) -> set[bytes] | None:
     for command in commands:
         if command[0] == "FLUSHDB":
             return None
-        keys.update(command[1:] if command[0] in ("DEL", "UNLINK") else command[1:2])
+        keys.update(_keys_of(command))
     return keys
+
+
+def _keys_of(command: Command) -> Sequence[Argument]:
+    if command[0] in ("DEL", "UNLINK"):
+        return command[1:]
+    if command[0] == "EVAL":
+        return command[3 : 3 + int(command[2])]
+    return command[1:2]
 
 
 def pairs(reply: Reply) -> list[tuple[bytes, bytes]]:
