@@ -189,6 +189,7 @@ def test_cut(volume: Volume, network: Proxy) -> None:
     cut.wait()
     chmod(volume.fs, x, 0o600)
     assert soon(lambda: failure(behind, x) == 0, 5.0)
+    behind.cache_stats()
     assert mode(behind, x) == 0o600
 
 
