@@ -220,6 +220,37 @@ def test_what_is_larger_than_the_cache_is_not_kept() -> None:
     assert (cache.entries, cache.bytes) == (0, 0)
 
 
+def test_what_is_under_way_is_kept_though_all_else_made_room(threads: ThreadPoolExecutor) -> None:
+    """Evictions while an answer is under way touch neither the answer nor the sum of the bytes."""
+    cache = Cache(3000, 60.0, Counters())
+    line = Line(cache)
+    call = threads.submit(cache.read, [GET], line)
+    assert line.asked.wait(5)
+    for number in range(100, 150):
+        cache.read([("GET", b"i%d" % number)], answering(cache, b"v" * 100))
+    line.answer(b"one")
+    assert call.result(5) == [b"one"]
+    assert cache.known([GET]) == [b"one"]
+    assert 0 < cache.bytes <= 3000
+    cache.invalidated(None)
+    assert (cache.entries, cache.bytes) == (0, 0)
+
+
+def test_the_time_of_an_answer_begins_when_it_comes(threads: ThreadPoolExecutor) -> None:
+    """An older one of the same key that expires while it is under way does not take it along."""
+    cache = Cache(1 << 20, 0.2, Counters())
+    other: Command = ("HGET", b"i1", b"x")
+    cache.read([other], answering(cache, b"old"))
+    line = Line(cache)
+    call = threads.submit(cache.read, [GET], line)
+    assert line.asked.wait(5)
+    time.sleep(0.25)
+    line.answer(b"one")
+    call.result(5)
+    assert cache.known([GET]) == [b"one"]
+    assert cache.known([other]) is None
+
+
 # -- with a server -----------------------------------------------------------------------------------
 
 Opened = Callable[..., RueidisStore]
