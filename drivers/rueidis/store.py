@@ -208,6 +208,8 @@ class RueidisStore(RedisStore):
                 return self._mux
             if self._refusals != refusals:
                 raise Disconnected(f"cannot connect to {self._dialler.address}: another call has just tried")
+            if self._mux is not None:
+                self._mux.close()  # no thread of it is left
             try:
                 mux = self._connected_to_the_last()
             except Exception:
