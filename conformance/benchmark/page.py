@@ -54,7 +54,29 @@ def _setting(results: Results, setting: Setting) -> str:
         if names:
             plots = "".join(_rates(results, name, setting) for name in names)
             parts.append(f'<h3>{heading}</h3><div class="charts">{plots}</div>')
-    return "".join([*parts, "</section>"])
+    return "".join([*parts, _figures(results, setting), "</section>"])
+
+
+def _figures(results: Results, setting: Setting) -> str:
+    """Every figure of a setting, as a table."""
+    heads = ("slowest", "median", "fastest", "p50 µs", "p99 µs", "CPU µs a call", "most MB")
+    head = "".join(f'<th scope="col">{one}</th>' for one in ("", "", *heads))
+    rows = "".join(
+        f'<tr><th scope="row">{escape(workload)}</th><td>{escape(driver)}</td>'
+        + "".join(f"<td>{one}</td>" for one in _row(results.cell(workload, driver, setting)))
+        + "</tr>"
+        for workload in results.workloads
+        for driver in results.drivers
+    )
+    return f"<details><summary>All figures</summary><table><tr>{head}</tr>{rows}</table></details>"
+
+
+def _row(cell: Cell) -> Iterator[str]:
+    told = cell.to_json()
+    rate = told["rate"] or dict.fromkeys(("low", "median", "high"))
+    figures = (*rate.values(), told["p50_us"], told["p99_us"], told["cpu_us"], told["memory_mb"])
+    for one, decimals in zip(figures, (0, 0, 0, 1, 1, 1, 0), strict=True):
+        yield "-" if one is None else f"{one:,.{decimals}f}"
 
 
 def _figure(caption: str, plot: str) -> str:

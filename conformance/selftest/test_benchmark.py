@@ -122,6 +122,13 @@ def test_a_run_leaves_a_table_a_file_and_a_page(metaparity: Run, tmp_path: Path)
     bars = [len(plot.findall("{http://www.w3.org/2000/svg}rect")) for plot in plots]
     assert bars == [2, 2, 0]
     assert "other load on this machine disturbs" in page
+    (table,) = re.findall(r"<table>.*</table>", page, re.S)
+    figures = [[cell.text for cell in row] for row in ElementTree.fromstring(table)]
+    told_of_redis = cells["getattr", "redis"]
+    assert figures[1][:2] == ["getattr", "redis"]
+    assert figures[1][3] == f"{told_of_redis['rate']['median']:,.0f}"
+    assert figures[1][7] == f"{told_of_redis['cpu_us']:.1f}"
+    assert [row[2:] for row in figures[5:]] == [["-"] * 7] * 2
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
 
 
