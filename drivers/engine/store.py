@@ -61,6 +61,10 @@ class Disconnected(Exception):
     """The connection failed or timed out; a command under way may or may not have run."""
 
 
+class Lost(Disconnected):
+    """The connection ended before it brought any reply: what only reads may be sent again."""
+
+
 Derive: TypeAlias = Callable[["Reply | ServerError"], Iterable[tuple[Command, Reply]]]
 """From the reply of a script: commands that it has answered as well, with their replies."""
 

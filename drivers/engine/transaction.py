@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-from .store import Command, Conflict, Reply, ServerError, Transaction
+from .store import Command, Conflict, Disconnected, Lost, Reply, ServerError, Transaction
 
 T = TypeVar("T")
 
@@ -19,6 +19,9 @@ class Channel(Protocol):
 
     def exchange(self, commands: Sequence[Command]) -> list[Reply | ServerError]:
         """Send all commands at once and return their replies in order.  Raises `Disconnected`."""
+
+    def alive(self) -> bool:
+        """Whether the server has kept the connection open since its last use.  Does not wait."""
 
     def unwatch(self) -> None:
         """Send UNWATCH without waiting for its reply; does nothing on a broken connection."""
@@ -41,6 +44,7 @@ class Attempt:
         self.queued: list[Command] = []
         self.sent = False
         """Whether what was queued is on its way, so that it may have been done."""
+        self.reads = 0
         self._channel = channel
         self._pending = list(watch)
 
@@ -51,6 +55,7 @@ class Attempt:
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip."""
         watches = self._take_watches()
+        self.reads += 1
         return checked(self._channel.exchange([*watches, *commands]))[len(watches) :]
 
     def queue(self, *commands: Command) -> None:
@@ -60,14 +65,20 @@ class Attempt:
     def commit(self) -> None:
         """Run what was queued, if anything.
 
-        Raises `Conflict` when a watched key changed, and `ServerError`: that of EXEC when the server
-        refused a command before it ran anything, else the first error among the replies.
+        Raises `Conflict` when a watched key changed, `Lost` when nothing can have been done, and
+        `ServerError`: that of EXEC when the server refused a command before it ran anything, else the first
+        error among the replies.
         """
         if not self.queued:
             return
+        if not self.reads and not self._channel.alive():
+            raise Lost("the server has closed the connection while it was idle")
         ahead = [*self._take_watches(), ("MULTI",)]
         self.sent = True
-        answers = self._channel.exchange([*ahead, *self.queued, ("EXEC",)])
+        try:
+            answers = self._channel.exchange([*ahead, *self.queued, ("EXEC",)])
+        except Lost as lost:  # what was queued may have been done
+            raise Disconnected(str(lost)) from lost
         self.watching = False
         outcome = answers[-1]
         if outcome is None:

@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 import hiredis
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Disconnected, Reply, ServerError
+from ..engine.store import Command, Disconnected, Lost, Reply, ServerError
 from ..url import Address
 from .wire import Wire
 
 _INCOMPLETE = object()
-
-
-class Lost(Disconnected):
-    """The connection ended before it brought any reply: a read may be sent again."""
 
 
 def pack(commands: Sequence[Command]) -> bytes:

@@ -31,12 +31,14 @@ class Pool:
         after_fork(self, Pool._forget)
 
     @contextmanager
-    def connection(self, *, fresh: bool = False) -> Iterator[Connection]:
+    def connection(self, *, fresh: bool = False, probed: bool = True) -> Iterator[Connection]:
         """A connection for the length of a block; `fresh` asks for a new one.
 
-        Raises what `Dialler.dial` does, and `Disconnected` when none is free in time.
+        One that has been idle is looked at first, whether the server has kept it, unless the caller does
+        without, which saves a system call.  Raises what `Dialler.dial` does, and `Disconnected` when none is
+        free in time.
         """
-        connection = self._take(fresh)
+        connection = self._take(fresh, probed)
         try:
             yield connection
         finally:
@@ -71,9 +73,9 @@ class Pool:
         for connection in connections:
             connection.close()
 
-    def _take(self, fresh: bool) -> Connection:
+    def _take(self, fresh: bool, probed: bool) -> Connection:
         while (idle := self._reserve()) is not None:
-            if idle.alive():
+            if not probed or idle.alive():
                 if not fresh:
                     return idle
             else:
@@ -94,7 +96,7 @@ class Pool:
             if not self._closed and self._dialler.moves == moves:
                 return connection
         self._discard(connection)
-        return self._take(fresh)  # the master has moved meanwhile, or the pool is closed
+        return self._take(fresh, probed)  # the master has moved meanwhile, or the pool is closed
 
     def _reserve(self) -> Connection | None:
         """An idle connection, or None and the right to dial one."""

@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Reply, Store, Transaction
+from ..engine.store import Command, Lost, Reply, Store, Transaction
 from ..engine.transaction import checked, run_attempt
 from ..url import Address
-from .connection import Lost
 from .dial import Dialler
 from .pool import Pool
 
@@ -38,9 +37,13 @@ class RedisStore(Store):
             return checked(connection.exchange(commands))
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
-        """Run one optimistic transaction on a connection of its own."""
-        with self._pool.connection() as connection:
-            return run_attempt(connection, watch, body, self._changed)
+        """Run one optimistic transaction on a connection of its own; anew when that ended ahead of EXEC."""
+        try:
+            with self._pool.connection(probed=False) as connection:
+                return run_attempt(connection, watch, body, self._changed)
+        except Lost:
+            with self._pool.connection(fresh=True) as connection:
+                return run_attempt(connection, watch, body, self._changed)
 
     def scan(self, pattern: bytes, count: int = 10000) -> Iterator[list[bytes]]:
         """Keys that match, page by page; a key may come twice."""
@@ -67,7 +70,7 @@ class RedisStore(Store):
 
     def _read_pooled(self, commands: Sequence[Command]) -> list[Reply]:
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection(probed=False) as connection:
                 return checked(connection.exchange(commands))
         except Lost:
             with self._pool.connection(fresh=True) as connection:

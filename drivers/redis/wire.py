@@ -1,8 +1,9 @@
-"""Bytes to and from a server over one non-blocking socket, with deadlines.
+"""Bytes to and from a server over one socket, with deadlines.
 
-One thread may send while another receives.  An `SSLSocket` must not be used by two threads at once, so
-with TLS one lock is held around `send` and `recv`; waiting happens outside it, which lets the sender
-in while the receiver has nothing to read.
+A plain socket blocks, and wakes who waits each `NAP` seconds to look at the deadline: that takes one system
+call to receive, not two.  With TLS it does not block.  One thread may send while another receives.  An
+`SSLSocket` must not be used by two threads at once, so with TLS one lock is held around `send` and `recv`;
+waiting happens outside it, which lets the sender in while the receiver has nothing to read.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ import contextlib
 import select
 import socket
 import ssl
+import struct
 import threading
 import time
 from contextlib import AbstractContextManager
 from typing import Any
 
 BUFFER = 1 << 16
-TLS_NAP = 0.5
-"""Seconds between looks at a TLS socket: a record taken in by the sender makes no descriptor readable."""
+NAP = 0.5
+"""Seconds between looks at the deadline, and at a TLS socket: a record taken in by the sender makes no
+descriptor readable."""
 CROSSED_NAP = 0.01
 """Seconds to wait when TLS wants to read before it can send, or the reverse."""
 
@@ -34,11 +37,14 @@ class Wire:
     """A connected socket.  All errors are `OSError`s; an end of the stream is an `EOFError`."""
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(False)
         self._sock = sock
         self._ssl = sock if isinstance(sock, ssl.SSLSocket) else None
         self._turn: AbstractContextManager[object] = contextlib.nullcontext()
-        if self._ssl is not None:
+        sock.setblocking(self._ssl is None)
+        if self._ssl is None:
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", 0, int(NAP * 1e6)))
+        else:
             self._turn = threading.Lock()
         self._readable = select.poll()
         self._readable.register(sock, select.POLLIN)
@@ -69,7 +75,7 @@ class Wire:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            if not self._pending() and not self._wait(self._readable, deadline):
+            if not self._ready(deadline):
                 raise TimeoutError("no reply in time")
             try:
                 with self._turn:
@@ -96,6 +102,13 @@ class Wire:
         """Let go of the descriptor.  The stream stays open where a parent process still holds it."""
         self._sock.close()
 
+    def _ready(self, deadline: float | None) -> bool:
+        """Whether `recv` may be called, which may wait a `NAP`; False when the deadline has passed."""
+        if self._ssl is not None:
+            return self._pending() or self._wait(self._readable, deadline)
+        late = deadline is not None and deadline - time.monotonic() < NAP
+        return not late or self._wait(self._readable, deadline)
+
     def _pending(self) -> bool:
         if self._ssl is None:
             return False
@@ -106,8 +119,8 @@ class Wire:
         """Wait for a descriptor; False when the deadline has passed."""
         left = None if deadline is None else deadline - time.monotonic()
         if self._ssl is not None:
-            nap = TLS_NAP if left is None else min(left, TLS_NAP)
-            return bool(poll.poll(max(nap, 0) * 1000)) or left is None or left > TLS_NAP
+            nap = NAP if left is None else min(left, NAP)
+            return bool(poll.poll(max(nap, 0) * 1000)) or left is None or left > NAP
         return bool(poll.poll(None if left is None else max(left, 0) * 1000))
 
     @staticmethod

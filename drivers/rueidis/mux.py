@@ -23,8 +23,8 @@ from collections import deque
 from collections.abc import Sequence
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Disconnected, Reply, ServerError
-from ..redis.connection import Lost, Replies, pack
+from ..engine.store import Command, Disconnected, Lost, Reply, ServerError
+from ..redis.connection import Replies, pack
 from ..redis.wire import Wire
 from ..url import Address
 from .cache import Cache, Flight

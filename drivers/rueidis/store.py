@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Derive, Disconnected, Reply, ServerError, keys_of
+from ..engine.store import Command, Derive, Disconnected, Lost, Reply, ServerError, keys_of
 from ..engine.transaction import checked
 from ..errors import Refused
 from ..forks import after_fork
-from ..redis.connection import Lost
 from ..redis.store import RedisStore
 from ..types import CacheStats
 from ..url import REQUIRED, Address
