@@ -29,7 +29,10 @@ from .store import Command, Transaction
 ACCESS_BY_MODE = (Access.R, Access.W, Access.R | Access.W, Access(0))
 """What each access mode of open asks for; the fourth, which has no name, asks for nothing."""
 
-WRITING = OpenFlag.WRONLY | OpenFlag.RDWR
+# Plain numbers: arithmetic of flags takes longer than a lookup in the cache.
+WRITING = int(OpenFlag.WRONLY | OpenFlag.RDWR)
+CHANGING = WRITING | int(OpenFlag.TRUNC | OpenFlag.APPEND)
+EXECUTING = int(OpenFlag.EXEC)
 PIPELINE = 1000
 
 LONG = 10000
@@ -49,28 +52,31 @@ class Files(Trash):
     """The life of a node after its names."""
 
     def open_file(self, inode: int, flags: OpenFlag = OpenFlag.RDONLY, *, ctx: Context = ROOT) -> Attr:
-        flags = OpenFlag(flags)
-        changes = WRITING | OpenFlag.TRUNC | OpenFlag.APPEND
-        refuse_if(self.config.read_only and bool(flags & changes), errno.EROFS)
+        refuse_if(self.config.read_only and bool(int(flags) & CHANGING), errno.EROFS)
         attr = self.open_files.reopen(inode)
         if attr is None:
-            attr = self._open_checked(inode, flags, ctx)
+            attr = self._open_checked(inode, int(flags), ctx)
         self.touch_atime(inode, attr)
         return attr
 
-    def _open_checked(self, inode: int, flags: OpenFlag, ctx: Context) -> Attr:
+    def _open_checked(self, inode: int, flags: int, ctx: Context) -> Attr:
         attr = self.known_attr(self.check_root(inode))
         wanted = ACCESS_BY_MODE[flags & 3]
-        if wanted == Access.R and flags & OpenFlag.EXEC:
+        if wanted == Access.R and flags & EXECUTING:
             wanted = Access.X
         self.require_access(ctx, attr, wanted)
+        if attr.flags or flags & WRITING:
+            self._refuse_protected_contents(attr, flags)
+        self.open_files.open(inode, attr)
+        return attr
+
+    @staticmethod
+    def _refuse_protected_contents(attr: Attr, flags: int) -> None:
         writes = bool(flags & WRITING)
         refuse_if(writes and bool(attr.flags & AttrFlag.IMMUTABLE or trashed(attr)), errno.EPERM)
         if attr.flags & AttrFlag.APPEND:
             refuse_if(writes and not flags & OpenFlag.APPEND, errno.EPERM)
             refuse_if(bool(flags & OpenFlag.TRUNC), errno.EPERM)
-        self.open_files.open(inode, attr)
-        return attr
 
     def close_file(self, inode: int, *, ctx: Context = ROOT) -> None:
         if self.open_files.close(inode):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..types import Attr, Slice
+from ..types import Attr, Slice, Time
 
 IDLE = 12 * 3600
 """Seconds that a closed file stays in the table (S7.7.4)."""
@@ -24,6 +24,8 @@ class OpenFile:
     """One file of the table; times are seconds of the monotonic clock."""
 
     attr: Attr | None = None
+    """Kept only where attributes are trusted at all."""
+    mtime: Time | None = None
     checked: float = float("-inf")
     references: int = 0
     used: float = 0.0
@@ -52,7 +54,9 @@ class OpenFiles:
         """Count one more reference; chunks of another mtime are dropped (N20.2)."""
         with self._lock:
             self._sweep()
-            file = self._files.setdefault(inode, OpenFile())
+            file = self._files.get(inode)
+            if file is None:
+                file = self._files[inode] = OpenFile()
             file.references += 1
             if attr is not None:
                 self._refresh(file, attr)
@@ -155,12 +159,13 @@ class OpenFiles:
     def _copy(file: OpenFile) -> Attr | None:
         return None if file.attr is None else replace(file.attr)
 
-    @staticmethod
-    def _refresh(file: OpenFile, attr: Attr) -> None:
-        if file.attr is None or file.attr.mtime != attr.mtime:
+    def _refresh(self, file: OpenFile, attr: Attr) -> None:
+        if file.mtime != attr.mtime:
             file.version += 1
             file.chunks.clear()
-        file.attr = replace(attr)
+            file.mtime = attr.mtime
+        if self._expire:
+            file.attr = replace(attr)
         file.checked = file.used = time.monotonic()
 
     def _sweep(self) -> None:
