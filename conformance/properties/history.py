@@ -120,7 +120,7 @@ def _value(plain: Any) -> Value:
 class Recorder:
     """Takes down what threads do; `refusals` names the errno of an error, None where that is no answer."""
 
-    def __init__(self, refusals: Callable[[BaseException], str | None]) -> None:
+    def __init__(self, refusals: Callable[[OSError], str | None]) -> None:
         self._refusals = refusals
         self._operations: list[Operation] = []
         self._lock = threading.Lock()
@@ -130,7 +130,7 @@ class Recorder:
         begun = Operation(process, call, arguments, None, time.monotonic_ns(), math.inf)
         try:
             outcome, end = do(), float(time.monotonic_ns())
-        except Exception as error:
+        except OSError as error:
             refusal = self._refusals(error)
             outcome, end = refusal, math.inf if refusal is None else time.monotonic_ns()
         with self._lock:
