@@ -42,8 +42,10 @@ def render_timeline(title: str, history: History, result: Result) -> str:
 
 def _verdict(result: Result) -> str:
     if result.window is None:
-        return f"The history is {result.answer.value}." if result.answer is not Answer.UNKNOWN else (
-            "Whether the history is linearizable is not known: the time was up."
+        return (
+            f"The history is {result.answer.value}."
+            if result.answer is not Answer.UNKNOWN
+            else ("Whether the history is linearizable is not known: the time was up.")
         )
     calls = len(result.window.operations)
     return (
@@ -106,4 +108,6 @@ def _bar(one: Operation, kind: str, x: float, y: int, width: float) -> str:
 def _table(window: Window | None) -> str:
     if window is None:
         return ""
-    return f'<section aria-label="The calls that no order explains"><pre>{escape(str(window))}</pre></section>'
+    return (
+        f'<section aria-label="The calls that no order explains"><pre>{escape(str(window))}</pre></section>'
+    )

@@ -63,7 +63,9 @@ def clients(volume: Volume, count: int = 2) -> list[Engine]:
     return volume.clients[-count:]
 
 
-def perform(engines: Sequence[Engine], seed: int, calls: int, act: Act, prepare: Act | None = None) -> History:
+def perform(
+    engines: Sequence[Engine], seed: int, calls: int, act: Act, prepare: Act | None = None
+) -> History:
     """What threads of the clients do, each so many random calls at once, after what one has prepared."""
     recorder = Recorder(refusal)
 

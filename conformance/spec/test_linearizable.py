@@ -61,10 +61,10 @@ def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
 def test_names(volume: Volume, judge: Judge) -> None:
     """Whatever eight threads of two clients make, find, list, link, move, replace, exchange and remove under a
     few names, there is one order of their calls that explains every outcome."""
+    scenes = [Names([volume.dir(f"{seed}-{side}") for side in "lr"]) for seed in range(HISTORIES)]
     engines = clients(volume)
-    for seed in range(HISTORIES):
-        directories = [volume.dir(f"{seed}-{side}") for side in "lr"]
-        judge(perform(engines, seed, CALLS, Names(directories)), NAMES)
+    for seed, calls in enumerate(scenes):
+        judge(perform(engines, seed, CALLS, calls), NAMES)
     settle(volume)
 
 
@@ -72,22 +72,27 @@ def test_names(volume: Volume, judge: Judge) -> None:
 def test_attributes(volume: Volume, judge: Judge) -> None:
     """Whatever eight threads of two clients read and change of the attributes and the number of names of two
     files, there is one order of their calls that explains every outcome."""
+    directory = volume.dir("d")
+    scenes = [Attributes(two_files(volume, seed), directory) for seed in range(HISTORIES)]
     engines = clients(volume)
-    for seed in range(HISTORIES):
-        directory = volume.dir(f"{seed}")
-        calls = Attributes([volume.file(f"{seed}-{side}") for side in "lr"], directory)
+    for seed, calls in enumerate(scenes):
         judge(perform(engines, seed, CALLS, calls, calls.first), ATTRIBUTES)
     settle(volume)
+
+
+def two_files(volume: Volume, seed: int) -> list[int]:
+    """The inodes of two files of a history."""
+    return [volume.file(f"{seed}-{side}") for side in "lr"]
 
 
 @clause("linearizable/flocks", source="N42.1 L1.4 L1.5 L1.6 L1.8", needs="flock", clients=2)
 def test_flocks(volume: Volume, judge: Judge) -> None:
     """Whatever BSD locks six owners in two clients take, wait for, change, release and list from eight threads,
     there is one order of their calls that explains every outcome."""
+    scenes = [two_files(volume, seed) for seed in range(HISTORIES)]
     engines = clients(volume)
     sessions = dict(zip(sorted(one.sid for one in volume.fs.session_list()), ("c1", "c2"), strict=True))
-    for seed in range(HISTORIES):
-        inodes = [volume.file(f"{seed}-{side}") for side in "lr"]
+    for seed, inodes in enumerate(scenes):
         judge(perform(engines, seed, CALLS, Flocks(inodes, sessions)), FLOCK)
 
 
@@ -95,9 +100,9 @@ def test_flocks(volume: Volume, judge: Judge) -> None:
 def test_record_locks(volume: Volume, judge: Judge) -> None:
     """Whatever record locks six owners in two clients take, change, release and ask for from eight threads,
     there is one order of their calls that explains every outcome."""
+    scenes = [two_files(volume, seed) for seed in range(HISTORIES)]
     engines = clients(volume)
-    for seed in range(HISTORIES):
-        inodes = [volume.file(f"{seed}-{side}") for side in "lr"]
+    for seed, inodes in enumerate(scenes):
         judge(perform(engines, seed, CALLS, Records(inodes)), RECORDS)
 
 

@@ -41,6 +41,7 @@ class Attempt:
         self.queued: list[Command] = []
         self.sent = False
         """Whether what was queued is on its way, so that it may have been done."""
+        self.reads = 0
         self._channel = channel
         self._pending = list(watch)
 
@@ -51,6 +52,7 @@ class Attempt:
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip."""
         watches = self._take_watches()
+        self.reads += 1
         return checked(self._channel.exchange([*watches, *commands]))[len(watches) :]
 
     def queue(self, *commands: Command) -> None:
@@ -78,6 +80,14 @@ class Attempt:
         self.replies = outcome
         checked(outcome)
 
+    def confirm(self) -> None:
+        """Raise `Conflict` when a watched key changed, where what was read is of more than one moment."""
+        if self.reads > 1 and self.watching:
+            outcome = self._channel.exchange([("MULTI",), ("EXEC",)])[-1]
+            self.watching = False
+            if outcome is None:
+                raise Conflict
+
     def _take_watches(self) -> list[Command]:
         """The WATCH that has to be sent first, if any."""
         if not self._pending:
@@ -101,8 +111,16 @@ def run_attempt(
     """
     attempt = Attempt(channel, watch)
     try:
-        result = body(attempt)
-        attempt.commit()
+        try:
+            result = body(attempt)
+        except OSError:
+            # A refusal is an answer, too: it is of one moment, or the body has to look again.
+            attempt.confirm()
+            raise
+        if attempt.queued:
+            attempt.commit()
+        else:
+            attempt.confirm()
     finally:
         if attempt.sent and changed is not None:
             changed(attempt.queued)
