@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from .history import History, Operation
+from .history import History, Operation, shown
 
 State: TypeAlias = Hashable
 Key: TypeAlias = tuple[Hashable, ...]
@@ -101,8 +101,16 @@ class Window:
         if self.others:
             lines.append(f"whether or not {len(self.others)} other calls had happened")
         if self.states != (self.model.initial,):
-            lines.append("before it: " + " or ".join(map(str, self.states[:3])))
+            some = [_shown(state) for state in self.states[:3]]
+            lines.append(f"before it: {' or '.join(some)}{' or ..' if len(self.states) > 3 else ''}")
         return "\n".join(lines)
+
+
+def _shown(state: State) -> str:
+    """A state as a reader wants it."""
+    if isinstance(state, frozenset):
+        return "{" + ", ".join(sorted(map(shown, state))) + "}"
+    return str(state)
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,15 @@ class Operation:
     def refused(self) -> bool:
         return isinstance(self.outcome, str)
 
+    @property
+    def taken(self) -> str:
+        """The arguments as a reader wants them."""
+        return ", ".join(shown(value) for value in self.arguments if value is not None)
+
     def __str__(self) -> str:
-        arguments = ", ".join(map(shown, self.arguments))
-        return f"{self.call}({arguments})" + (f" = {shown(self.outcome)}" if self.answered else " unanswered")
+        return f"{self.call}({self.taken})" + (
+            f" = {shown(self.outcome)}" if self.answered else " unanswered"
+        )
 
 
 def shown(value: Value) -> str:

@@ -94,13 +94,12 @@ def _drawing(operations: Sequence[Operation], events: Sequence[float], window: W
 def _bar(one: Operation, kind: str, x: float, y: int, width: float) -> str:
     """A call between its begin and its end; what does not fit is in its title."""
     kind += "" if one.answered else " unanswered"
-    arguments = ", ".join(map(shown, one.arguments))
     outcome = shown(one.outcome) if one.answered else "unanswered"
     return (
         f'<svg class="{kind}" x="{x}" y="{y}" width="{width}" height="{BAR}">'
         f"<title>{escape(f'{one.process}: {one}')}</title>"
         f'<rect x="1" y="1" width="{max(width - 2, 1)}" height="{BAR - 2}" rx="4"/>'
-        f'<text x="6" y="15">{escape(f"{one.call} {arguments}")}</text>'
+        f'<text x="6" y="15">{escape(f"{one.call} {one.taken}")}</text>'
         f'<text x="6" y="29">{escape(outcome)}</text></svg>'
     )
 

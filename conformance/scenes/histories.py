@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from errno import EIO
-from typing import Any
 
 from metaparity.conformance.properties.history import History, Recorder, Value
 from metaparity.conformance.properties.models import FIELDS
@@ -134,6 +133,40 @@ class Names:
             self.told.append(outcome)
 
 
+class Replaced:
+    """Random calls that replace two names, or exchange them, so that each is there all the time."""
+
+    def __init__(self, directories: Sequence[int]) -> None:
+        self.directories = directories
+
+    def first(self, one: Caller) -> None:
+        """Give both directories the name."""
+        for directory in self.directories:
+            self.make(one, directory, b"x")
+
+    def __call__(self, one: Caller) -> None:
+        here, there = one.draw.sample(self.directories, 2)
+        mine = b"%d" % one.number
+        call = one.draw.choice(["lookup", "exchange", "exchange", "replace", "replace"])
+        if call == "lookup":
+            one.look("lookup", (here, b"x"), lambda: one.fs.lookup(here, b"x").inode)
+        elif call == "exchange":
+            self.rename(one, (here, b"x", there, b"x"), "EXCHANGE")
+        else:
+            self.make(one, here, mine)
+            self.rename(one, (here, mine, one.draw.choice([here, there]), b"x"), None)
+
+    @staticmethod
+    def make(one: Caller, directory: int, name: bytes) -> None:
+        one.take(
+            "mknod", (directory, name), lambda: one.fs.mknod(directory, name, FileType.FILE, 0o644).inode
+        )
+
+    @staticmethod
+    def rename(one: Caller, places: tuple[int, bytes, int, bytes], flag: str | None) -> None:
+        one.take("rename", (*places, flag), lambda: one.fs.rename(*places, FLAGS[flag]).inode)
+
+
 def listed(fs: Engine, directory: int) -> Value:
     """The names of a directory with their inodes."""
     entries = fs.readdir(directory)
@@ -149,7 +182,7 @@ def values(attr: Attr) -> tuple[int, ...]:
 
 
 class Attributes:
-    """Random calls that read and change the attributes of some files, and give them names and take them away."""
+    """Random calls that read and change attributes of some files, and give them names and take them away."""
 
     def __init__(self, inodes: Sequence[int], directory: int) -> None:
         self.inodes = inodes

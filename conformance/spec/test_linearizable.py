@@ -1,14 +1,14 @@
 """What many threads of two clients do at once is as if each call were made at one moment (N42.1, S4.1).
 
 The calls are taken down past the log of the test, with when they began and ended.  A client that caches may
-show another's change a moment later, once it is told of it: the calls of this test that a cache may answer ask
-for what is told first (`cache_stats`), within the time of the call.
+show another's change a moment later, once it is told of it: the calls of these tests that a cache may answer
+ask for what is told first (`cache_stats`), within the time of the call.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,15 @@ from metaparity.conformance.properties.checker import Answer, Model, check
 from metaparity.conformance.properties.history import History
 from metaparity.conformance.properties.models import ATTRIBUTES, FLOCK, NAMES, RECORDS
 from metaparity.conformance.properties.timeline import render_timeline
-from metaparity.conformance.scenes.histories import Attributes, Flocks, Names, Records, clients, perform
+from metaparity.conformance.scenes.histories import (
+    Attributes,
+    Flocks,
+    Names,
+    Records,
+    Replaced,
+    clients,
+    perform,
+)
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, LockType, SetAttr
 from metaparity.fixtures.volumes import Volume
@@ -59,12 +67,23 @@ def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
 
 @clause("linearizable/names", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
 def test_names(volume: Volume, judge: Judge) -> None:
-    """Whatever eight threads of two clients make, find, list, link, move, replace, exchange and remove under a
-    few names, there is one order of their calls that explains every outcome."""
+    """Whatever eight threads of two clients make, find, list, link, move, replace, exchange and remove under
+    a few names, there is one order of their calls that explains every outcome."""
     scenes = [Names([volume.dir(f"{seed}-{side}") for side in "lr"]) for seed in range(HISTORIES)]
     engines = clients(volume)
     for seed, calls in enumerate(scenes):
         judge(perform(engines, seed, CALLS, calls), NAMES)
+    settle(volume)
+
+
+@clause("linearizable/replaced-names", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
+def test_replaced_names(volume: Volume, judge: Judge) -> None:
+    """Two names that eight threads of two clients exchange and replace are there all the time: there is one
+    order of all calls that explains every outcome."""
+    scenes = [Replaced([volume.dir(f"{seed}-{side}") for side in "lr"]) for seed in range(HISTORIES)]
+    engines = clients(volume)
+    for seed, calls in enumerate(scenes):
+        judge(perform(engines, seed, CALLS, calls, calls.first), NAMES)
     settle(volume)
 
 
@@ -87,8 +106,8 @@ def two_files(volume: Volume, seed: int) -> list[int]:
 
 @clause("linearizable/flocks", source="N42.1 L1.4 L1.5 L1.6 L1.8", needs="flock", clients=2)
 def test_flocks(volume: Volume, judge: Judge) -> None:
-    """Whatever BSD locks six owners in two clients take, wait for, change, release and list from eight threads,
-    there is one order of their calls that explains every outcome."""
+    """Whatever BSD locks six owners in two clients take, wait for, change, release and list from eight
+    threads, there is one order of their calls that explains every outcome."""
     scenes = [two_files(volume, seed) for seed in range(HISTORIES)]
     engines = clients(volume)
     sessions = dict(zip(sorted(one.sid for one in volume.fs.session_list()), ("c1", "c2"), strict=True))
@@ -146,8 +165,8 @@ def counted(volume: Volume, take: Callable[[Engine, int, int, LockType], None]) 
 
 @clause("linearizable/a-lock-excludes", source="L1.5 L1.8", needs="flock", clients=2)
 def test_flock_excludes(volume: Volume) -> None:
-    """Of eight owners in two clients who wait for one exclusive BSD lock, one at a time has it: what they count
-    under it is exact."""
+    """Of eight owners in two clients who wait for one exclusive BSD lock, one at a time has it: what they
+    count under it is exact."""
 
     def take(fs: Engine, inode: int, owner: int, type: LockType) -> None:
         fs.flock(inode, owner, type, True)
