@@ -25,16 +25,17 @@ def exhibit(
     """The driver `sound` with one definition replaced, `package.module:name` or `package.module:Class.name`.
 
     It is the object `name` of `module`.  Opening it spoils the engine of the whole process, so each runs in a
-    process of its own.
+    process of its own.  Raises `AttributeError` where there is no such definition.
     """
     base = driver(sound)
+    place, _, path = target.partition(":")
+    *outer, attribute = path.split(".")
+    owner: Any = import_module(f"{PACKAGE}.{place}")
+    for part in outer:
+        owner = getattr(owner, part)
+    getattr(owner, attribute)  # what is not there cannot be spoilt
 
     def open_broken(url: str, config: Config) -> Engine:
-        place, _, path = target.partition(":")
-        owner: Any = import_module(f"{PACKAGE}.{place}")
-        *outer, attribute = path.split(".")
-        for part in outer:
-            owner = getattr(owner, part)
         setattr(owner, attribute, wrong)
         return base.open(url, config)
 

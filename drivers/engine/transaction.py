@@ -89,6 +89,14 @@ class Attempt:
         self.replies = outcome
         checked(outcome)
 
+    def confirm(self) -> None:
+        """Raise `Conflict` when a watched key changed, where what was read is of more than one moment."""
+        if self.reads > 1 and self.watching:
+            outcome = self._channel.exchange([("MULTI",), ("EXEC",)])[-1]
+            self.watching = False
+            if outcome is None:
+                raise Conflict
+
     def _take_watches(self) -> list[Command]:
         """The WATCH that has to be sent first, if any."""
         if not self._pending:
@@ -112,8 +120,16 @@ def run_attempt(
     """
     attempt = Attempt(channel, watch)
     try:
-        result = body(attempt)
-        attempt.commit()
+        try:
+            result = body(attempt)
+        except OSError:
+            # A refusal is an answer, too: it is of one moment, or the body has to look again.
+            attempt.confirm()
+            raise
+        if attempt.queued:
+            attempt.commit()
+        else:
+            attempt.confirm()
     finally:
         if attempt.sent and changed is not None:
             changed(attempt.queued)

@@ -1,0 +1,1 @@
+"""Properties of whole histories of concurrent calls: linearizability."""
