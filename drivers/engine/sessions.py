@@ -13,6 +13,7 @@ from ..types import Session, SessionFlock, SessionInfo, SessionPlock
 from . import codec
 from .database import FAILURES
 from .files import Files
+from .locks import Locking, is_of
 from .store import Transaction
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ STALE_LIMIT = 1000
 MIN_HEARTBEAT, MAX_HEARTBEAT = 1.0, 600.0
 
 
-class Sessions(Files):
+class Sessions(Files, Locking):
     """One session a client, at most."""
 
     @property
@@ -77,7 +78,7 @@ class Sessions(Files):
             for field, value in self._own_fields(key, session.sid):
                 owner = codec.parse_lock_field(field)[1]
                 if parsed.kind == "flocks":
-                    session.flocks.append(SessionFlock(inode, owner, value.decode()))
+                    session.flocks.append(SessionFlock(inode, owner, codec.decode_flock(value)))
                 else:
                     session.plocks.append(SessionPlock(inode, owner, codec.decode_plocks(value)))
 
@@ -86,7 +87,7 @@ class Sessions(Files):
             (field, value)
             for page in self.store.hscan(key)
             for field, value in page
-            if field.partition(b"_")[0] == b"%d" % sid
+            if is_of(sid, field)
         ]
 
     # -- life --------------------------------------------------------------------------------------
@@ -122,6 +123,7 @@ class Sessions(Files):
             )
 
         self.db.transact([self.keys.all_sessions, self.keys.session_infos], body)
+        self.closed = False
 
     def session_refresh(self) -> None:
         if not self.sid:
@@ -157,10 +159,7 @@ class Sessions(Files):
             ("SMEMBERS", self.keys.locked(sid)), ("SMEMBERS", self.keys.sustained(sid))
         )
         for key in locked:
-            held = [field for field, _ in self._own_fields(key, sid)]
-            if held:
-                self.db.write(("HDEL", key, *held))
-            self.db.write(("SREM", self.keys.locked(sid), key))
+            self.release_locks(key, sid)
         for inode in sustained:
             self.delete_sustained(sid, int(inode))
 
