@@ -164,7 +164,7 @@ class Locking(Core):
 
     def _require_session(self) -> None:
         """Raise EBADF once the session is closed: nobody would release what it takes."""
-        refuse_if(self.closed and not self.quirks, errno.EBADF)
+        refuse_if(self.closed, errno.EBADF)
 
     @staticmethod
     def _keep(key: bytes, own: bytes, records: Sequence[LockRecord]) -> Command:

@@ -84,10 +84,7 @@ class Sessions(Files, Locking):
 
     def _own_fields(self, key: bytes, sid: int) -> list[tuple[bytes, bytes]]:
         return [
-            (field, value)
-            for page in self.store.hscan(key)
-            for field, value in page
-            if is_of(sid, field)
+            (field, value) for page in self.store.hscan(key) for field, value in page if is_of(sid, field)
         ]
 
     # -- life --------------------------------------------------------------------------------------
