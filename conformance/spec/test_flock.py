@@ -259,7 +259,7 @@ def test_unknown_type(volume: Volume, type: int) -> None:
     flock(volume.fs, 1, R)
     with unchanged(volume):
         for owner in (1, 2):
-            refuses(EINVAL, flock, volume.fs, owner, cast(Any, type))
+            refuses(EINVAL, flock, volume.fs, owner, cast("Any", type))
 
 
 @each_wanted
@@ -294,7 +294,7 @@ def test_read_only(volume: Volume) -> None:
 @each_conflict
 @clause("flock/who-waits-gets-it-when-it-is-free", source="L1.8", needs="flock", clients=2)
 def test_wait(volume: Volume, held: LockType, wanted: LockType) -> None:
-    """A caller who is willing to wait is not answered while a lock stands in the way, and has it afterwards."""
+    """A caller who waits is not answered while a lock stands in the way, and has theirs afterwards."""
     locking.waits_until_it_is_free(volume, flock, held, wanted)
 
 

@@ -43,7 +43,7 @@ def _pieces(held: Sequence[LockRecord], wanted: LockRecord) -> Iterator[LockReco
 
 
 def joined(records: Iterator[LockRecord]) -> list[LockRecord]:
-    """Neighbours of one type and pid that touch become one, in pairs: what was joined grows no more (L2.7)."""
+    """Neighbours of one type and pid become one, in pairs: what was joined grows no more (L2.7)."""
     found: list[LockRecord] = []
     grown = False
     for one in records:
