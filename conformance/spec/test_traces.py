@@ -466,7 +466,7 @@ any success."""
 LEFT_BEHIND: dict[str, tuple[str, dict[bytes, dict[bytes, bytes] | bytes]]] = {
     "rename-variants": (
         "Q5: the statistics of a directory that was replaced go with it",
-        dict.fromkeys((b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes"), {b"8": b"0"}),
+        {key: {b"8": b"0"} for key in (b"dirDataLength", b"dirUsedSpace", b"dirUsedInodes")},
     ),
     "changelog": (
         "L6.13: a cleanup of slices does not take the counter of tokens for one",
