@@ -429,7 +429,7 @@ def test_short_owner(volume: Volume) -> None:
 
 @clause("plock/other-systems-have-other-numbers", source="L0.1 L2.12 S2.10.1", needs="plock")
 def test_foreign_types(volume: Volume) -> None:
-    """A range of a type that Linux does not know, as macOS writes it, is in the way of exclusive ones only."""
+    """A range of a type that Linux does not know is in the way of exclusive ones only."""
     volume.raw.hset(KEY, "7_0000000000000009", RECORD.pack(3, 16, 0, 99))
     ask(volume.fs, 1, R, 0, 9)
     with unchanged(volume):

@@ -15,7 +15,7 @@ from . import codec
 from .core import Core
 from .database import pause
 from .ranges import conflict, laid_over
-from .store import Command, Transaction, pairs
+from .store import Check, Command, Transaction, nothing, pairs
 
 READ_POLL, WRITE_POLL = 0.01, 0.001
 """Seconds between two attempts of a caller who waits, by what he asks for (L1.8)."""
@@ -130,10 +130,12 @@ class Locking(Core):
             ],
         )
 
-    def release_locks(self, key: bytes, sid: int) -> None:
-        """Release all that a session holds in a hash of locks, whatever its kind (L3.8)."""
+    def release_locks(self, key: bytes, sid: int, check: Check = nothing) -> None:
+        """Release all that a session holds in a hash of locks of either kind (L3.8), if `check` has no
+        objection."""
 
         def body(tx: Transaction) -> None:
+            check(tx)
             (fields,) = tx.read(("HKEYS", key))
             held = [field for field in fields if is_of(sid, field)]
             tx.queue(*([("HDEL", key, *held)] if held else ()), ("SREM", self.keys.locked(sid), key))

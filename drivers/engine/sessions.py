@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import time
+from functools import partial
 
 from ..errors import Refused
 from ..types import Session, SessionFlock, SessionInfo, SessionPlock
@@ -14,7 +15,7 @@ from . import codec
 from .database import FAILURES
 from .files import Files
 from .locks import Locking, is_of
-from .store import Transaction
+from .store import Check, Transaction, nothing
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,10 @@ LEGACY_LIFE = 300
 
 STALE_LIMIT = 1000
 MIN_HEARTBEAT, MAX_HEARTBEAT = 1.0, 600.0
+
+
+class Revived(Exception):
+    """A session that was to be cleaned lives."""
 
 
 class Sessions(Files, Locking):
@@ -146,21 +151,34 @@ class Sessions(Files, Locking):
             )
         for sid in stale:
             try:
-                self.clean_session(int(sid))
+                self.clean_session(int(sid), partial(self._require_expired, int(sid), now))
+            except Revived:
+                log.info("session %d is back", int(sid))
             except (OSError, *FAILURES) as failure:
                 log.warning("session %d could not be cleaned and is tried again: %s", int(sid), failure)
 
-    def clean_session(self, sid: int) -> None:
-        """Release all that a session holds, then its record; a failure leaves the record (L3.8)."""
+    def _require_expired(self, sid: int, now: int, tx: Transaction) -> None:
+        """Raise `Revived` where a session that had expired at a time in seconds has been refreshed since."""
+        tx.watch(self.keys.all_sessions)
+        (expiry,) = tx.read(("ZSCORE", self.keys.all_sessions, sid))
+        if expiry is not None and float(expiry) > now:
+            raise Revived
+
+    def clean_session(self, sid: int, check: Check = nothing) -> None:
+        """Release all that a session holds, then its record; a failure leaves the record (L3.8).
+
+        Each step is a transaction that asks `check` first.
+        """
         locked, sustained = self.db.read(
             ("SMEMBERS", self.keys.locked(sid)), ("SMEMBERS", self.keys.sustained(sid))
         )
         for key in locked:
-            self.release_locks(key, sid)
+            self.release_locks(key, sid, check)
         for inode in sustained:
-            self.delete_sustained(sid, int(inode))
+            self.delete_sustained(sid, int(inode), check)
 
         def body(tx: Transaction) -> None:
+            check(tx)
             tx.queue(
                 ("HDEL", self.keys.session_infos, sid),
                 ("ZREM", self.keys.all_sessions, sid),
