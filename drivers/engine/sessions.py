@@ -15,7 +15,7 @@ from . import codec
 from .database import FAILURES
 from .files import Files
 from .locks import Locking, is_of
-from .store import Check, Transaction, nothing
+from .store import Check, ServerError, Transaction, nothing
 
 log = logging.getLogger(__name__)
 
@@ -165,17 +165,24 @@ class Sessions(Files, Locking):
             raise Revived
 
     def clean_session(self, sid: int, check: Check = nothing) -> None:
-        """Release all that a session holds, then its record; a failure leaves the record (L3.8).
+        """Release all that a session holds, then its record, unless something could not be released (L3.8).
 
-        Each step is a transaction that asks `check` first.
+        Each step is a transaction that asks `check` first.  Raises the first failure, once the rest is done.
         """
         locked, sustained = self.db.read(
             ("SMEMBERS", self.keys.locked(sid)), ("SMEMBERS", self.keys.sustained(sid))
         )
-        for key in locked:
-            self.release_locks(key, sid, check)
-        for inode in sustained:
-            self.delete_sustained(sid, int(inode), check)
+        failures: list[Exception] = []
+        for release in (
+            *(partial(self.release_locks, key, sid, check) for key in locked),
+            *(partial(self.delete_sustained, sid, int(inode), check) for inode in sustained),
+        ):
+            try:
+                release()
+            except (OSError, ServerError, codec.CorruptValue) as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
         def body(tx: Transaction) -> None:
             check(tx)
