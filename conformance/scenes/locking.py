@@ -160,7 +160,7 @@ def is_interrupted_beforehand(volume: Volume, take: Take, type: LockType, block:
     gone = Context(cancelled=threading.Event())
     assert gone.cancelled is not None
     gone.cancelled.set()
-    take(volume.fs, 1, R)
+    take(volume.fs, 1, W)
     with unchanged(volume):
         for owner in (1, 2):
             refuses(EINTR, take, volume.fs, owner, type, block, gone)

@@ -279,13 +279,13 @@ def test_closed(volume: Volume, wanted: LockType, block: bool) -> None:
 @clause("flock/read-only-clients-take-none", source="L1.13 L0.3 N39.1 M2 T46", needs="flock", clients=2)
 def test_read_only(volume: Volume) -> None:
     """A read-only client can list locks, but neither take nor release any: EROFS."""
-    flock(volume.fs, 1, R)
+    flock(volume.fs, 1, W)
     reader = volume.open(record=False, read_only=True)
     with unchanged(volume):
         for type in LockType:
             for block in (False, True):
                 refuses(EROFS, flock, reader, 1, type, block)
-        assert reader.locks_list(INODE).flocks == [HeldFlock(1, 1, "R")]
+        assert reader.locks_list(INODE).flocks == [HeldFlock(1, 1, "W")]
 
 
 # -- waiting ---------------------------------------------------------------------------------------

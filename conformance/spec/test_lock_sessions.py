@@ -392,6 +392,7 @@ VICTIMS: dict[str, Victim] = {
 def test_cut(volume: Volume, network: Proxy, name: str) -> None:
     """Whatever command a call on locks or sessions was at when its client was cut off, before or behind it,
     the cleanup of another frees all that it held, and nothing of the living."""
+    volume.shared = True
     for act in (Act.CUT, Act.CUT_AFTER):
         number = 1
         while cut_off(volume, network, name, act, number):

@@ -9,7 +9,7 @@ import errno
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..errors import refuse_if
+from ..errors import Refused, refuse_if
 from ..types import ROOT, Context, HeldFlock, HeldPlock, Lock, LockRecord, Locks, LockType
 from . import codec
 from .core import Core
@@ -118,17 +118,23 @@ class Locking(Core):
         flocks, plocks = self.db.read(
             ("HGETALL", self.keys.flocks(inode)), ("HGETALL", self.keys.plocks(inode))
         )
-        return Locks(
-            [
-                HeldPlock(*codec.parse_lock_field(field), one.type, one.pid, one.start, one.end)
-                for field, value in pairs(plocks)
-                for one in codec.decode_plocks(value)
-            ],
-            [
-                HeldFlock(*codec.parse_lock_field(field), codec.decode_flock(value))
-                for field, value in pairs(flocks)
-            ],
-        )
+        try:
+            return Locks(
+                [
+                    HeldPlock(*holder, one.type, one.pid, one.start, one.end)
+                    for holder, records in [
+                        (codec.parse_lock_field(field), codec.decode_plocks(value))
+                        for field, value in pairs(plocks)
+                    ]
+                    for one in records
+                ],
+                [
+                    HeldFlock(*codec.parse_lock_field(field), codec.decode_flock(value))
+                    for field, value in pairs(flocks)
+                ],
+            )
+        except codec.CorruptValue as corrupt:
+            raise Refused(f"the locks on inode {inode} cannot be listed: {corrupt}") from corrupt
 
     def release_locks(self, key: bytes, sid: int, check: Check = nothing) -> None:
         """Release all that a session holds in a hash of locks of either kind (L3.8), if `check` has no
