@@ -653,7 +653,7 @@ class Engine:
     ) -> None:
         """Take or release a BSD lock.
 
-        Raises EINVAL (unknown type), EBADF (the session is closed), EAGAIN, and EINTR while waiting with `block`.
+        Raises EINVAL (unknown type), EBADF (session closed), EAGAIN, and EINTR while `block` has it wait.
         Source: L1.
         """
         raise Unsupported("flock")
@@ -673,8 +673,8 @@ class Engine:
     ) -> None:
         """Take or release a record lock on bytes `start`..`end`.
 
-        Raises EINVAL (unknown type, a range that ends before it starts), EBADF (the session is closed), EAGAIN,
-        and EINTR while waiting with `block`.  Source: L2.
+        Raises EINVAL (unknown type, a range that ends before it starts), EBADF (session closed), EAGAIN, and
+        EINTR while `block` has it wait.  Source: L2.
         """
         raise Unsupported("setlk")
 
