@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from metaparity.conformance.scenes.processes import opening, run_at_once
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import ROOT, Context, LockType
@@ -203,6 +204,49 @@ def everyone_gets_it(volume: Volume, take: Take) -> None:
         for waiter in waiters:
             waiter.result()
     assert counter == 80
+
+
+COUNTER = """
+import sys
+
+import redis
+
+from metaparity.conformance.scenes import locking
+from metaparity.drivers.registry import driver
+from metaparity.drivers.types import Config
+
+name, url, server, kind, owner, count = sys.argv[1:]
+take = getattr(locking, kind)
+fs = driver(name).open(url, Config(no_bg_jobs=True, heartbeat=600))
+fs.load()
+fs.session_new(True)
+raw = redis.Redis.from_url(server, protocol=2)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(int(count)):
+    take(fs, int(owner), locking.W, True)
+    raw.set("counter", int(raw.get("counter") or 0) + 1)
+    take(fs, int(owner), locking.U)
+fs.session_close()
+fs.close()
+"""
+"""A client in a process of its own that raises a counter, under a lock, which nothing else protects."""
+
+
+def processes_exclude_each_other(volume: Volume, kind: str) -> None:
+    """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
+    exact, and no session holds anything afterwards."""
+    assert volume.fs.load()
+    volume.shared = True
+    drivers = [volume.driver, volume.driver.partner or volume.driver, volume.driver]
+    server, each = f"redis://{volume.place.address}", 60
+    arguments = [
+        [*opening(volume, driver), server, kind, str(owner), str(each)]
+        for owner, driver in enumerate(drivers)
+    ]
+    run_at_once(COUNTER, arguments)
+    assert int(volume.raw.get("counter")) == each * len(drivers)
+    assert sorted(volume.raw.keys("lock*")) == []
 
 
 # -- on the wire -----------------------------------------------------------------------------------

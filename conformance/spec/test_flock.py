@@ -329,6 +329,13 @@ def test_everyone(volume: Volume) -> None:
     locking.everyone_gets_it(volume, flock)
 
 
+@clause("flock/processes-exclude-each-other", source="L1.5 L1.8 N42.1", needs="flock", clients=2)
+def test_processes(volume: Volume) -> None:
+    """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
+    exact, and nothing is held afterwards."""
+    locking.processes_exclude_each_other(volume, "flock")
+
+
 # -- any history -----------------------------------------------------------------------------------
 
 HOLDERS = [(client, owner) for client in (0, 1) for owner in (1, 2)]

@@ -607,6 +607,13 @@ def test_wait_for_part(volume: Volume) -> None:
     assert stored(volume) == [Range(W, PID, 0, 39), Range(R, PID, 60, 99)]
 
 
+@clause("plock/processes-exclude-each-other", source="L2.4 L2.12 N42.1", needs="plock", clients=2)
+def test_processes(volume: Volume) -> None:
+    """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
+    exact, and nothing is held afterwards."""
+    locking.processes_exclude_each_other(volume, "plock")
+
+
 # -- any history -----------------------------------------------------------------------------------
 
 HOLDERS = [(client, owner) for client in (0, 1) for owner in (1, 2)]
