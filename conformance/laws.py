@@ -338,6 +338,22 @@ def nothing_outlives_its_node(tree: Tree) -> Iterator[str]:
         yield f"the data of {member.decode()} waits for deletion"
 
 
+def sessions_know_their_locks(tree: Tree) -> Iterator[str]:
+    """The session of every lock is registered and knows of it, and of no other.  Source: I22."""
+    holders = {
+        (sid, b"lock%s%d" % (kind, inode))
+        for kind in (b"f", b"p")
+        for inode, held in tree.numbered(b"lock" + kind)
+        for sid in {int(field.partition(b"_")[0]) for field in held}
+    }
+    known = {(sid, key) for sid, keys in tree.numbered(b"locked") for key in keys}
+    registered = {int(sid) for sid, _ in tree.value(b"allSessions", [])}
+    for sid, key in sorted(holders ^ known):
+        yield f"session {sid} {'holds' if (sid, key) in holders else 'only seems to hold'} {key.decode()}"
+    for sid in sorted({sid for sid, _ in holders} - registered - {0}):
+        yield f"session {sid} is gone and holds locks"
+
+
 LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
     roots_are_there,
     every_way_up_ends_at_a_root,
@@ -359,13 +375,14 @@ LAWS: tuple[Callable[[Tree], Iterator[str]], ...] = (
     slices_are_counted,
     numbers_are_reserved,
     nothing_outlives_its_node,
+    sessions_know_their_locks,
 )
 
 
 def check_laws(volume: Volume) -> list[str]:
     """Every law that the keys of a volume break; its clients must have settled before.
 
-    Source: I1-I21.
+    Source: I1-I22.
     """
     tree = Tree(volume.keyspace())
     return [f"{law.__name__}: {broken}" for law in LAWS for broken in law(tree)]

@@ -651,7 +651,11 @@ class Engine:
     def flock(
         self, inode: int, owner: int, type: LockType, block: bool = False, *, ctx: Context = ROOT
     ) -> None:
-        """Take or release a BSD lock.  Raises EAGAIN, EINTR.  Source: L1."""
+        """Take or release a BSD lock.
+
+        Raises EINVAL (unknown type), EBADF (session closed), EAGAIN, and EINTR while `block` has it wait.
+        Source: L1.
+        """
         raise Unsupported("flock")
 
     @primitive("plock", "L2.4")
@@ -667,19 +671,23 @@ class Engine:
         *,
         ctx: Context = ROOT,
     ) -> None:
-        """Take or release a record lock on bytes `start`..`end`.  Raises EAGAIN, EINTR.  Source: L2."""
+        """Take or release a record lock on bytes `start`..`end`.
+
+        Raises EINVAL (unknown type, a range that ends before it starts), EBADF (session closed), EAGAIN, and
+        EINTR while `block` has it wait.  Source: L2.
+        """
         raise Unsupported("setlk")
 
     @primitive("plock", "L2")
     def getlk(
         self, inode: int, owner: int, type: LockType, start: int, end: int, *, ctx: Context = ROOT
     ) -> Lock:
-        """The first lock in the way.  Source: L2."""
+        """The first lock in the way.  Raises EINVAL, as `setlk`.  Source: L2.11."""
         raise Unsupported("getlk")
 
     @primitive("flock", "L2")
     def locks_list(self, inode: int, *, ctx: Context = ROOT) -> Locks:
-        """All locks on a node.  Source: L2."""
+        """All locks on a node.  Raises `Refused` when one of them cannot be read.  Source: L2.14."""
         raise Unsupported("locks_list")
 
     # -- maintenance -------------------------------------------------------------------------------

@@ -13,7 +13,19 @@ from metaparity.conformance.scenes.contents import normal
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.engine.codec.documents import SETTINGS, with_default_tiers
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
-from metaparity.drivers.types import ROOT, Entry, Event, Format, Session, SessionInfo, Slice
+from metaparity.drivers.types import (
+    ROOT,
+    Entry,
+    Event,
+    Format,
+    HeldFlock,
+    HeldPlock,
+    Session,
+    SessionFlock,
+    SessionInfo,
+    SessionPlock,
+    Slice,
+)
 from metaparity.fixtures.recording import Call
 
 SECOND = 10**9
@@ -23,6 +35,9 @@ HOST_FIELDS: dict[type, frozenset[str]] = {
     SessionInfo: frozenset({"version", "host", "ip_addrs", "mount_time", "pid"}),
 }
 """Fields that depend on the machine and the moment."""
+
+UNORDERED = (Entry, Event, bytes, Session, SessionFlock, SessionPlock, HeldFlock, HeldPlock)
+"""What lists have in no order that is promised."""
 
 DEFAULTS = {**SETTINGS, **with_default_tiers(Format({}))}
 """The settings of a volume where nothing is set."""
@@ -135,7 +150,7 @@ class Normal(Shown):
             return self._time(value)
         if isinstance(value, list) and value and isinstance(value[0], Slice):
             return super().value(normal(value))
-        if isinstance(value, list) and value and isinstance(value[0], (Entry, Event, bytes, Session)):
+        if isinstance(value, list) and value and isinstance(value[0], UNORDERED):
             return f"[{', '.join(sorted(self.value(part) for part in value))}]"
         if isinstance(value, (IntEnum, IntFlag)):
             return repr(int(value))

@@ -12,13 +12,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from metaparity.drivers.engine import assembly, changelines, codec, rules
+from metaparity.drivers.engine import assembly, changelines, codec, ranges, rules
 from metaparity.drivers.engine.attributes import Change
 from metaparity.drivers.engine.cleanup import Cleanup
 from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.data import Data
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.files import Files
+from metaparity.drivers.engine.locks import Locking
 from metaparity.drivers.engine.quotas import Quotas
 from metaparity.drivers.engine.renaming import Place, Renaming
 from metaparity.drivers.engine.store import Command, Reply, Transaction
@@ -29,6 +30,8 @@ from metaparity.drivers.types import (
     Attr,
     Context,
     FileType,
+    LockRecord,
+    LockType,
     Node,
     Quota,
     QuotaType,
@@ -50,6 +53,8 @@ sound_lose_name = Files.lose_name
 sound_refer = Data._refer
 sound_rename = StoreEngine.rename
 sound_encode = codec.encode_attr
+sound_flock = StoreEngine.flock
+sound_laid_over = ranges.laid_over
 sound_permits = rules.permits
 sound_written: Any = changelines.written
 
@@ -192,6 +197,25 @@ def rename_in_two_steps(
                 remove = self.rmdir if source.attr.type == FileType.DIRECTORY else self.unlink
                 remove(dst_parent, dst_name, ctx=ctx)
     return sound_rename(self, src_parent, src_name, dst_parent, dst_name, flags, ctx=ctx)
+
+
+def flock_without_index(
+    self: StoreEngine, inode: int, owner: int, type: LockType, block: bool = False, *, ctx: Context = ROOT
+) -> None:
+    """As JuiceFS 1.4.1 does it (Q31)."""
+    self.quirks = True
+    try:
+        sound_flock(self, inode, owner, type, block, ctx=ctx)
+    finally:
+        self.quirks = False
+
+
+def drop_all(self: Locking, key: bytes, fields: Sequence[bytes], own: bytes) -> list[Command]:
+    return [("DEL", key), ("SREM", self.keys.locked(self.sid), key)]
+
+
+def lay_without_the_rest(held: Sequence[LockRecord], wanted: LockRecord) -> list[LockRecord]:
+    return [one for one in sound_laid_over(held, wanted) if one.start != wanted.end + 1]
 
 
 SETGID_IGNORED = broken(
@@ -451,5 +475,47 @@ REFUSALS_ARE_HASTY = broken(
     "a refusal rests on reads of several moments",
     caught_by="linearizable/replaced-names",
     target="engine.transaction:Attempt.confirm",
+    wrong=nothing,
+)
+LOCKS_GRANTED_TWICE = broken(
+    "LOCKS_GRANTED_TWICE",
+    "nobody watches who holds a lock, so that two who ask at once both get it",
+    caught_by="flock/processes-exclude-each-other",
+    target="engine.transaction:Attempt._take_watches",
+    wrong=watch_nothing,
+)
+RANGES_GRANTED_TWICE = broken(
+    "RANGES_GRANTED_TWICE",
+    "no range is in the way of another",
+    caught_by="plock/ranges-meet-in-a-byte",
+    target="engine.locks:conflict",
+    wrong=never,
+)
+UNLOCKS_FREE_ALL = broken(
+    "UNLOCKS_FREE_ALL",
+    "an unlock frees what other owners hold, too",
+    caught_by="flock/an-unlock-frees-its-owners-alone",
+    target="engine.locks:Locking._drop",
+    wrong=drop_all,
+)
+SHARED_LOCKS_STAY = broken(
+    "SHARED_LOCKS_STAY",
+    "a shared lock outlives its session",
+    caught_by="session/frees-its-shared-locks-at-its-end",
+    target="engine.engine:StoreEngine.flock",
+    wrong=flock_without_index,
+)
+RANGES_LOSE_THE_REST = broken(
+    "RANGES_LOSE_THE_REST",
+    "what lies behind the part of a range that is replaced or freed is lost",
+    caught_by="plock/ranges-split-join-and-replace-each-other",
+    target="engine.locks:laid_over",
+    wrong=lay_without_the_rest,
+)
+THE_LIVING_ARE_CLEANED = broken(
+    "THE_LIVING_ARE_CLEANED",
+    "a session that is refreshed while another client cleans up loses what it holds",
+    caught_by="cleanup/spares-a-session-that-is-back",
+    target="engine.sessions:Sessions._require_expired",
     wrong=nothing,
 )

@@ -123,6 +123,11 @@ def make_and_settle(fs: Engine, at: Scene) -> None:
     fs.settle()
 
 
+def take_range(fs: Engine, at: Scene) -> None:
+    """A range of `f`, held by owner 1."""
+    fs.setlk(at.f, 1, False, LockType.W, 0, 9, 1)
+
+
 def nothing(*_: object) -> None:
     """No preparation."""
 
@@ -238,7 +243,18 @@ CALLS = [
     changes("trash_cleanup", "nothing to do", lambda fs, at, _: fs.trash_cleanup(0)),
     changes("token_store", "", lambda fs, at, _: fs.token_store(b"token")),
     changes("flock", "", lambda fs, at, _: fs.flock(at.f, 1, LockType.W)),
+    changes(
+        "flock",
+        "unlock",
+        lambda fs, at, _: fs.flock(at.f, 1, LockType.U),
+        lambda fs, at: fs.flock(at.f, 1, LockType.W),
+    ),
     changes("setlk", "", lambda fs, at, _: fs.setlk(at.f, 1, False, LockType.W, 0, 9, 1)),
+    changes("setlk", "unlock", lambda fs, at, _: fs.setlk(at.f, 1, False, LockType.U, 0, 9, 1), take_range),
+    changes(
+        "setlk", "unlock a part", lambda fs, at, _: fs.setlk(at.f, 1, False, LockType.U, 0, 4, 1), take_range
+    ),
+    reads("getlk", "", lambda fs, at, _: fs.getlk(at.f, 2, LockType.R, 0, 9), take_range),
     changes("session_refresh", "", lambda fs, at, _: fs.session_refresh()),
     changes("refresh", "", lambda fs, at, _: fs.refresh()),
     changes("settle", "after a mknod", lambda fs, at, _: make_and_settle(fs, at)),

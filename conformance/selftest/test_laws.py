@@ -62,6 +62,10 @@ def sound() -> Keys:
         b"p4": ("hash", {b"1": b"1", b"2": b"1", b"9": b"0"}),
         b"s5": ("string", b"target"),
         b"session1": ("set", {b"6"}),
+        b"lockf3": ("hash", {b"1_0000000000000001": b"R", b"0_0000000000000001": b"R"}),
+        b"lockp9": ("hash", {b"1_0000000000000001": bytes(24), b"1_0000000000000002": bytes(24)}),
+        b"locked0": ("set", {b"lockf3"}),
+        b"locked1": ("set", {b"lockf3", b"lockp9"}),
         b"allSessions": ("zset", [(b"1", 2.0)]),
         b"acl": ("hash", {b"1": struct.pack(">HHHHIIHI", 7, 5, 5, 1, 1, 9, 4, 0)}),
         b"c3_0": (
@@ -191,6 +195,9 @@ BREAKS: dict[str, tuple[Keys, str]] = {
     "session not reserved": ({b"nextsession": ("string", b"0")}, "numbers_are_reserved"),
     "hour not reserved": ({b"nextTrash": ("none", None)}, "numbers_are_reserved"),
     "target of a lost link": ({b"s9": ("string", b"t")}, "nothing_outlives_its_node"),
+    "lock that its session does not know": ({b"locked1": ("set", {b"lockf3"})}, "sessions_know_their_locks"),
+    "lock that nobody holds": ({b"lockp9": ("none", None)}, "sessions_know_their_locks"),
+    "lock of a lost session": ({b"allSessions": ("none", None)}, "sessions_know_their_locks"),
     "data to delete": ({b"delfiles": ("zset", [(b"9:1", 1.0)])}, "nothing_outlives_its_node"),
 }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +12,7 @@ import pytest
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
+from metaparity.conformance.scenes.processes import opening, run_at_once
 from metaparity.conformance.verbs import refuses
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, FileType, OpenFlag, RenameFlag, SetAttr
@@ -289,7 +288,7 @@ for n in range(int(count)):
 fs.session_close()
 fs.close()
 """
-"""A client in a process of its own: only the server stands between it and the others."""
+"""A client in a process of its own."""
 
 
 @clause("concurrency/clients-of-two-processes-lose-nothing", source="N42.1 S4.1", needs="namespace")
@@ -297,31 +296,8 @@ def test_two_processes(volume: Volume) -> None:
     """Two processes that add directories to one directory at once lose no link and no entry."""
     (fs,) = rivals(volume, 1)
     d, each, volume.shared = volume.dir("d"), 60, True
-    name, url = volume.driver.spelling or volume.driver.name, volume.driver.url(volume.place.address)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", RIVAL, name, url, me, str(d), str(each)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for me in ("a", "b")
-    ]
-    try:
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-        for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        for process in processes:
-            process.communicate(timeout=60)
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-    assert [process.returncode for process in processes] == [0, 0]
+    opened = opening(volume, volume.driver)
+    run_at_once(RIVAL, [[*opened, me, str(d), str(each)] for me in ("a", "b")])
     assert fs.getattr(d).nlink == 2 + 2 * each
     # Which process got which inode is chance, so the entries are counted, not listed.
     assert volume.raw.hlen(f"d{d}") == 2 * 2 * each

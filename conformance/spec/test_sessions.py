@@ -10,34 +10,14 @@ from errno import ENOENT
 import pytest
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.sessions import expire, nameless, sids
 from metaparity.conformance.verbs import refuses, soon, unchanged
-from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused
 from metaparity.fixtures.volumes import Volume
 
 YEAR = 365 * 24 * 3600
 BASE = ["Version", "HostName", "MountPoint", "MountTime", "ProcessID"]
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
-
-
-def expire(volume: Volume, *sids: int) -> None:
-    """Let sessions have expired a second ago."""
-    volume.raw.zadd("allSessions", dict.fromkeys(sids, int(time.time()) - 1))
-
-
-def sids(fs: Engine) -> list[int]:
-    return [session.sid for session in fs.session_list()]
-
-
-def nameless(volume: Volume, fs: Engine, name: str = "x") -> int:
-    """A file of 5000 bytes that a client keeps alive without a name."""
-    inode = volume.file(name)
-    lengthen(volume, inode, 5000)
-    fs.open_file(inode)
-    fs.unlink(1, name.encode())
-    assert volume.fs.getattr(inode).nlink == 0
-    return inode
 
 
 def info_on_server(volume: Volume, sid: int) -> dict[str, object]:

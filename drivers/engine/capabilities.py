@@ -15,6 +15,8 @@ BUILT = frozenset(
         "quota.user",
         "trash",
         "clone",
+        "flock",
+        "plock",
         "maintenance",
         "changelog",
         "lua",

@@ -97,6 +97,8 @@ class Core(Engine):
         self.dir_stats = PendingDirStats()
         self.usage = CachedUsage()
         self.sid = 0
+        self.closed = False
+        """Whether the session has been closed."""
         self.root = ROOT_INODE
         self.object_store_events: list[Event] = []
         self._format: Format | None = None

@@ -63,6 +63,14 @@ def check_cancelled(ctx: Context) -> None:
         raise error(errno.EINTR)
 
 
+def pause(seconds: float, ctx: Context) -> None:
+    """Wait, but no longer than until the caller gives up."""
+    if ctx.cancelled is None:
+        time.sleep(seconds)
+    else:
+        ctx.cancelled.wait(seconds)
+
+
 class Database:
     """The engine's view of a store."""
 
@@ -118,12 +126,5 @@ class Database:
                         raise
                     self.transactions.retried(refused.code)
                     failure = refused
-                self._pause(random.randrange((attempt + 1) ** 2) / 1000, ctx)
+                pause(random.randrange((attempt + 1) ** 2) / 1000, ctx)
         raise failure
-
-    @staticmethod
-    def _pause(seconds: float, ctx: Context) -> None:
-        if ctx.cancelled is None:
-            time.sleep(seconds)
-        else:
-            ctx.cancelled.wait(seconds)

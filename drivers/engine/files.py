@@ -24,7 +24,7 @@ from . import codec
 from .core import clock, optional_attr
 from .creation import Trash
 from .permissions import trashed
-from .store import Command, Transaction
+from .store import Check, Command, Transaction, nothing
 
 ACCESS_BY_MODE = (Access.R, Access.W, Access.R | Access.W, Access(0))
 """What each access mode of open asks for; the fourth, which has no name, asks for nothing."""
@@ -139,10 +139,11 @@ class Files(Trash):
             *self.count_usage(-codec.aligned(length), -1),
         ]
 
-    def delete_sustained(self, sid: int, inode: int) -> None:
-        """Delete a file without names that session `sid` kept alive (N20.8)."""
+    def delete_sustained(self, sid: int, inode: int, check: Check = nothing) -> None:
+        """Delete a file without names that session `sid` kept alive (N20.8), if `check` has no objection."""
 
         def body(tx: Transaction) -> Attr | None:
+            check(tx)
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
             if attr is not None:
                 tx.queue(*self._delete_file(inode, attr.length, clock()))

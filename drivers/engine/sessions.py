@@ -7,13 +7,15 @@ import logging
 import os
 import socket
 import time
+from functools import partial
 
 from ..errors import Refused
 from ..types import Session, SessionFlock, SessionInfo, SessionPlock
 from . import codec
 from .database import FAILURES
 from .files import Files
-from .store import Transaction
+from .locks import Locking, is_of
+from .store import Check, ServerError, Transaction, nothing
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,11 @@ STALE_LIMIT = 1000
 MIN_HEARTBEAT, MAX_HEARTBEAT = 1.0, 600.0
 
 
-class Sessions(Files):
+class Revived(Exception):
+    """A session that was to be cleaned lives."""
+
+
+class Sessions(Files, Locking):
     """One session a client, at most."""
 
     @property
@@ -77,16 +83,13 @@ class Sessions(Files):
             for field, value in self._own_fields(key, session.sid):
                 owner = codec.parse_lock_field(field)[1]
                 if parsed.kind == "flocks":
-                    session.flocks.append(SessionFlock(inode, owner, value.decode()))
+                    session.flocks.append(SessionFlock(inode, owner, codec.decode_flock(value)))
                 else:
                     session.plocks.append(SessionPlock(inode, owner, codec.decode_plocks(value)))
 
     def _own_fields(self, key: bytes, sid: int) -> list[tuple[bytes, bytes]]:
         return [
-            (field, value)
-            for page in self.store.hscan(key)
-            for field, value in page
-            if field.partition(b"_")[0] == b"%d" % sid
+            (field, value) for page in self.store.hscan(key) for field, value in page if is_of(sid, field)
         ]
 
     # -- life --------------------------------------------------------------------------------------
@@ -122,6 +125,7 @@ class Sessions(Files):
             )
 
         self.db.transact([self.keys.all_sessions, self.keys.session_infos], body)
+        self.closed = False
 
     def session_refresh(self) -> None:
         if not self.sid:
@@ -147,24 +151,41 @@ class Sessions(Files):
             )
         for sid in stale:
             try:
-                self.clean_session(int(sid))
+                self.clean_session(int(sid), partial(self._require_expired, int(sid), now))
+            except Revived:
+                log.info("session %d is back", int(sid))
             except (OSError, *FAILURES) as failure:
                 log.warning("session %d could not be cleaned and is tried again: %s", int(sid), failure)
 
-    def clean_session(self, sid: int) -> None:
-        """Release all that a session holds, then its record; a failure leaves the record (L3.8)."""
+    def _require_expired(self, sid: int, now: int, tx: Transaction) -> None:
+        """Raise `Revived` where a session that had expired at a time in seconds has been refreshed since."""
+        tx.watch(self.keys.all_sessions)
+        (expiry,) = tx.read(("ZSCORE", self.keys.all_sessions, sid))
+        if expiry is not None and float(expiry) > now:
+            raise Revived
+
+    def clean_session(self, sid: int, check: Check = nothing) -> None:
+        """Release all that a session holds, then its record, unless something could not be released (L3.8).
+
+        Each step is a transaction that asks `check` first.  Raises the first failure, once the rest is done.
+        """
         locked, sustained = self.db.read(
             ("SMEMBERS", self.keys.locked(sid)), ("SMEMBERS", self.keys.sustained(sid))
         )
-        for key in locked:
-            held = [field for field, _ in self._own_fields(key, sid)]
-            if held:
-                self.db.write(("HDEL", key, *held))
-            self.db.write(("SREM", self.keys.locked(sid), key))
-        for inode in sustained:
-            self.delete_sustained(sid, int(inode))
+        failures: list[Exception] = []
+        for release in (
+            *(partial(self.release_locks, key, sid, check) for key in locked),
+            *(partial(self.delete_sustained, sid, int(inode), check) for inode in sustained),
+        ):
+            try:
+                release()
+            except (OSError, ServerError, codec.CorruptValue) as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
         def body(tx: Transaction) -> None:
+            check(tx)
             tx.queue(
                 ("HDEL", self.keys.session_infos, sid),
                 ("ZREM", self.keys.all_sessions, sid),

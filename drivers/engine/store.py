@@ -85,6 +85,14 @@ class Transaction(Protocol):
         """Add commands to the MULTI/EXEC that ends the attempt."""
 
 
+Check: TypeAlias = Callable[[Transaction], None]
+"""What a transaction asks first: it raises where nothing may be done."""
+
+
+def nothing(tx: Transaction) -> None:
+    """A check that never objects."""
+
+
 class Store(ABC):
     """How commands reach one server.  All methods may be called from many threads.
 

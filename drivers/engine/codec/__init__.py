@@ -25,7 +25,7 @@ from .limits import (
     rule_checksum,
     usable_ids,
 )
-from .locks import decode_plocks, encode_plocks, lock_field, parse_lock_field
+from .locks import decode_flock, decode_plocks, encode_plocks, lock_field, parse_lock_field
 from .nodes import (
     aligned,
     decode_attr,
@@ -60,6 +60,7 @@ __all__ = [
     "decode_counter",
     "decode_delayed_slices",
     "decode_entry",
+    "decode_flock",
     "decode_format",
     "decode_plocks",
     "decode_quota",

@@ -35,6 +35,13 @@ def parse_lock_field(field: bytes) -> tuple[int, int]:
     raise CorruptValue(f"the owner of a lock is not a hex number of 64 bits: {field[:40]!r}")
 
 
+def decode_flock(value: bytes) -> str:
+    """Which flock an owner holds: `R` or `W`.  Raises `CorruptValue`.  Source: S2.9."""
+    if value not in (b"R", b"W"):
+        raise CorruptValue(f"a flock is neither R nor W: {value[:40]!r}")
+    return value.decode()
+
+
 def encode_plocks(records: Sequence[LockRecord]) -> bytes:
     """The record locks of one owner, 24 bytes each.  Raises `ValueError`.  Source: S2.10."""
     return b"".join(pack("a record lock", RECORD, one.type, one.pid, one.start, one.end) for one in records)
