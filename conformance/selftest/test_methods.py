@@ -37,7 +37,8 @@ LISTED = re.findall(
     cacheACLs loadDumpedACLs cleanupLegacies cleanupLeakedChunks cleanupOldSliceRefs
     cleanupLeakedInodes doCleanupDetachedNode doFindDetachedNodes doAttachDirNode doTouchAtime
     doSetFacl doGetFacl doCleanupDelayedSlices doCleanupSlices fillAttr doReaddir doLookup doGetAttr
-    doSetAttr getCounter incrCounter newDirHandler
+    doSetAttr getCounter incrCounter newDirHandler Flock Setlk Getlk ListLocks doNewSession
+    doRefreshSession doFindStaleSessions doCleanStaleSession GetSession ListSessions
     """,
 )
 """The methods of JuiceFS's Redis engine that the page must have."""

@@ -65,7 +65,8 @@ def test_matrix(volume: Volume, held: LockType | None, wanted: LockType, rival: 
 def test_upgrade(volume: Volume) -> None:
     """Where others share the lock an upgrade is refused, and the shared lock stays; alone it is granted."""
     one, other = volume.fs, volume.open()
-    flock(one, 1, R), flock(other, 1, R)
+    flock(one, 1, R)
+    flock(other, 1, R)
     with unchanged(volume):
         refuses(EAGAIN, flock, one, 1, W)
         refuses(EAGAIN, flock, other, 1, W)
@@ -123,7 +124,8 @@ def test_stored(volume: Volume, owner: int) -> None:
     """A hash of the inode has a field for each holder, the session and the owner in 16 hex digits, with R or
     W; it goes with the last."""
     fs, other = volume.fs, volume.open()
-    flock(fs, owner, R), flock(other, owner, R)
+    flock(fs, owner, R)
+    flock(other, owner, R)
     assert stored(volume) == {b"1_%016X" % owner: b"R", b"2_%016X" % owner: b"R"}
     flock(other, owner, U)
     flock(fs, owner, W)
@@ -136,7 +138,8 @@ def test_stored(volume: Volume, owner: int) -> None:
 def test_index(volume: Volume) -> None:
     """The set of the session has the key of what it locks exclusively, until it lets go of it."""
     fs, other = volume.fs, volume.open()
-    flock(fs, 1, W), flock(other, 1, W, inode=3)
+    flock(fs, 1, W)
+    flock(other, 1, W, inode=3)
     assert (index(volume, 1), index(volume, 2)) == ({KEY}, {b"lockf3"})
     flock(fs, 1, U)
     assert not volume.raw.exists("locked1")
@@ -158,7 +161,9 @@ def test_index_forgets(volume: Volume) -> None:
     begins alike is another session."""
     fs = volume.fs
     volume.raw.hset(KEY, "11_0000000000000001", "R")
-    flock(fs, 1, W, inode=3), flock(fs, 1, R), flock(fs, 2, R)
+    flock(fs, 1, W, inode=3)
+    flock(fs, 1, R)
+    flock(fs, 2, R)
     volume.raw.sadd("locked1", KEY)
     flock(fs, 1, U)
     assert index(volume, 1) == {KEY, b"lockf3"}

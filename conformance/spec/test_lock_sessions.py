@@ -42,7 +42,8 @@ def held_by(volume: Volume, sid: int) -> list[bytes]:
 
 def take_some(fs: Engine) -> None:
     """Exclusive locks of both kinds and a shared range, on three nodes."""
-    flock(fs, 1, W, inode=12), flock(fs, 2, W, inode=13)
+    flock(fs, 1, W, inode=12)
+    flock(fs, 2, W, inode=13)
     fs.setlk(12, 1, False, W, 0, 9, 5)
     fs.setlk(14, 3, False, R, 20, EOF, 6)
 
@@ -79,7 +80,8 @@ def test_detail(volume: Volume) -> None:
 def test_detail_shared(volume: Volume) -> None:
     """A shared lock on a whole file is shown as an exclusive one is."""
     fs, other = volume.fs, volume.open()
-    flock(fs, 1, R), flock(other, 2, R)
+    flock(fs, 1, R)
+    flock(other, 2, R)
     assert fs.session_get(2, True).flocks == [SessionFlock(2, 2, "R")]
 
 
@@ -109,14 +111,16 @@ def test_end(volume: Volume, end: End) -> None:
     else's: nor where they are on one inode, nor of a session whose number begins alike."""
     fs, other = volume.fs, volume.open()
     take_some(other)
-    fs.setlk(12, 1, False, W, 10, 19, 5), fs.setlk(14, 1, False, R, 0, 50, 5)
+    fs.setlk(12, 1, False, W, 10, 19, 5)
+    fs.setlk(14, 1, False, R, 0, 50, 5)
     volume.raw.hset("lockp14", "22_0000000000000001", bytes(24))
     end(volume, other)
     assert held_by(volume, 2) == []
     assert held_by(volume, 1) == [b"lockp12 1_0000000000000001", b"lockp14 1_0000000000000001", b"locked1"]
     assert held_by(volume, 22) == [b"lockp14 22_0000000000000001"]
     volume.raw.hdel("lockp14", "22_0000000000000001")
-    flock(fs, 9, W, inode=12), flock(fs, 9, W, inode=13)
+    flock(fs, 9, W, inode=12)
+    flock(fs, 9, W, inode=13)
     fs.setlk(12, 1, False, W, 0, EOF, 5)
     require_laws(volume)
 
@@ -126,7 +130,8 @@ def test_end(volume: Volume, end: End) -> None:
 def test_end_shared(volume: Volume, end: End) -> None:
     """What a session shared is free for others when it ends."""
     fs, other = volume.fs, volume.open()
-    share(fs), share(other)
+    share(fs)
+    share(other)
     end(volume, other)
     assert held_by(volume, 2) == []
     flock(fs, 1, W, inode=15)
@@ -139,7 +144,8 @@ def test_end_shared(volume: Volume, end: End) -> None:
 def test_end_waiter(volume: Volume, end: End) -> None:
     """Who waits for what a session holds has it when that ends."""
     fs, other = volume.fs, volume.open()
-    flock(other, 1, W), plock(other, 1, W)
+    flock(other, 1, W)
+    plock(other, 1, W)
     waiters = (lambda ctx: flock(fs, 1, W, True, ctx), lambda ctx: plock(fs, 1, R, True, ctx))
     with waiting(*waiters) as waiting_for:
         time.sleep(0.05)
@@ -154,7 +160,8 @@ def test_crash(volume: Volume) -> None:
     """The locks of a client that was let go of without closing its session are freed once that has expired
     and another client cleans up, and not before."""
     fs, other = volume.fs, volume.open()
-    flock(other, 1, W), plock(other, 1, W)
+    flock(other, 1, W)
+    plock(other, 1, W)
     with unchanged(volume):
         volume.clients[-1].close()
         fs.session_cleanup()
@@ -235,7 +242,8 @@ def test_unrecorded(volume: Volume) -> None:
     """A client that asked for no record holds locks as session 0, which nobody cleans up: they stay when it
     closes, and are in the way of all."""
     fs, tool = volume.fs, volume.open(record=False)
-    flock(tool, 1, W), plock(tool, 1, W)
+    flock(tool, 1, W)
+    plock(tool, 1, W)
     assert held_by(volume, 0) == [b"lockf2 0_0000000000000001", b"lockp2 0_0000000000000001", b"locked0"]
     with unchanged(volume):
         tool.session_close()

@@ -272,9 +272,11 @@ def test_pid(volume: Volume, pid: int) -> None:
 def test_index(volume: Volume, wanted: LockType) -> None:
     """The set of the session has the key of what it locks, of either type, until it has let go of all."""
     fs, other = volume.fs, volume.open()
-    ask(fs, 1, wanted, 0, 9), ask(fs, 2, wanted, 20, 29)
+    ask(fs, 1, wanted, 0, 9)
+    ask(fs, 2, wanted, 20, 29)
     assert (index(volume, 1), index(volume, 2)) == ({KEY}, set())
-    ask(fs, 1, U, 0, 4), ask(fs, 1, U, 5, 9)
+    ask(fs, 1, U, 0, 4)
+    ask(fs, 1, U, 5, 9)
     assert index(volume, 1) == {KEY}
     ask(fs, 2, U)
     assert not volume.raw.exists("locked1")
@@ -342,7 +344,9 @@ def test_getlk(volume: Volume) -> None:
     """A question is answered with the first range of another owner that is in the way, else with U and zeros;
     the own ranges are never, and shared ones only where exclusive ones are asked for."""
     fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 10, 19, 5), ask(fs, 1, W, 30, 39, 6), ask(fs, 1, W, 50, 59, 7)
+    ask(fs, 1, R, 10, 19, 5)
+    ask(fs, 1, W, 30, 39, 6)
+    ask(fs, 1, W, 50, 59, 7)
     questions = {
         (W, 0, EOF): Lock(R, 10, 19, 5),
         (R, 0, EOF): Lock(W, 30, 39, 6),
@@ -382,7 +386,8 @@ def test_getlk_unlock(volume: Volume) -> None:
 def test_getlk_many(volume: Volume) -> None:
     """Where ranges of several owners are in the way, the answer is the first of any one of them."""
     fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 30, 39, 5), ask(fs, 1, R, 50, 59, 5)
+    ask(fs, 1, R, 30, 39, 5)
+    ask(fs, 1, R, 50, 59, 5)
     ask(fs, 2, R, 20, 39, 6)
     ask(other, 1, R, 10, 34, 7)
     # Which one it is is chance with some engines: it is not compared, so the call is not logged.
@@ -396,7 +401,9 @@ def test_list(volume: Volume) -> None:
     if "flock" not in volume.driver.capabilities:
         pytest.skip("locks_list is behind flock")
     fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 0, 9, 5), ask(fs, 1, W, 20, EOF, 6), ask(other, OWNERS[3], R, 0, 9, 7)
+    ask(fs, 1, R, 0, 9, 5)
+    ask(fs, 1, W, 20, EOF, 6)
+    ask(other, OWNERS[3], R, 0, 9, 7)
     fs.setlk(3, 1, False, W, 0, 9, 8)
     fs.flock(INODE, 1, R)
     held = [HeldPlock(1, 1, R, 5, 0, 9), HeldPlock(1, 1, W, 6, 20, EOF), HeldPlock(2, OWNERS[3], R, 7, 0, 9)]
