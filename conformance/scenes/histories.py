@@ -205,9 +205,9 @@ class Attributes:
         if call == "getattr":
             self.read(one, inode)
         elif call == "setattr":
-            wanted = (("mode", 0o600 + one.draw.randrange(64)), ("uid", one.draw.randrange(50)))
-            wanted += (("gid", one.draw.randrange(50)),)
-            self.set(one, inode, tuple(one.draw.sample(wanted, one.draw.choice([1, 1, 2]))))
+            drawn = {"mode": 0o600 + one.draw.randrange(64), "uid": one.draw.randrange(50), "gid": one.number}
+            names = one.draw.sample(sorted(drawn), one.draw.choice([1, 1, 2]))
+            self.set(one, inode, tuple((name, drawn[name]) for name in names))
         elif call == "link" or not own:
             name = b"%d-%d" % (one.number, one.draw.getrandbits(48))
             own.append((inode, name))
@@ -218,10 +218,10 @@ class Attributes:
 
     @staticmethod
     def set(one: Caller, inode: int, wanted: tuple[tuple[str, int], ...]) -> None:
-        bits = SetAttr(0)
-        for name, _ in wanted:
+        bits, attr = SetAttr(0), Attr()
+        for name, value in wanted:
             bits |= SetAttr[name.upper()]
-        attr = Attr(**dict(wanted))
+            setattr(attr, name, value)
         one.take("setattr", (inode, wanted), lambda: values(one.fs.setattr(inode, bits, attr)))
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from metaparity.conformance.properties.checker import Answer, Key, Model, Result, check
 from metaparity.conformance.properties.history import History, Operation, Recorder
 from metaparity.conformance.properties.models import ATTRIBUTES, FLOCK, NAMES, RECORDS
+from metaparity.conformance.properties.timeline import render_timeline
 
 OK, NOT, UNKNOWN = Answer.LINEARIZABLE, Answer.NOT_LINEARIZABLE, Answer.UNKNOWN
 NEVER = math.inf
@@ -488,6 +492,77 @@ def test_windows_of_long_histories_hold(subject: str) -> None:
             if result.window.minimal:
                 assert not any(result.window.fails(without=one) for one in result.window.operations)
     assert found >= 2
+
+
+# -- timelines -------------------------------------------------------------------------------------
+
+NASTY = "<script>alert(1)</script> & 'x' \"y\""
+
+
+def drawn(history: History, model: Model) -> ET.Element:
+    """The drawing of the timeline of a history, which is XML."""
+    page = render_timeline(NASTY, history, check(history, model))
+    (drawing,) = re.findall(r"<svg xmlns=.*</svg>(?=</section>)", page, re.DOTALL)
+    assert "<script>alert" not in page
+    Balanced().feed(page)
+    return ET.fromstring(drawing)
+
+
+class Balanced(HTMLParser):
+    """Fails on an element that is not closed where it should be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_a_timeline_shows_each_call_and_marks_the_window() -> None:
+    calls = [
+        op(NASTY, "mknod", D, b"<b>&", gives=7, at=(0, 10)),
+        op("b", "unlink", D, b"<b>&", at=(20, 30)),
+        op(NASTY, "mknod", D, A, at=(25, NEVER)),
+        op("c", "lookup", D, b"<b>&", gives=7, at=(40, 50)),
+    ]
+    drawing = drawn(History(calls), NAMES)
+    kinds = [bar.get("class") for bar in drawing.iter(f"{SVG}svg") if bar.get("class")]
+    assert kinds == ["call", "call needed", "call unanswered", "call needed last"]
+    titles = [title.text for title in drawing.iter(f"{SVG}title")]
+    assert titles == [f"{one.process}: {one}" for one in calls]
+    assert [lane.text for lane in drawing.iter(f"{SVG}text") if lane.get("class") == "lane"] == [
+        NASTY,
+        "b",
+        "c",
+    ]
+    (window,) = (part for part in drawing.iter(f"{SVG}rect") if part.get("class") == "window")
+    bars = {bar.get("class"): bar for bar in drawing.iter(f"{SVG}svg") if bar.get("class")}
+    left, right = (float(bars[kind].get("x", 0)) for kind in ("call needed", "call needed last"))
+    right += float(bars["call needed last"].get("width", 0))
+    assert (float(window.get("x", 0)), float(window.get("width", 0))) == (left, right - left)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_every_history_has_a_timeline(name: str) -> None:
+    answer, operations = KNOWN[name]
+    drawing = drawn(History(operations), REGISTER)
+    bars = [bar.get("class", "") for bar in drawing.iter(f"{SVG}svg")][1:]
+    assert len(bars) == len(operations)
+    assert sum("last" in kind for kind in bars) == (answer is NOT)
+
+
+def test_a_timeline_of_a_long_history_shows_what_is_around_the_window() -> None:
+    calls = [add("a", n + 1, (10 * n, 10 * n + 1)) for n in range(100)]
+    drawing = drawn(History([*calls, read("b", 7, (2000, 2001))]), REGISTER)
+    assert len(list(drawing.iter(f"{SVG}svg"))) < 60
 
 
 # -- histories -------------------------------------------------------------------------------------

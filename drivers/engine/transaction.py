@@ -45,6 +45,7 @@ class Attempt:
         self.sent = False
         """Whether what was queued is on its way, so that it may have been done."""
         self.reads = 0
+        """How often the server was asked: replies to different questions are of different moments."""
         self._channel = channel
         self._pending = list(watch)
 
@@ -115,15 +116,16 @@ def run_attempt(
 ) -> T:
     """Run `body` and commit what it queued; afterwards nothing is watched on the channel.
 
-    `changed` is called with what may have been done, whatever has become of it, before this returns.  Raises
-    `Conflict`, `ServerError`, `Disconnected`, and anything the body raises.
+    A body that refuses, or finds nothing to do, gives an answer, too: where it rests on reads of more than
+    one moment, nothing watched may have changed.  `changed` is called with what may have been done, whatever
+    has become of it, before this returns.  Raises `Conflict`, `ServerError`, `Disconnected`, and anything the
+    body raises.
     """
     attempt = Attempt(channel, watch)
     try:
         try:
             result = body(attempt)
         except OSError:
-            # A refusal is an answer, too: it is of one moment, or the body has to look again.
             attempt.confirm()
             raise
         if attempt.queued:

@@ -81,6 +81,32 @@ def test_a_command_that_cannot_be_queued(server: LocalServer, store: Store) -> N
 
 
 @pytest.mark.parametrize("ending", ["raises", "queues nothing"])
+@pytest.mark.parametrize("reads", [1, 2])
+@pytest.mark.parametrize("changed", [False, True], ids=["unchanged", "changed"])
+def test_an_answer_without_a_change_is_of_one_moment(
+    server: LocalServer, store: Store, ending: str, reads: int, changed: bool
+) -> None:
+    """A body that read at two moments and changes nothing ends in `Conflict` if a watched key changed since;
+    what it read at one moment was so."""
+
+    def body(tx: Transaction) -> str:
+        for _ in range(reads):
+            tx.read(("GET", "a"))
+        if changed:
+            server.raw.set("a", "other")
+        if ending == "raises":
+            raise FileNotFoundError
+        return "nothing to do"
+
+    refused = pytest.raises(FileNotFoundError) if ending == "raises" else contextlib.nullcontext()
+    with pytest.raises(Conflict) if changed and reads > 1 else refused:
+        assert store.attempt([b"a"], body) == "nothing to do"
+    server.raw.set("a", "once more")
+    store.attempt([], lambda tx: tx.queue(("SET", "b", "mine")))
+    assert server.raw.get("b") == b"mine"
+
+
+@pytest.mark.parametrize("ending", ["raises", "queues nothing"])
 def test_nothing_stays_watched(server: LocalServer, store: Store, ending: str) -> None:
     """After a body that does not commit, its connection commits although the watched key changes."""
     ids = []
@@ -135,7 +161,8 @@ def traffic(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_round_trips(store: Store, traffic: list[str]) -> None:
-    """Known keys cost two round trips, a blind write one, reads one; UNWATCH is not waited for."""
+    """Known keys cost two round trips, a blind write one, reads one; UNWATCH is not waited for.  Reads of
+    two moments that lead to no change cost one more."""
 
     def known(tx: Transaction) -> None:
         tx.read(("GET", "a"), ("GET", "b"))
@@ -151,6 +178,9 @@ def test_round_trips(store: Store, traffic: list[str]) -> None:
     assert traffic == []
     store.attempt([b"a"], lambda tx: tx.read(("GET", "a")))
     assert traffic == ["send", "wait", "send"]
+    traffic.clear()
+    store.attempt([b"a"], lambda tx: [tx.read(("GET", "a")) for _ in range(2)])
+    assert traffic.count("send") == 3
 
 
 def test_no_increment_is_lost(server: LocalServer, store: Store) -> None:
