@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("drivers", "fixtures", "conformance", "reports")
-DATA = (".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".s", ".mod", ".sum")
+DATA = (".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".s", ".mod", ".sum", ".bin", ".gz")
 UNSHIPPED = "conformance/selftest/"
 """What only a checkout needs: the tests of the suite itself."""
 
@@ -55,16 +55,10 @@ def sources() -> set[str]:
     return found
 
 
-def golden_only_for_later(path: str) -> bool:
-    """Recordings that no shipped test reads yet."""
-    return path.startswith("metaparity/fixtures/golden/dump/")
-
-
 def test_wheel_holds_every_module_and_all_data(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("metaparity/")}
-    wanted = {path for path in sources() if not golden_only_for_later(path)}
-    assert packed == wanted
+    assert packed == sources()
 
 
 def test_packages_are_listed_one_by_one() -> None:

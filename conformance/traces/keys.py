@@ -17,7 +17,7 @@ def keyspace_differences(trace: Trace, observed: Mapping[bytes, tuple[str, Any]]
     """
     if trace.keyspace is None:
         raise ValueError(f"trace {trace.name} has no recorded key space")
-    expected = {_raw(key): _recorded(entry) for key, entry in trace.keyspace.items()}
+    expected = recorded_keys(trace.keyspace)
     seen = {key: (kind, _comparable(kind, value)) for key, (kind, value) in observed.items()}
     expected, seen = (
         {key: (kind, _timeless(value)) for key, (kind, value) in side.items()} for side in (expected, seen)
@@ -30,6 +30,11 @@ def keyspace_differences(trace: Trace, observed: Mapping[bytes, tuple[str, Any]]
         for key in sorted(expected.keys() | seen.keys())
         if expected.get(key) != seen.get(key)
     ]
+
+
+def recorded_keys(keyspace: Mapping[str, dict[str, Json]]) -> dict[bytes, tuple[str, Any]]:
+    """Recorded keys with their types and values, as bytes; sorted sets as dicts of member to score."""
+    return {_raw(key): _recorded(entry) for key, entry in keyspace.items()}
 
 
 def _raw(text: Json) -> bytes:

@@ -20,6 +20,7 @@ BUILT = frozenset(
         "maintenance",
         "changelog",
         "lua",
+        "dump.json",
     }
 )
 """Capabilities held to every clause behind them."""

@@ -16,9 +16,10 @@ from .cloning import Cloning
 from .counters import Calls
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
+from .dumping import Dumping
+from .loading import Loading
 from .store import Store
 from .tokens import Tokens
-from .volume import Volume
 from .xattrs import Xattrs
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
-class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Volume):
+class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Dumping, Loading):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

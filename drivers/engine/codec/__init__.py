@@ -12,9 +12,12 @@ from .documents import (
     decode_session_info,
     encode_format,
     encode_session_info,
+    format_fields,
+    json_text,
     session_time,
     with_default_tiers,
 )
+from .escapes import as_utf8, escape, escape_losing, unescape
 from .limits import (
     decode_counter,
     decode_quota,
@@ -55,6 +58,7 @@ __all__ = [
     "FORMAT_FIELDS",
     "CorruptValue",
     "aligned",
+    "as_utf8",
     "compare_versions",
     "decode_attr",
     "decode_counter",
@@ -81,7 +85,11 @@ __all__ = [
     "encode_session_info",
     "encode_slice",
     "encode_slices",
+    "escape",
+    "escape_losing",
+    "format_fields",
     "hour_name",
+    "json_text",
     "lock_field",
     "parse_delayed_slices_field",
     "parse_delfile_member",
@@ -92,6 +100,7 @@ __all__ = [
     "session_time",
     "slice_ref_field",
     "trash_name",
+    "unescape",
     "usable_ids",
     "with_default_tiers",
 ]

@@ -87,10 +87,10 @@ def _escape(found: re.Match[str]) -> str:
     return f"\\u{0xFFFD if 0xD800 <= code <= 0xDFFF else code:04x}"
 
 
-def _text(document: dict[str, Any], **layout: Any) -> bytes:
+def json_text(document: Any, **layout: Any) -> str:
     """JSON text with the escapes of Go: some characters that need none get one."""
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, **layout)
-    return ESCAPED.sub(_escape, text).encode()
+    return ESCAPED.sub(_escape, text)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -155,10 +155,10 @@ def _tier(id: str, tier: Any) -> dict[str, Any]:
     return TIER | _known(what, tier.items(), TIER)
 
 
-def encode_format(format: Format) -> bytes:
-    """The settings as stored: a field a line in the known order, unknown fields last.
+def format_fields(format: Format) -> dict[str, Any]:
+    """The settings that are written down: the known ones in their order, without zeros, unknown ones last.
 
-    Raises `ValueError` for a known field of the wrong kind.  Source: S5.7, S9.4.12.
+    Raises `ValueError` for a known field of the wrong kind.  Source: S5.7, L4.2.
     """
     given = _settings(format.items())
     fields = {}
@@ -168,7 +168,15 @@ def encode_format(format: Format) -> bytes:
         elif given.get(name) or name in ALWAYS:
             fields[name] = given.get(name, zero)
     unknown = {name: value for name, value in given.items() if name not in SETTINGS}
-    return _text(fields | unknown, indent=0)
+    return fields | unknown
+
+
+def encode_format(format: Format) -> bytes:
+    """The settings as stored: a field a line.
+
+    Raises `ValueError` for a known field of the wrong kind.  Source: S5.7, S9.4.12.
+    """
+    return json_text(format_fields(format), indent=0).encode()
 
 
 def decode_format(value: bytes) -> Format:
@@ -206,7 +214,7 @@ def encode_session_info(info: SessionInfo) -> bytes:
     fields = dict(zip(SESSION, values, strict=True))
     if not info.ip_addrs:
         del fields["IPAddrs"]
-    return _text(fields, separators=(",", ":"))
+    return json_text(fields, separators=(",", ":")).encode()
 
 
 def decode_session_info(value: bytes | None) -> SessionInfo:

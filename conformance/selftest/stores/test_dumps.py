@@ -1,0 +1,239 @@
+"""Dumps and loads of our engines: what was recorded, byte for byte, and loads that do not come to an end."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import random
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
+from metaparity.conformance.traces.form import Trace
+from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
+from metaparity.drivers import registry
+from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.engine.jsontext import BadFile
+from metaparity.drivers.engine.loading import UNFINISHED
+from metaparity.drivers.engine.survey import survey
+from metaparity.drivers.errors import Refused
+from metaparity.drivers.types import Config
+from metaparity.fixtures.volumes import FORMAT, keyspace
+
+from .conftest import LocalServer, Start
+
+Open = Callable[[str], StoreEngine]
+
+
+@pytest.fixture(params=["redis", "rueidis"])
+def engine(request: pytest.FixtureRequest, server: LocalServer) -> Iterator[Open]:
+    """Opens clients of the empty database, with the defects of a release of JuiceFS, or of none."""
+    driver = registry.driver(request.param)
+    opened: list[StoreEngine] = []
+
+    def open_client(compat: str = "", port: int = server.port) -> StoreEngine:
+        client = driver.open(
+            f"{driver.schemes[0]}://127.0.0.1:{port}/0?compat={compat}", Config(no_bg_jobs=True)
+        )
+        assert isinstance(client, StoreEngine)
+        opened.append(client)
+        return client
+
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+DUMPS: dict[str, dict[str, Any]] = {
+    "dump-secret.json": {"keep_secret": True},
+    "dump.json": {},
+    "dump-fast.json": {"fast": True},
+    "dump-skip-trash.json": {"keep_secret": True, "skip_trash": True},
+    "dump-subtree.json": {"keep_secret": True, "root": 2},
+}
+
+
+@pytest.mark.parametrize("name", DUMPS)
+def test_dump_as_recorded(engine: Open, server: LocalServer, tmp_path: Path, name: str) -> None:
+    """With the defects, every recorded dump of the recorded volume comes out byte for byte."""
+    put_keys(server.raw, recorded_keys(document("rich-source.json")["keyspace"]))
+    client = engine("1.4.1")
+    client.load()
+    client.dump(str(tmp_path / "dump"), **DUMPS[name])
+    assert (tmp_path / "dump").read_bytes() == GOLDEN.joinpath(name).read_bytes()
+
+
+LOADS = {
+    "loaded-json-secret.json": "dump-secret.json",
+    "loaded-json.json": "dump.json",
+    "loaded-subtree.json": "dump-subtree.json",
+    "loaded-skip-trash.json": "dump-skip-trash.json",
+}
+
+
+def differences(server: LocalServer, recorded: Any) -> list[str]:
+    """How the keys differ from recorded ones, the lines of the log apart."""
+    log = [place for place in recorded.get("volatile", []) if place["key"] == "txnLog"]
+    trace = Trace("load", {}, {}, [], keyspace=recorded["keyspace"], volatile=log)
+    return keyspace_differences(trace, keyspace(server.raw))
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_load_as_recorded(engine: Open, server: LocalServer, name: str) -> None:
+    """With the defects, every recorded dump loads to the recorded keys, none more and none less."""
+    engine("1.4.1").load_dump(str(GOLDEN.joinpath(LOADS[name])))
+    assert differences(server, document(name)) == []
+
+
+def test_load_of_a_document_made_by_hand(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+    """Odd numbers of links, lengths and the root, and slices of an old form are put right."""
+    recorded = document("handmade.json")
+    (tmp_path / "dump").write_text(json.dumps(recorded["document"]))
+    engine("1.4.1").load_dump(str(tmp_path / "dump"))
+    assert differences(server, recorded) == []
+
+
+def test_dump_of_what_was_loaded_as_recorded(engine: Open, tmp_path: Path) -> None:
+    """A dump of a recorded dump that was loaded is the recorded one."""
+    client = engine("1.4.1")
+    client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
+    client.dump(str(tmp_path / "dump"), keep_secret=True)
+    wanted = GOLDEN.joinpath("redump-after-load-json-secret.json").read_text("utf-8")
+    lines = (tmp_path / "dump").read_text("utf-8").split("\n")
+    changed = [pair for pair in zip(lines, wanted.split("\n"), strict=False) if pair[0] != pair[1]]
+    assert changed == []
+
+
+def vectors() -> list[dict[str, Any]]:
+    """The recorded spellings that say something: those of bytes, and those of text."""
+    text = GOLDEN.parent.joinpath("escape-vectors.json").read_text("utf-8")  # type: ignore[attr-defined]
+    return [one for one in json.loads(text)["vectors"] if one.get("hex") != "7f"]
+
+
+@pytest.mark.parametrize("vector", vectors(), ids=lambda one: one["escaped"] or "empty")
+def test_spelling(vector: dict[str, Any]) -> None:
+    """Every recorded spelling of bytes and meaning of text."""
+    if "hex" in vector:
+        assert codec.escape_losing(bytes.fromhex(vector["hex"])) == vector["escaped"]
+    else:
+        meant = vector["unescaped"]
+        wanted = b"\xb9\xfb" if isinstance(meant, dict) else meant.encode()
+        assert codec.unescape(vector["escaped"]) == wanted
+
+
+def test_every_byte_is_spelled() -> None:
+    """What is spelled means the same again, whatever the bytes."""
+    for name in (bytes(range(256)), "\ufffd\u00fc\U0001f600".encode(), b"%41%", b"\xed\xa0\x80"):
+        assert codec.unescape(codec.escape(name)) == name
+
+
+# -- files ------------------------------------------------------------------------------------------
+
+
+def test_gzip_by_name(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+    """A name that ends with .gz is that of a compressed file, both ways."""
+    source = GOLDEN.joinpath("dump-secret.json").read_bytes()
+    (tmp_path / "in.json.gz").write_bytes(gzip.compress(source))
+    client = engine("1.4.1")
+    client.load_dump(str(tmp_path / "in.json.gz"))
+    client.dump(str(tmp_path / "plain"), keep_secret=True)
+    client.dump(str(tmp_path / "out.json.gz"), keep_secret=True)
+    packed = (tmp_path / "out.json.gz").read_bytes()
+    assert gzip.decompress(packed) == (tmp_path / "plain").read_bytes()
+
+
+def test_failed_dump_leaves_the_older_file(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+    """A dump that fails on its way changes no file and leaves none of its own."""
+    path = tmp_path / "dump.json"
+    path.write_text("older")
+    client = engine("")
+    client.init(FORMAT)
+    server.raw.delete("d1")
+    server.raw.set("d1", "no hash")
+    with pytest.raises(OSError, match="WRONGTYPE"):
+        client.dump(str(path))
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("dump.json", "older")]
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_cut_dump_is_refused(seed: int) -> None:
+    """A dump that is cut anywhere is refused with the offset; one with a changed bit is read or refused."""
+    whole = GOLDEN.joinpath("dump-secret.json").read_bytes()
+    chance = random.Random(seed)
+    cut = chance.randrange(len(whole) - 2)
+    with pytest.raises(BadFile, match=r"at byte \d+$") as bad:
+        survey(io.BytesIO(whole[:cut]))
+    assert 0 <= bad.value.offset <= cut
+    flipped = bytearray(whole)
+    flipped[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+    with suppress(BadFile):
+        survey(io.BytesIO(flipped))
+
+
+HOSTILE = {
+    "deep": b'{"Setting":' + b"[" * 200_000,
+    "long-text": b'{"Setting":{"Name":"' + b"a" * (20 << 20),
+    "long-number": b'{"Counters":{"usedSpace":' + b"9" * 10_000 + b"}}",
+    "bad-utf-8": b'{"Setting":{"Name":"\xff"}}',
+    "half-a-character": b'{"Setting":{"Name":"\xc3',
+    "infinity": b'{"Counters":{"usedSpace":Infinity}}',
+    "gzip-in-gzip": gzip.compress(gzip.compress(b"{}")),
+    "nul": b"\0" * 100,
+    "two-commas": b'{"Counters":{},,"Setting":{}}',
+    "trailing-comma": b'{"Counters":{},}',
+    "a-list": b"[]",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_text_is_refused(name: str) -> None:
+    """What is no dump is refused with the offset, in little memory."""
+    with pytest.raises(BadFile, match=r"at byte \d+$"):
+        survey(io.BytesIO(HOSTILE[name]))
+
+
+# -- a load that does not come to its end ---------------------------------------------------------------
+
+
+def test_unfinished_load_is_no_volume(
+    engine: Open, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a failed load left is no volume, cannot be formatted, and is replaced by the next load."""
+    client = engine("")
+
+    def fails(*args: Any) -> None:
+        raise OSError(5, "the server is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "_store_quota", fails)
+        with pytest.raises(Refused, match=r"loaded in part only .*load it again, or reset"):
+            client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
+    assert server.raw.get("setting") == UNFINISHED
+    other = engine("")
+    for use in (other.load, lambda: other.init(FORMAT), lambda: other.session_new(True)):
+        with pytest.raises(Refused, match="cannot be read"):
+            use()
+    other.load_dump(str(GOLDEN.joinpath("dump-skip-trash.json")))
+    assert other.load().name == "golden"
+    assert not server.raw.exists("i9223372032828243969")
+
+
+def test_server_that_dies_during_a_load(engine: Any, start_server: Start) -> None:
+    """A load that loses its server says so, and what it was loading."""
+    dying = start_server()
+    client = engine("", dying.port)
+    send = client.send
+
+    def kill_first(commands: Any) -> None:
+        dying.kill()
+        send(commands)
+
+    client.send = kill_first
+    with pytest.raises(Refused, match=r"dump-secret\.json is loaded in part only"):
+        client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))

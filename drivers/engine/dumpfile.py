@@ -1,0 +1,336 @@
+"""A JSON dump as it is read (L4.18): checked value by value, told as a sequence of events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TypeAlias
+
+from ..types import MAX_NAME, ROOT_INODE, TRASH_INODE, Attr, FileType, Format, Rule, Slice
+from . import codec
+from .dumptext import TYPE_NAMES, Dumped
+from .jsontext import JsonText
+
+TYPES = {name: type for type, name in TYPE_NAMES.items()}
+
+I64 = (-1 << 63, (1 << 63) - 1)
+U64 = (0, (1 << 64) - 1)
+U32 = (0, (1 << 32) - 1)
+U16 = (0, (1 << 16) - 1)
+U8 = (0, 255)
+
+Limits: TypeAlias = Mapping[str, tuple[int, int]]
+"""The numbers that an object may hold, by their names."""
+
+ATTR: Limits = {
+    "inode": (1, U64[1]),
+    "flags": U8,
+    "mode": U16,
+    "uid": U32,
+    "gid": U32,
+    "atime": I64,
+    "mtime": I64,
+    "ctime": I64,
+    "atimensec": U32,
+    "mtimensec": U32,
+    "ctimensec": U32,
+    "nlink": U32,
+    "length": U64,
+    "rdev": U32,
+    "tier": U8,
+}
+SLICE: Limits = {"chunkid": U64, "id": U64, "pos": U32, "size": U32, "off": U32, "len": U32}
+COUNTERS: Limits = dict.fromkeys(
+    (
+        "usedSpace",
+        "usedInodes",
+        "nextInodes",
+        "nextChunk",
+        "nextSession",
+        "nextTrash",
+        "nextCleanupSlices",
+        "lastChangelog",
+    ),
+    I64,
+)
+DELETED: Limits = {"inode": U64, "length": U64, "expire": I64}
+QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
+RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
+NAMED: Limits = {"id": U32, "perm": U16}
+
+TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
+"""The trees of a dump, with the inode that the root of each has in the volume (L4.18)."""
+
+
+@dataclass(slots=True)
+class Child:
+    """A node under one of its names; `offset` is where it begins in the file."""
+
+    name: bytes
+    node: Dumped
+    offset: int
+    parent: int
+    fields: set[str] = field(default_factory=set)
+    """What has been told of the node so far."""
+    inside: bool = False
+    """Whether its entries are being read."""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it may have entries."""
+        return self.node.attr.type == FileType.DIRECTORY
+
+
+Event: TypeAlias = tuple[str, Any]
+"""What comes next in a dump, and its value.
+
+`Setting` (Format), `Counters` (dict), `Sustained` (sid, inodes), `DelFiles` (inode, length, expire), the
+three kinds of quotas (id, most bytes, most inodes); `enter`, `leave` and `leaf` with a `Child`: of a
+directory all is known when it is left.
+"""
+
+
+class DumpFile:
+    """The events of a JSON dump.  Raises `BadFile` at the first thing that is wrong."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._json = JsonText(stream)
+
+    @property
+    def offset(self) -> int:
+        """How many bytes have been read, without gzip."""
+        return self._json.offset
+
+    def events(self) -> Iterator[Event]:
+        """Everything in the file, in its order."""
+        json = self._json
+        json.take("{")
+        told: set[str] = set()
+        while (name := json.member(not told)) is not None:
+            if name in told:
+                raise json.bad(f"a second {name}")
+            told.add(name)
+            read = self._readers().get(name)
+            if read is None:
+                raise json.bad(f"the unknown field {name[:40]!r}")
+            yield from read(name)
+        for name in ("Setting", "Counters", "FSTree"):
+            if name not in told:
+                raise json.bad(f"the dump ends without {name}")
+        json.end()
+
+    def _readers(self) -> dict[str, Callable[[str], Iterator[Event]]]:
+        return {
+            "Setting": self._setting,
+            "Counters": self._counters,
+            "Sustained": self._sustained,
+            "DelFiles": self._deleted,
+            "Quotas": self._quotas,
+            "UserQuotas": self._quotas,
+            "GroupQuotas": self._quotas,
+            "ChangeLog": self._change_log,
+            "FSTree": self._tree,
+            "Trash": self._tree,
+        }
+
+    # -- the head ----------------------------------------------------------------------------------
+
+    def _setting(self, name: str) -> Iterator[Event]:
+        offset = self._json.offset
+        value = self._json.value()
+        try:
+            if not isinstance(value, dict):
+                raise codec.CorruptValue("the setting is not a JSON object")
+            # As stored and read again: what is written is what the file says.
+            yield name, codec.decode_format(codec.encode_format(Format(value)))
+        except ValueError as misfit:
+            raise self._json.bad(f"the setting is of no use ({misfit})", offset) from None
+
+    def _counters(self, name: str) -> Iterator[Event]:
+        yield name, self._numbers("the counters", self._json.value(), COUNTERS)
+
+    def _sustained(self, name: str) -> Iterator[Event]:
+        for item in self._json.items():
+            sid = self._numbers("a session", _without(item, "inodes"), {"sid": U64})
+            inodes = item.get("inodes") or []
+            if not isinstance(inodes, list) or not all(_is_number(one, U64) for one in inodes):
+                raise self._json.bad_value("the inodes of a session are no list of numbers")
+            yield name, (sid.get("sid", 0), inodes)
+
+    def _deleted(self, name: str) -> Iterator[Event]:
+        for item in self._json.items():
+            found = self._numbers("a deleted file", item, DELETED)
+            yield name, (found.get("inode", 0), found.get("length", 0), found.get("expire", 0))
+
+    def _quotas(self, name: str) -> Iterator[Event]:
+        ids: set[int] = set()
+        for text, value in self._json.members():
+            if not (text.isascii() and text.isdecimal() and len(text) <= 20 and int(text) <= U64[1]):
+                raise self._json.bad_value(f"{text[:40]!r} is no id of a quota")
+            if int(text) in ids:
+                raise self._json.bad_value(f"there is a second quota of {text}")
+            ids.add(int(text))
+            quota = self._numbers(f"the quota of {text}", value, QUOTA)
+            yield name, (int(text), quota.get("maxSpace", 0), quota.get("maxInodes", 0))
+
+    def _change_log(self, name: str) -> Iterator[Event]:
+        for _ in self._json.items():
+            pass  # the number of the last line begins anew with the volume (L4.21)
+        yield from ()
+
+    # -- a tree ------------------------------------------------------------------------------------
+
+    def _tree(self, name: str) -> Iterator[Event]:
+        """A directory, before and after its entries; the depth of the tree takes no stack."""
+        top = self._begin(name.encode(), 0)
+        if not top.is_directory:
+            raise self._json.bad(f"the root of {name} is no directory", top.offset)
+        if name == "FSTree":
+            top.node.inode = ROOT_INODE  # it was another where the dump is of a part of a volume (L4.18)
+        elif top.node.inode != TRASH_INODE:
+            raise self._json.bad(f"the root of {name} has inode {top.node.inode}", top.offset)
+        top.parent = ROOT_INODE
+        yield "enter", top
+        open_ones = [top]
+        first = True
+        while open_ones:
+            child = open_ones[-1]
+            key = self._json.member(first and child.inside)
+            first = False
+            if key is None:
+                if child.inside:
+                    child.inside = False
+                    continue
+                open_ones.pop()
+                yield ("leave" if child.is_directory else "leaf"), child
+            elif child.inside:
+                entry = self._begin(self._entry_name(key), child.node.inode)
+                open_ones.append(entry)
+                if entry.is_directory:
+                    yield "enter", entry
+            else:
+                if key in child.fields:
+                    raise self._json.bad(f"a second {key[:40]!r} of one node")
+                child.fields.add(key)
+                if key == "entries" and child.is_directory:
+                    self._json.take("{")
+                    child.inside = first = True
+                else:
+                    self._field(child.node, key)
+
+    def _begin(self, name: bytes, parent: int) -> Child:
+        """A node up to its attributes, which come first."""
+        offset = self._json.offset
+        self._json.take("{")
+        if self._json.member(True) != "attr":
+            raise self._json.bad("expected the attributes of a node first")
+        inode, attr = self._attr(self._json.value())
+        return Child(name, Dumped(inode, attr), offset, parent, {"attr"})
+
+    def _entry_name(self, key: str) -> bytes:
+        name = codec.unescape(key)
+        if not 0 < len(name) <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
+            raise self._json.bad(f"the impossible name {name[:40]!r}")
+        return name
+
+    def _attr(self, value: Any) -> tuple[int, Attr]:
+        get = self._numbers("an attribute", _without(value, "type"), ATTR).get
+        kind = value.get("type")
+        type = TYPES.get(kind) if isinstance(kind, str) else None
+        if type is None:
+            raise self._json.bad_value(f"a node of the unknown type {str(kind)[:40]!r}")
+        if "inode" not in value:
+            raise self._json.bad_value("a node without inode")
+        attr = Attr(
+            get("flags", 0),
+            type,
+            get("mode", 0) & 0xFFF,
+            get("uid", 0),
+            get("gid", 0),
+            get("rdev", 0),
+            (get("atime", 0), get("atimensec", 0)),
+            (get("mtime", 0), get("mtimensec", 0)),
+            (get("ctime", 0), get("ctimensec", 0)),
+            get("nlink", 0),
+            get("length", 0),
+            tier=get("tier", 0),
+        )
+        return value["inode"], attr
+
+    def _field(self, node: Dumped, key: str) -> None:
+        """A field of a node that is neither its attributes nor its entries."""
+        type = node.attr.type
+        if key == "symlink" and type == FileType.SYMLINK:
+            target = self._json.value()
+            if not isinstance(target, str):
+                raise self._json.bad_value("the target of a symbolic link is no text")
+            node.target = codec.unescape(target)
+        elif key == "chunks" and type == FileType.FILE:
+            node.chunks = [self._chunk(item) for item in self._json.items()]
+            if len({index for index, _ in node.chunks}) < len(node.chunks):
+                raise self._json.bad_value(f"inode {node.inode} has a chunk twice")
+        elif key == "xattrs":
+            node.xattrs = [self._xattr(item) for item in self._json.items()]
+        elif key == "posix_acl_access":
+            node.access = self._rule(self._json.value())
+        elif key == "posix_acl_default":
+            node.default = self._rule(self._json.value())
+        else:
+            raise self._json.bad(f"a {TYPE_NAMES[FileType(type)]} has no field {key[:40]!r}")
+
+    def _chunk(self, item: Any) -> tuple[int, list[Slice]]:
+        index = self._numbers("a chunk", _without(item, "slices"), {"index": U32}).get("index", 0)
+        slices = item.get("slices") or []
+        if not isinstance(slices, list):
+            raise self._json.bad_value("the slices of a chunk are no list")
+        return index, [self._slice(one) for one in slices]
+
+    def _slice(self, value: Any) -> Slice:
+        get = self._numbers("a slice", value, SLICE).get
+        return Slice(
+            get("pos", 0), get("id", 0) or get("chunkid", 0), get("size", 0), get("off", 0), get("len", 0)
+        )
+
+    def _xattr(self, item: Any) -> tuple[bytes, bytes]:
+        if not isinstance(item, dict) or item.keys() != {"name", "value"}:
+            raise self._json.bad_value("an extended attribute has not a name and a value")
+        name, value = item["name"], item["value"]
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise self._json.bad_value("an extended attribute is no text")
+        return codec.as_utf8(name), codec.unescape(value)
+
+    def _rule(self, value: Any) -> Rule | None:
+        if value is None:
+            return None
+        get = self._numbers("an ACL", _without(value, "users", "groups"), RULE).get
+        users, groups = (self._named(value.get(kind)) for kind in ("users", "groups"))
+        return Rule(get("owner", 0), get("group", 0), get("mask", 0), get("other", 0), users, groups)
+
+    def _named(self, entries: Any) -> list[tuple[int, int]]:
+        if not isinstance(entries, list | None):
+            raise self._json.bad_value("the entries of an ACL are no list")
+        found = [self._numbers("an entry of an ACL", one, NAMED) for one in entries or ()]
+        return [(one.get("id", 0), one.get("perm", 0)) for one in found]
+
+    def _numbers(self, what: str, value: Any, limits: Limits) -> dict[str, int]:
+        """An object that holds nothing but numbers, each within its limits."""
+        if not isinstance(value, dict):
+            raise self._json.bad_value(f"{what} is no object")
+        for name, number in value.items():
+            if name not in limits:
+                raise self._json.bad_value(f"{what} has an unknown field {name[:40]!r}")
+            if not _is_number(number, limits[name]):
+                least, greatest = limits[name]
+                raise self._json.bad_value(f"{name} of {what} is no number from {least} to {greatest}")
+        return value
+
+
+def _is_number(value: Any, limits: tuple[int, int]) -> bool:
+    return type(value) is int and limits[0] <= value <= limits[1]
+
+
+def _without(value: Any, *names: str) -> Any:
+    """An object without some of its members; anything else as it is."""
+    return (
+        {name: one for name, one in value.items() if name not in names} if isinstance(value, dict) else value
+    )

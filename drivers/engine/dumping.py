@@ -1,0 +1,327 @@
+"""The JSON dump of a volume (L4): read in batches, written as it is read."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from ..files import replacing
+from ..types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, FileType, Format, QuotaType
+from . import codec
+from .accounts import UNLIMITED
+from .core import Core, optional_attr
+from .dumptext import Dumped, TreeText, head
+from .store import Command, Reply, pairs
+
+log = logging.getLogger(__name__)
+
+BATCH = 100
+"""Nodes that are read at once."""
+
+PAGE = 1000
+"""Entries of a directory that are read along with its attributes."""
+
+MOST_CHUNKS = 1 << 16
+"""Chunks of a file above which those that are there are looked for, rather than asked for one by one."""
+
+REMOVED = "removed"
+"""What stands for a secret that is not told."""
+
+SECRETS = ("SecretKey", "SessionToken")
+"""What a dump tells only where that is asked for; the key for encryption it always tells (L4.3)."""
+
+Progress = Callable[[int, int], object]
+"""Is told of entries: how many more there are, and how many more are done."""
+
+
+def no_progress(found: int, done: int) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(slots=True)
+class Named:
+    """An entry of a directory, with its node once that has been read."""
+
+    name: bytes
+    type: int
+    inode: int
+    node: Dumped | None = None
+    first_page: Reply = None
+    """Of a directory: the first of its entries."""
+
+
+@dataclass(slots=True)
+class Walk:
+    """A directory whose entries are being written."""
+
+    inode: int
+    entries: list[Named]
+    done: int = 0
+    read: int = field(default=0)
+    """How many entries have their nodes."""
+
+
+class Dumping(Core):
+    """dump."""
+
+    def dump(
+        self,
+        path: str,
+        root: int = 0,
+        keep_secret: bool = False,
+        fast: bool = False,
+        skip_trash: bool = False,
+        threads: int = 0,
+    ) -> None:
+        if self.quirks:
+            # The original reads in transactions, which a client that only reads may not begin (L4.15).
+            self.db.require_writable()
+        with replacing(path) as out:
+            self.write_dump(out, root, keep_secret, skip_trash)
+
+    def write_dump(
+        self,
+        out: BinaryIO,
+        root: int = 0,
+        keep_secret: bool = False,
+        skip_trash: bool = False,
+        progress: Progress = no_progress,
+    ) -> None:
+        """Write a JSON dump to a stream.  Source: L4."""
+        root = self.check_root(root)
+        dumper = Dumper(self, progress)
+        out.write(head(dumper.head(root == ROOT_INODE, keep_secret)).encode())
+        trees = [(b"FSTree", root)]
+        if root == ROOT_INODE and not skip_trash:
+            trees.append((b"Trash", TRASH_INODE))
+        for number, (name, inode) in enumerate(trees):
+            out.write(b"," if number else b"")
+            for text in dumper.tree(name, inode):
+                out.write(text.encode())
+        out.write(b"\n}\n")
+
+
+class Dumper:
+    """Reads a volume in the order in which a dump tells of it."""
+
+    def __init__(self, volume: Core, progress: Progress) -> None:
+        self._volume = volume
+        self._db = volume.db
+        self._keys = volume.keys
+        self._progress = progress
+
+    # -- the head ----------------------------------------------------------------------------------
+
+    def head(self, whole: bool, keep_secret: bool) -> dict[str, Any]:
+        """What stands before the trees; `whole` unless a part of the volume is dumped (L4.1)."""
+        quotas = {
+            "Quotas": self._limits(QuotaType.DIR),
+            "UserQuotas": self._limits(QuotaType.USER) if whole else {},
+            "GroupQuotas": self._limits(QuotaType.GROUP) if whole else {},
+        }
+        return {
+            "Setting": codec.format_fields(disclosed(self._volume.format, () if keep_secret else SECRETS)),
+            "Counters": self._counters(),
+            "Sustained": [{"sid": sid, "inodes": inodes} for sid, inodes in sustained_inodes(self._volume)],
+            "DelFiles": [
+                {"inode": inode, "length": length, "expire": expire}
+                for inode, length, expire in deleted_files(self._volume)
+            ],
+            **{name: limits for name, limits in quotas.items() if limits},
+        }
+
+    def _counters(self) -> dict[str, int]:
+        """The counters as a dump tells them: the next inode and chunk rather than the last (L4.4)."""
+        keys = self._keys
+        names = (
+            keys.used_space,
+            keys.total_inodes,
+            keys.next_inode,
+            keys.next_chunk,
+            keys.next_session,
+            keys.next_trash,
+            keys.txn_last_log,
+        )
+        space, inodes, inode, chunk, session, trash, logged = map(
+            codec.decode_counter, self._db.read_one("MGET", *names)
+        )
+        counters = {
+            "usedSpace": space,
+            "usedInodes": inodes,
+            "nextInodes": inode + 1,
+            "nextChunk": chunk + 1,
+            "nextSession": session,
+            "nextTrash": trash,
+        }
+        if self._volume.format.change_log and logged:
+            counters["lastChangelog"] = logged
+        return counters
+
+    def _limits(self, type: QuotaType) -> dict[str, dict[str, int]]:
+        """The limits of quotas by id, in the order of their text; records without any are left out (L4.6)."""
+        found = {}
+        for id, blob in sorted(pairs(self._db.read_one("HGETALL", self._keys.quota(type)[0]))):
+            try:
+                quota = codec.decode_quota(blob)
+            except codec.CorruptValue as corrupt:
+                log.warning("the quota of %s %r is left out: %s", type.name.lower(), id, corrupt)
+                continue
+            if (quota.max_space, quota.max_inodes) != (UNLIMITED, UNLIMITED):
+                found[id.decode()] = {"maxSpace": quota.max_space, "maxInodes": quota.max_inodes}
+        return found
+
+    # -- a tree ------------------------------------------------------------------------------------
+
+    def tree(self, name: bytes, inode: int) -> Iterator[str]:
+        """The text of a tree, a piece for each node."""
+        text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
+        top = Named(name, FileType.DIRECTORY, inode)
+        self._read([top])
+        yield text.enter(name, self._node(top))
+        walks = [self._walk(top)]
+        self._progress(0, 1)
+        while walks:
+            walk = walks[-1]
+            if walk.done == len(walk.entries):
+                walks.pop()
+                yield text.leave()
+                continue
+            if walk.done == walk.read:
+                self._read(walk.entries[walk.read : walk.read + BATCH])
+                walk.read = min(walk.read + BATCH, len(walk.entries))
+            entry = walk.entries[walk.done]
+            walk.entries[walk.done] = top  # what is written need not be kept
+            walk.done += 1
+            if entry.type == FileType.DIRECTORY:
+                yield text.enter(entry.name, self._node(entry))
+                walks.append(self._walk(entry))
+            else:
+                yield text.leaf(entry.name, self._node(entry))
+            self._progress(0, 1)
+
+    @staticmethod
+    def _node(entry: Named) -> Dumped:
+        assert entry.node is not None
+        return entry.node
+
+    def _walk(self, directory: Named) -> Walk:
+        """A directory with its entries in the order of their names (L4.11)."""
+        listed = self._volume.listed(directory.inode, directory.first_page)
+        directory.first_page = None
+        entries = [Named(name, type, inode) for name, (type, inode) in sorted(listed.items())]
+        self._progress(len(entries), 0)
+        return Walk(directory.inode, entries)
+
+    def _read(self, entries: Sequence[Named]) -> None:
+        """Read the nodes of some entries, those whose type the entry tells wrongly once more (L4.13)."""
+        while entries:
+            entries = self._read_as_told(entries)
+
+    def _read_as_told(self, entries: Sequence[Named]) -> list[Named]:
+        """Read nodes by the types that their entries tell; those of another type, with that in the entry."""
+        commands: list[Command] = [("MGET", *(self._keys.attr(entry.inode) for entry in entries))]
+        for entry in entries:
+            commands.append(("HGETALL", self._keys.xattrs(entry.inode)))
+            commands += self._own(entry)
+        blobs, *rest = self._db.read(*commands)
+        replies = iter(rest)
+        wrong = []
+        for entry, blob in zip(entries, blobs, strict=True):
+            attr = self._attr(entry, blob)
+            xattrs = pairs(next(replies))
+            own = next(replies) if entry.type in OWN else None
+            if attr.type != entry.type:
+                entry.type = attr.type
+                wrong.append(entry)
+                continue
+            entry.node = Dumped(
+                entry.inode, attr, xattrs, self._rule(attr.access_acl), self._rule(attr.default_acl)
+            )
+            if attr.type == FileType.FILE and attr.length:
+                entry.node.chunks = self._chunks(entry.inode, attr.length, own)
+            elif attr.type == FileType.DIRECTORY:
+                entry.first_page = own
+            elif attr.type == FileType.SYMLINK:
+                entry.node.target = own or b""
+        return wrong
+
+    def _own(self, entry: Named) -> list[Command]:
+        """What is read of a node because of its type."""
+        if entry.type == FileType.FILE:
+            return [("LRANGE", self._keys.chunk(entry.inode, 0), 0, -1)]
+        if entry.type == FileType.DIRECTORY:
+            return [("HSCAN", self._keys.dentries(entry.inode), 0, "COUNT", PAGE)]
+        if entry.type == FileType.SYMLINK:
+            return [("GET", self._keys.symlink(entry.inode))]
+        return []
+
+    @staticmethod
+    def _attr(entry: Named, blob: bytes | None) -> Attr:
+        """The attributes of a node; zeros where there is no record (L4.13)."""
+        attr = optional_attr(blob)
+        if attr is None:
+            if entry.inode != TRASH_INODE:
+                log.warning("inode %d has no attributes: it is dumped with zeros", entry.inode)
+            attr = Attr(type=entry.type, nlink=2 if entry.type == FileType.DIRECTORY else 1)
+        return attr
+
+    def _rule(self, id: int) -> Any:
+        return self._volume.rules.get(id) if id else None
+
+    def _chunks(self, inode: int, length: int, first: Reply) -> list[tuple[int, list[Any]]]:
+        """The chunks of a file that have slices, below its length (L4.9)."""
+        found = [(0, first)] if first else []
+        number = -(-length // CHUNK_SIZE)
+        indexes: Sequence[int] = range(1, number)
+        if number > MOST_CHUNKS:
+            indexes = self._indexes(inode, number)
+        for start in range(0, len(indexes), PAGE):
+            some = indexes[start : start + PAGE]
+            lists = self._db.read(*(("LRANGE", self._keys.chunk(inode, index), 0, -1) for index in some))
+            found += [(index, list) for index, list in zip(some, lists, strict=True) if list]
+        return [(index, self._slices(inode, index, records)) for index, records in found]
+
+    def _indexes(self, inode: int, number: int) -> list[int]:
+        """The chunks that are there of a file with many, but for the first."""
+        keys = (key for page in self._volume.store.scan(self._keys.chunks_pattern(inode)) for key in page)
+        return sorted(
+            {index for _, index in (self._keys.parse(key).numbers for key in keys) if 0 < index < number}
+        )
+
+    @staticmethod
+    def _slices(inode: int, index: int, records: Sequence[bytes]) -> list[Any]:
+        """The slices of a chunk; none where one of its records is corrupt (L4.9)."""
+        try:
+            return codec.decode_slices(records)
+        except codec.CorruptValue as corrupt:
+            log.error("chunk %d of inode %d is dumped without slices: %s", index, inode, corrupt)
+            return []
+
+
+OWN = frozenset({FileType.FILE, FileType.DIRECTORY, FileType.SYMLINK})
+"""The types of nodes of which more is read than attributes."""
+
+
+def disclosed(format: Format, secrets: Sequence[str]) -> Format:
+    """The settings without the secrets of these names."""
+    return format.replace(**{name: REMOVED for name in secrets if format.get(name)})
+
+
+def sustained_inodes(volume: Core) -> list[tuple[int, list[int]]]:
+    """The unlinked inodes that registered sessions have open, by session (L4.5)."""
+    sids = [int(sid) for sid in volume.db.read_one("ZRANGE", volume.keys.all_sessions, 0, -1)]
+    held = volume.db.read(*(("SMEMBERS", volume.keys.sustained(sid)) for sid in sids)) if sids else []
+    return [(sid, sorted(map(int, inodes))) for sid, inodes in zip(sids, held, strict=True) if inodes]
+
+
+def deleted_files(volume: Core) -> list[tuple[int, int, int]]:
+    """Inode, length and time of the files whose data has to go; old forms are left out (L4.5)."""
+    found = []
+    for member, score in volume.db.read_one("ZRANGE", volume.keys.delfiles, 0, -1, "WITHSCORES"):
+        if member.count(b":") != 1:
+            log.warning("the deleted file %r is left out", member)
+            continue
+        found.append((*codec.parse_delfile_member(member), int(score)))
+    return found

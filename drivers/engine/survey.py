@@ -1,0 +1,149 @@
+"""What a dump adds up to, and whether its nodes fit together: asked before anything is written (L4.21)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, Quota, QuotaType
+from . import codec
+from .dumpfile import Child, DumpFile
+from .dumptext import TYPE_NAMES
+from .jsontext import BadFile
+
+WORD = 64
+
+QUOTAS = {"Quotas": QuotaType.DIR, "UserQuotas": QuotaType.USER, "GroupQuotas": QuotaType.GROUP}
+"""The kinds of quotas, by the names that a dump has for them."""
+
+
+class Numbers:
+    """A set of numbers of which most neighbours are there, too: a bit for each."""
+
+    def __init__(self) -> None:
+        self._words: dict[int, int] = {}
+
+    def add(self, number: int) -> bool:
+        """Take in a number; whether it is a new one."""
+        word, bit = number // WORD, 1 << number % WORD
+        known = self._words.get(word, 0)
+        self._words[word] = known | bit
+        return not known & bit
+
+    def __contains__(self, number: int) -> bool:
+        return bool(self._words.get(number // WORD, 0) >> number % WORD & 1)
+
+
+@dataclass
+class Survey:
+    """The sums over a dump."""
+
+    format: Format = field(default_factory=lambda: Format({}))
+    counters: dict[str, int] = field(default_factory=dict)
+    """The counters that the dump tells; they are counted anew (L4.21)."""
+    quotas: dict[QuotaType, dict[int, Quota]] = field(
+        default_factory=lambda: {type: {} for type in QuotaType}
+    )
+    kinds: Counter[str] = field(default_factory=Counter)
+    """Nodes by their type, deleted files, sessions, names."""
+    has_trash: bool = False
+    space: int = 0
+    inodes: int = 0
+    last_inode: int = ROOT_INODE
+    last_slice: int = 0
+    last_trash: int = 0
+    last_deleted: int = 0
+    """The highest inode of a file whose data has to go."""
+    links: dict[int, int] = field(default_factory=dict)
+    """How many names each node has that has several."""
+    shared: set[int] = field(default_factory=set)
+    """The slices to which several records refer, by their ids."""
+    directories: Numbers = field(default_factory=Numbers)
+
+
+def survey(stream: BinaryIO) -> Survey:
+    """Read a dump from its begin to its end.
+
+    Raises `BadFile` for the first thing that is wrong: a directory with two names, an entry twice.
+    """
+    found = Survey()
+    for _ in surveyed(stream, found):
+        pass
+    return found
+
+
+def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
+    """As `survey`, adding to `found`; tells after each node how many bytes have been read, roughly."""
+    file = DumpFile(stream)
+    others, slices = Numbers(), Numbers()
+    names: list[set[bytes]] = []
+    for kind, value in file.events():
+        if kind == "Setting":
+            found.format = value
+        elif kind == "Counters":
+            found.counters = value
+        elif kind in QUOTAS:
+            id, space, inodes = value
+            found.quotas[QUOTAS[kind]][id] = Quota(space, inodes)
+        elif kind == "DelFiles":
+            found.kinds["deleted file"] += 1
+            found.last_deleted = max(found.last_deleted, value[0])
+        elif kind == "Sustained":
+            found.kinds["session with unlinked files"] += 1
+        elif kind == "leave":
+            names.pop()
+            yield 1
+        else:
+            if names:
+                _take_name(value, names[-1])
+                found.kinds["entry"] += 1
+            if kind == "enter":
+                names.append(set())
+                _take_directory(value, found, others)
+            else:
+                if value.node.inode in found.directories:
+                    raise BadFile(f"inode {value.node.inode} is a directory and a file", value.offset)
+                if others.add(value.node.inode):
+                    _count(value, found)
+                    _take_slices(value, found, slices)
+                else:
+                    found.links[value.node.inode] = found.links.get(value.node.inode, 1) + 1
+                yield 1
+
+
+def _take_name(child: Child, names: set[bytes]) -> None:
+    if child.name in names:
+        raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
+    names.add(child.name)
+
+
+def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
+    inode = child.node.inode
+    if not found.directories.add(inode) or inode in others:
+        raise BadFile(f"directory {inode} has a second name", child.offset)
+    found.has_trash |= inode == TRASH_INODE
+    _count(child, found)
+
+
+def _count(child: Child, found: Survey) -> None:
+    """Add a node, under its first name."""
+    inode, attr = child.node.inode, child.node.attr
+    found.kinds[TYPE_NAMES[FileType(attr.type)]] += 1
+    if inode < TRASH_INODE:
+        found.last_inode = max(found.last_inode, inode)
+    else:
+        found.last_trash = max(found.last_trash, inode - TRASH_INODE)
+    if inode not in (ROOT_INODE, TRASH_INODE):
+        found.space += codec.aligned(attr.length)
+        found.inodes += 1
+
+
+def _take_slices(child: Child, found: Survey, slices: Numbers) -> None:
+    for _, records in child.node.chunks:
+        for one in records:
+            found.kinds["slice"] += 1
+            found.last_slice = max(found.last_slice, one.id)
+            if not slices.add(one.id):
+                found.shared.add(one.id)

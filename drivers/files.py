@@ -1,0 +1,59 @@
+"""Files of a volume's metadata: written whole or not at all, gzipped by their name."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+BUFFER = 1 << 20
+"""Bytes that are written at once."""
+
+GZIP_LEVEL = 6
+
+
+def is_gzip(path: str) -> bool:
+    """Whether the name of a file says that it is compressed."""
+    return path.endswith(".gz")
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[BinaryIO]:
+    """A stream whose bytes are the file at `path` once the block has ended well; else an older file stays.
+
+    Raises `OSError` when the file cannot be written.
+    """
+    target = Path(path)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with unfinished.open("wb", buffering=BUFFER) as file:
+            if is_gzip(path):
+                # No name and no time: the same volume gives the same file.
+                with gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as packed:
+                    yield cast("BinaryIO", packed)
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(target)
+    finally:
+        remove(unfinished)
+
+
+@contextmanager
+def reading(path: str) -> Iterator[BinaryIO]:
+    """The file at `path`, unpacked, as a stream that can be read again.
+
+    Raises `OSError` when it cannot be read.
+    """
+    with open(path, "rb", buffering=BUFFER) as file:
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_gzip(path) else file
+
+
+def remove(unfinished: Path) -> None:
+    """Take away a file of which nothing is wanted, if it is there."""
+    with suppress(NotADirectoryError):  # then nothing was written
+        unfinished.unlink(missing_ok=True)
