@@ -70,12 +70,13 @@ def test_clients(volume: Volume) -> None:
 
 @clause("tokens/read-only-clients-change-none", source="N40.1 M2", needs="tokens", clients=2)
 def test_read_only(volume: Volume) -> None:
-    """A read-only client lists tokens and changes none: EROFS."""
+    """A read-only client lists tokens; loading one, and changing any, is refused with EROFS."""
     id = volume.fs.token_store(b"token")
     volume.settle()
     reader = volume.open(record=False, read_only=True)
     with unchanged(volume):
         assert reader.token_list() == {id: b"token"}
+        refuses(EROFS, reader.token_load, id)
         refuses(EROFS, reader.token_store, b"x")
         refuses(EROFS, reader.token_update, id, b"x")
         refuses(EROFS, reader.token_delete, [id])

@@ -31,6 +31,7 @@ class Tokens(Core):
         self.transact([self.keys.tokens], body)
 
     def token_load(self, id: int) -> bytes:
+        self.db.require_writable()  # T42: the original loads a token in a transaction
         token: bytes | None = self.db.read_one("HGET", self.keys.tokens, id)
         if token is None:
             raise error(errno.ENOENT)
