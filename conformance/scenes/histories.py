@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from errno import EIO
+from typing import Any
 
 from metaparity.conformance.properties.history import History, Recorder, Value
 from metaparity.conformance.properties.models import FIELDS
@@ -53,13 +54,13 @@ class Caller:
 Act = Callable[[Caller], object]
 
 
-def clients(volume: Volume, count: int = 2) -> list[Engine]:
-    """Clients of one volume, without their log: which of them comes first is chance."""
+def clients(volume: Volume, **config: Any) -> list[Engine]:
+    """Two clients of one volume, without their log: which of them comes first is chance."""
     volume.fs.settle()
-    for _ in range(count - 1):
-        volume.open()
+    for _ in range(2):
+        volume.open(**config)
     volume.shared = True
-    return volume.clients[-count:]
+    return volume.clients[-2:]
 
 
 def perform(
