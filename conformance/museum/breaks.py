@@ -22,6 +22,7 @@ from metaparity.drivers.engine.files import Files
 from metaparity.drivers.engine.locks import Locking
 from metaparity.drivers.engine.quotas import Quotas
 from metaparity.drivers.engine.renaming import Place, Renaming
+from metaparity.drivers.engine.restoring import Restorer
 from metaparity.drivers.engine.store import Command, Reply, Transaction
 from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.redis.store import RedisStore
@@ -30,6 +31,7 @@ from metaparity.drivers.types import (
     Attr,
     Context,
     FileType,
+    Format,
     LockRecord,
     LockType,
     Node,
@@ -57,6 +59,7 @@ sound_flock = StoreEngine.flock
 sound_laid_over = ranges.laid_over
 sound_permits = rules.permits
 sound_written: Any = changelines.written
+sound_counters = Restorer.make_counters
 
 
 def group_of_caller(ctx: Context, parent: Attr) -> int:
@@ -216,6 +219,25 @@ def drop_all(self: Locking, key: bytes, fields: Sequence[bytes], own: bytes) -> 
 
 def lay_without_the_rest(held: Sequence[LockRecord], wanted: LockRecord) -> list[LockRecord]:
     return [one for one in sound_laid_over(held, wanted) if one.start != wanted.end + 1]
+
+
+def chunks_as_strings(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
+    return (("SET", self._keys.chunk(item.inode, item.index), item.slices) for item in items)
+
+
+def references_as_counted(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
+    for item in items:
+        yield "HSET", self._keys.slice_refs, codec.slice_ref_field(item.id, item.size), item.refs
+
+
+def counters_as_told(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
+    next_ones = [self._keys.next_inode, self._keys.next_chunk]
+    for name, key, value in sound_counters(self, items):
+        yield name, key, int(value) + (key in next_ones)
+
+
+def all_disclosed(format: Format, secrets: Sequence[str]) -> Format:
+    return format
 
 
 SETGID_IGNORED = broken(
@@ -518,4 +540,32 @@ THE_LIVING_ARE_CLEANED = broken(
     caught_by="cleanup/spares-a-session-that-is-back",
     target="engine.sessions:Sessions._require_expired",
     wrong=nothing,
+)
+CHUNKS_AS_STRINGS = broken(
+    "CHUNKS_AS_STRINGS",
+    "a restore writes the records of a chunk as one string",
+    caught_by="backup/keeps-records-and-counts",
+    target="engine.restoring:Restorer.make_chunks",
+    wrong=chunks_as_strings,
+)
+REFERENCES_ONE_TOO_MANY = broken(
+    "REFERENCES_ONE_TOO_MANY",
+    "a restore stores all references of a slice where all but one are stored",
+    caught_by="backup/leaves-a-volume-in-order",
+    target="engine.restoring:Restorer.make_slice_refs",
+    wrong=references_as_counted,
+)
+COUNTERS_ONE_TOO_HIGH = broken(
+    "COUNTERS_ONE_TOO_HIGH",
+    "a restore stores the next inode and slice where the last one is stored",
+    caught_by="backup/restores-to-the-recorded-keys",
+    target="engine.restoring:Restorer.make_counters",
+    wrong=counters_as_told,
+)
+SECRETS_TOLD = broken(
+    "SECRETS_TOLD",
+    "a dump tells the keys of the object store to whoever reads it",
+    caught_by="dump/tells-secrets-only-when-asked",
+    target="engine.dumping:disclosed",
+    wrong=all_disclosed,
 )

@@ -44,11 +44,11 @@ def recorded(name: str) -> bytes:
     return GOLDEN.joinpath(name).read_bytes().replace(b'"%EF": {', b'"' + KEPT + b'": {')
 
 
-def keys_of(name: str) -> dict[bytes, Any]:
-    """A recorded key space, in the form of `Volume.keyspace`, with the name that is kept."""
+def keys_of(name: str, lost: bool = False) -> dict[bytes, Any]:
+    """A recorded key space, in the form of `Volume.keyspace`; with the name that is kept, or the lost one."""
 
     def value(kind: str, held: Any) -> Any:
-        if kind == "hash":
+        if kind == "hash" and not lost:
             return {KEPT if field in (LOST, b"\xef") else field: one for field, one in held.items()}
         return [*held.items()] if kind == "zset" else held
 
@@ -93,7 +93,7 @@ def rich(volume: Volume, **settings: Any) -> dict[str, int]:
     fs.link(x, 1, b"x3")
     slices = put(fs, x, 0, 100), put(fs, x, CHUNK_SIZE + 5, 4096), put(fs, x, 50, 10)
     fs.copy_file_range(x, 0, y, 0, 200)
-    volume.symlink("s", b"a b%41\xfe", d)
+    volume.symlink("s", b"a b\xfe", d)
     volume.node("fifo", FileType.FIFO, e)
     fs.mknod(e, b"dev", FileType.CHARDEV, 0o600, rdev=0x801)
     fs.xattr_set(x, b"user.<x>", b'\x00v %\xff"')
@@ -101,6 +101,7 @@ def rich(volume: Volume, **settings: Any) -> dict[str, int]:
     fs.acl_set(y, AclType.ACCESS, Rule(7, 5, 6, 1, [(1001, 4)], [(5, 2), (6, 1)]))
     fs.acl_set(e, AclType.DEFAULT, Rule(7, 5, 0xFFFF, 1))
     fs.setattr(e, SetAttr.FLAGS, Attr(flags=AttrFlag.SKIP_TRASH))
+    fs.settle()
     fs.quota_set(QuotaType.DIR, b"/d", Quota(1 << 40, 1000))
     gone = volume.file("gone", d)
     put(fs, gone, 0, 10)
@@ -119,12 +120,24 @@ def dumped(fs: Engine, path: Path, **options: Any) -> bytes:
 
 def reloaded(volume: Volume, path: Path) -> Engine:
     """A new client that has filled the database, emptied before, from a dump."""
+    loader = on_empty(volume)
+    loader.load_dump(str(path))
+    return loader
+
+
+def restored(volume: Volume, path: Path) -> Engine:
+    """The same from a binary backup."""
+    loader = on_empty(volume)
+    loader.restore(str(path))
+    return loader
+
+
+def on_empty(volume: Volume) -> Engine:
+    """A new client of the database, emptied; the others are closed."""
     for client in volume.clients:
         client.close()
     volume.raw.flushdb()
-    loader = volume.connect()
-    loader.load_dump(str(path))
-    return loader
+    return volume.connect()
 
 
 def trees(dump: bytes) -> bytes:

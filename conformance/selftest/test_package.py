@@ -14,7 +14,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("drivers", "fixtures", "conformance", "reports")
-DATA = (".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".s", ".mod", ".sum", ".bin", ".gz")
+DATA = (
+    *(".json", ".toml", ".css", ".js", ".html", ".typed", ".go", ".s", ".mod", ".sum"),
+    *(".proto", ".bin", ".gz"),
+)
 UNSHIPPED = "conformance/selftest/"
 """What only a checkout needs: the tests of the suite itself."""
 

@@ -21,6 +21,7 @@ BUILT = frozenset(
         "changelog",
         "lua",
         "dump.json",
+        "backup.binary",
     }
 )
 """Capabilities held to every clause behind them."""

@@ -11,13 +11,14 @@ from ..api import PRIMITIVES, UNREFUSABLE
 from ..types import ROOT, Config
 from .acls import Acls
 from .attributes import Attributes
+from .backup import Backup
 from .checking import Checking
 from .cloning import Cloning
 from .counters import Calls
 from .data import Data
 from .database import FAILURES, as_errno, check_cancelled
 from .dumping import Dumping
-from .loading import Loading
+from .restoring import Restoring
 from .store import Store
 from .tokens import Tokens
 from .xattrs import Xattrs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
 
-class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Dumping, Loading):
+class StoreEngine(Cloning, Data, Attributes, Xattrs, Acls, Tokens, Checking, Dumping, Backup, Restoring):
     """A client of one volume, by any store.
 
     Every primitive answers EINTR when its caller has given up already, and turns the failures of the

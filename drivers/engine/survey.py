@@ -12,28 +12,10 @@ from . import codec
 from .dumpfile import Child, DumpFile
 from .dumptext import TYPE_NAMES
 from .jsontext import BadFile
-
-WORD = 64
+from .numbersets import Numbers
 
 QUOTAS = {"Quotas": QuotaType.DIR, "UserQuotas": QuotaType.USER, "GroupQuotas": QuotaType.GROUP}
 """The kinds of quotas, by the names that a dump has for them."""
-
-
-class Numbers:
-    """A set of numbers of which most neighbours are there, too: a bit for each."""
-
-    def __init__(self) -> None:
-        self._words: dict[int, int] = {}
-
-    def add(self, number: int) -> bool:
-        """Take in a number; whether it is a new one."""
-        word, bit = number // WORD, 1 << number % WORD
-        known = self._words.get(word, 0)
-        self._words[word] = known | bit
-        return not known & bit
-
-    def __contains__(self, number: int) -> bool:
-        return bool(self._words.get(number // WORD, 0) >> number % WORD & 1)
 
 
 @dataclass

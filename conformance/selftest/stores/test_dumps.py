@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import random
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +14,17 @@ from typing import Any
 
 import pytest
 
+from metaparity.conformance.scenes.backups import contents, segments
 from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
 from metaparity.drivers import registry
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.loading import UNFINISHED
+from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import Config
@@ -131,6 +135,89 @@ def test_every_byte_is_spelled() -> None:
     """What is spelled means the same again, whatever the bytes."""
     for name in (bytes(range(256)), "\ufffd\u00fc\U0001f600".encode(), b"%41%", b"\xed\xa0\x80"):
         assert codec.unescape(codec.escape(name)) == name
+
+
+# -- binary backups ---------------------------------------------------------------------------------------
+
+BACKUPS = {"backup.bin": False, "backup-secret.bin": True}
+
+
+@pytest.mark.parametrize("name", BACKUPS)
+def test_backup_as_recorded(engine: Open, server: LocalServer, tmp_path: Path, name: str) -> None:
+    """With the defects, a backup of the recorded volume has the recorded items, in as many segments."""
+    put_keys(server.raw, recorded_keys(document("rich-source.json")["keyspace"]))
+    client = engine("1.4.1")
+    client.load()
+    client.backup(str(tmp_path / "backup"), keep_secret=BACKUPS[name])
+    backup, wanted = (tmp_path / "backup").read_bytes(), GOLDEN.joinpath(name).read_bytes()
+    assert contents(backup) == contents(wanted)
+    assert sorted(kind for kind, _ in segments(backup)) == sorted(kind for kind, _ in segments(wanted))
+    assert len(backup) == len(wanted)
+
+
+@pytest.mark.parametrize("name", BACKUPS)
+def test_restore_as_recorded(engine: Open, server: LocalServer, name: str) -> None:
+    """With the defects, a recorded backup is restored to the recorded keys, none more and none less."""
+    engine("1.4.1").restore(str(GOLDEN.joinpath(name)))
+    assert differences(server, document(name.replace("backup", "loaded-bin").replace(".bin", ".json"))) == []
+
+
+def test_dump_of_what_was_restored_as_recorded(engine: Open, tmp_path: Path) -> None:
+    """A dump of a recorded backup that was restored is the recorded one."""
+    client = engine("1.4.1")
+    client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
+    client.dump(str(tmp_path / "dump"), keep_secret=True)
+    assert (tmp_path / "dump").read_bytes() == GOLDEN.joinpath(
+        "redump-after-load-bin-secret.json"
+    ).read_bytes()
+
+
+def cuts() -> list[int]:
+    """Where a backup is cut: at and around every border of its segments, and at 200 other bytes."""
+    whole = GOLDEN.joinpath("backup.bin").read_bytes()
+    borders, at = [0], 0
+    for _, data in segments(whole):
+        at += 12 + len(data)
+        borders.append(at)
+    around = {border + step for border in borders for step in (-1, 0, 1, 4, 11, 12)}
+    chance = random.Random(5)
+    return sorted({cut for cut in around if 0 <= cut < len(whole)} | {*chance.sample(range(len(whole)), 200)})
+
+
+@pytest.mark.parametrize("cut", cuts())
+def test_a_cut_backup_is_refused(cut: int) -> None:
+    """A backup that is cut anywhere is refused with the offset; one with a changed bit is read or refused."""
+    whole = GOLDEN.joinpath("backup.bin").read_bytes()
+    with pytest.raises(BadFile, match=r"at byte \d+$") as bad:
+        inventory(io.BytesIO(whole[:cut]))
+    assert 0 <= bad.value.offset <= cut
+    for bit in range(8):
+        flipped = bytearray(whole)
+        flipped[cut] ^= 1 << bit
+        with suppress(BadFile):
+            inventory(io.BytesIO(flipped))
+
+
+@pytest.mark.parametrize("length", [1 << 27, 1 << 32, 1 << 63, (1 << 64) - 1])
+def test_a_long_length_takes_no_memory(length: int) -> None:
+    """What a file says of its length is believed only as far as there are bytes."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFile):
+            inventory(io.BytesIO(b"\0\0\0\3" + length.to_bytes(8) + bytes(100)))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_schema_as_it_is_read() -> None:
+    """What is read of the schema at run time: all messages, and the numbers of the format."""
+    batch = messages()["Batch"]
+    assert [field.number for field in batch.DESCRIPTOR.fields] == list(range(1, 17))
+    assert batch.DESCRIPTOR.fields_by_name["group_quotas"].number == 16
+    assert len(messages()) == 19
+    node = messages()["Node"](inode=300, data=b"x")
+    assert node.SerializeToString() == bytes.fromhex("08ac02120178")
 
 
 # -- files ------------------------------------------------------------------------------------------

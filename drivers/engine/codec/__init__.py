@@ -17,7 +17,7 @@ from .documents import (
     session_time,
     with_default_tiers,
 )
-from .escapes import as_utf8, escape, escape_losing, unescape
+from .escapes import as_utf8, escape, escape_losing, unescape, unescape_bytes
 from .limits import (
     decode_counter,
     decode_quota,
@@ -101,6 +101,7 @@ __all__ = [
     "slice_ref_field",
     "trash_name",
     "unescape",
+    "unescape_bytes",
     "usable_ids",
     "with_default_tiers",
 ]

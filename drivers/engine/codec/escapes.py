@@ -36,5 +36,9 @@ def unescape(text: str) -> bytes:
 
     Source: L4.12.
     """
-    value = as_utf8(text)
+    return unescape_bytes(as_utf8(text))
+
+
+def unescape_bytes(value: bytes) -> bytes:
+    """As `unescape`, of text in UTF-8 or of any bytes."""
     return SPELLING.sub(lambda found: bytes([int(found[1], 16)]), value) if b"%" in value else value

@@ -1,0 +1,30 @@
+"""Sets of numbers that take little room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+WORD = 64
+
+
+class Numbers:
+    """A set of numbers of which most neighbours are there, too: a bit for each."""
+
+    def __init__(self) -> None:
+        self._words: dict[int, int] = {}
+
+    def add(self, number: int) -> bool:
+        """Take in a number; whether it is a new one."""
+        word, bit = number // WORD, 1 << number % WORD
+        known = self._words.get(word, 0)
+        self._words[word] = known | bit
+        return not known & bit
+
+    def __contains__(self, number: int) -> bool:
+        return bool(self._words.get(number // WORD, 0) >> number % WORD & 1)
+
+    def missing(self, other: Numbers) -> Iterator[int]:
+        """The numbers of another set that are not in this one."""
+        for word, bits in other._words.items():
+            left = bits & ~self._words.get(word, 0)
+            yield from (word * WORD + bit for bit in range(WORD) if left >> bit & 1)

@@ -1,0 +1,167 @@
+"""A volume from a binary backup (L5.14-L5.21): the file is checked whole, then read again and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ..files import reading
+from ..types import Quota, QuotaType
+from . import codec
+from .core import Core
+from .inventory import RECORD, Inventory, inventory
+from .loading import NAMES, Loading
+from .segments import BackupFile, Segment
+from .store import Command
+from .volume import check_client
+
+LONG_AGO = 1
+"""When the sessions of a backup have expired: no client of them is there any more (seconds)."""
+
+
+class Restoring(Loading):
+    """restore."""
+
+    def restore(self, path: str, threads: int = 0) -> None:
+        self.db.require_writable()
+        with reading(path) as stream:
+            found = inventory(stream)
+            check_client(found.format)
+            with self.filling(path):
+                stream.seek(0)
+                restorer = Restorer(self, found)
+                self.send(
+                    command
+                    for segment in BackupFile(stream).segments()
+                    for command in restorer.commands(segment)
+                )
+                self.db.write(("SET", self.keys.setting, found.setting))
+        self._format = codec.with_default_tiers(found.format)
+
+
+class Restorer:
+    """Turns the segments of a backup into commands."""
+
+    def __init__(self, volume: Core, found: Inventory) -> None:
+        self._keys = volume.keys
+        self._quirks = volume.quirks
+        self._found = found
+
+    def commands(self, segment: Segment) -> Iterator[Command]:
+        """The commands that restore what a segment holds; the settings come last, by themselves."""
+        for list, items in segment.lists():
+            make: Callable[[Sequence[Any]], Iterator[Command]] = getattr(self, f"make_{list}")
+            yield from make(items)
+
+    def make_counters(self, items: Sequence[Any]) -> Iterator[Command]:
+        """The counters; of inodes and slices the last one is stored (L5.15)."""
+        keys = self._keys
+        names = {
+            "usedSpace": keys.used_space,
+            "totalInodes": keys.total_inodes,
+            "nextInode": keys.next_inode,
+            "nextChunk": keys.next_chunk,
+            "nextSession": keys.next_session,
+            "nextTrash": keys.next_trash,
+            # The original keeps the number of the last line of the log under a key that nobody reads.
+            "lastChangelog": keys.prefix + b"lastChangelog" if self._quirks else keys.txn_last_log,
+        }
+        for item in items:
+            yield "SET", names[item.key], item.value - (item.key in ("nextInode", "nextChunk"))
+
+    def make_nodes(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Attributes as they were."""
+        for item in items:
+            yield "SET", self._keys.attr(item.inode), item.data
+
+    def make_edges(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Entries, many of one directory at once."""
+        parent, entries = 0, list[bytes]()
+        for item in items:
+            if entries and (item.parent != parent or len(entries) == 2 * NAMES):
+                yield "HSET", self._keys.dentries(parent), *entries
+                entries = []
+            parent = item.parent
+            entries += item.name, codec.encode_entry(item.type, item.inode)
+        if entries:
+            yield "HSET", self._keys.dentries(parent), *entries
+
+    def make_chunks(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Records, each an element of the list."""
+        for item in items:
+            data = item.slices
+            records = [data[at : at + RECORD] for at in range(0, len(data), RECORD)]
+            for start in range(0, len(records), NAMES):
+                yield "RPUSH", self._keys.chunk(item.inode, item.index), *records[start : start + NAMES]
+
+    def make_slice_refs(self, items: Sequence[Any]) -> Iterator[Command]:
+        """References less one."""
+        for item in items:
+            yield "HSET", self._keys.slice_refs, codec.slice_ref_field(item.id, item.size), item.refs - 1
+
+    def make_symlinks(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Targets."""
+        for item in items:
+            yield "SET", self._keys.symlink(item.inode), item.target
+
+    def make_sustained(self, items: Sequence[Any]) -> Iterator[Command]:
+        """What sessions had open, which have expired: the next client cleans up after them."""
+        for item in items:
+            yield "SADD", self._keys.sustained(item.sid), *item.inodes
+            if not self._quirks:
+                # The original leaves these files to no one (L5.21).
+                yield "ZADD", self._keys.all_sessions, LONG_AGO, item.sid
+
+    def make_deleted_files(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Files whose data has to go."""
+        for item in items:
+            yield "ZADD", self._keys.delfiles, item.expire, codec.delfile_member(item.inode, item.length)
+
+    def make_xattrs(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Extended attributes."""
+        for item in items:
+            yield "HSET", self._keys.xattrs(item.inode), item.name, item.value
+
+    def make_acls(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Rules, and the highest of their numbers."""
+        for item in items:
+            yield "HSET", self._keys.acl, item.id, item.data
+        if items:
+            yield "SET", self._keys.acl_max_id, self._found.last_acl
+
+    def make_dir_stats(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Statistics of directories."""
+        for item in items:
+            yield "HSET", self._keys.dir_data_length, item.inode, item.data_length
+            yield "HSET", self._keys.dir_used_space, item.inode, item.used_space
+            yield "HSET", self._keys.dir_used_inodes, item.inode, item.used_inodes
+
+    def make_dir_quotas(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Quotas of the kind that each tells."""
+        for item in items:
+            yield from self._make_quota(QuotaType(item.type), item)
+
+    def make_user_quotas(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Quotas of users."""
+        for item in items:
+            yield from self._make_quota(QuotaType.USER, item)
+
+    def make_group_quotas(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Quotas of groups."""
+        for item in items:
+            yield from self._make_quota(QuotaType.GROUP, item)
+
+    def _make_quota(self, type: QuotaType, item: Any) -> Iterator[Command]:
+        limits, space, inodes = self._keys.quota(type)
+        yield "HSET", limits, item.key, codec.encode_quota(Quota(item.max_space, item.max_inodes))
+        yield "HSET", space, item.key, item.used_space
+        yield "HSET", inodes, item.key, item.used_inodes
+
+    def make_parents(self, items: Sequence[Any]) -> Iterator[Command]:
+        """How many names nodes have in directories."""
+        for item in items:
+            yield "HSET", self._keys.parents(item.inode), item.parent, item.count
+
+    def make_change_lines(self, items: Sequence[Any]) -> Iterator[Command]:
+        """Lines of the change log are not restored (L5.17)."""
+        yield from ()

@@ -1,0 +1,205 @@
+"""The layout of a binary backup (L5.1-L5.3): segments, their end, and a footer that tells where they are."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from google.protobuf.message import DecodeError
+
+from .jsontext import BadFile
+from .schema import messages
+
+MAGIC = 0x747083
+"""The mark of the footer; in the place of a kind it ends the segments."""
+
+VERSION = 1
+
+KINDS: dict[int, tuple[str, tuple[str, ...]]] = {
+    1: ("format", ()),
+    2: ("counter", ("counters",)),
+    3: ("node", ("nodes",)),
+    4: ("edge", ("edges",)),
+    5: ("chunk", ("chunks",)),
+    6: ("sliceRef", ("slice_refs",)),
+    7: ("symlink", ("symlinks",)),
+    8: ("sustained", ("sustained",)),
+    9: ("delFile", ("deleted_files",)),
+    10: ("xattr", ("xattrs",)),
+    11: ("acl", ("acls",)),
+    12: ("stat", ("dir_stats",)),
+    13: ("quota", ("dir_quotas", "user_quotas", "group_quotas")),
+    14: ("parent", ("parents",)),
+    15: ("changeLog", ("change_lines",)),
+}
+"""The kinds of segments by their numbers: the name in the footer, and the lists of a batch that one fills."""
+
+NUMBERS = {name: number for number, (name, _) in KINDS.items()}
+LISTS = dict(KINDS.values())
+
+KIND = struct.Struct(">I")
+LENGTH = struct.Struct(">Q")
+
+MOST = 1 << 28
+"""Bytes that one segment may have; those of JuiceFS hold at most 10000 items."""
+
+MOST_FOOTER = 1 << 26
+PIECE = 1 << 20
+
+
+@dataclass
+class Info:
+    """The segments of a kind: where each begins, and how many items they have."""
+
+    offsets: list[int] = field(default_factory=list)
+    number: int = 0
+
+
+def footer_of(infos: dict[str, Info]) -> bytes:
+    """The end of a file with these segments, behind the mark that ends them."""
+    footer = messages()["Footer"](magic=MAGIC, version=VERSION)
+    for name, info in infos.items():
+        entry = footer.infos.add(key=name)
+        entry.value.offset.extend(info.offsets)
+        entry.value.num = info.number
+    data: bytes = footer.SerializeToString()
+    return data + LENGTH.pack(len(data))
+
+
+class SegmentWriter:
+    """Writes segments to a stream."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self._offset = 0
+        self._infos: dict[str, Info] = {}
+
+    def format(self, data: bytes) -> None:
+        """Write the settings."""
+        self._segment("format", messages()["Format"](data=data), 1)
+
+    def batch(self, name: str, batch: Any) -> int:
+        """Write a batch of items of one kind, be it empty; how many there are."""
+        number = sum(len(getattr(batch, list)) for list in LISTS[name])
+        self._segment(name, batch, number)
+        return number
+
+    def end(self) -> None:
+        """Write what ends a backup."""
+        self._out.write(KIND.pack(MAGIC) + footer_of(self._infos))
+
+    def _segment(self, name: str, message: Any, number: int) -> None:
+        info = self._infos.setdefault(name, Info())
+        info.offsets.append(self._offset)
+        info.number += number
+        data = message.SerializeToString()
+        self._out.write(KIND.pack(NUMBERS[name]) + LENGTH.pack(len(data)) + data)
+        self._offset += KIND.size + LENGTH.size + len(data)
+
+
+@dataclass(slots=True)
+class Segment:
+    """A segment as read: its kind, the message in it, and the byte at which it begins."""
+
+    name: str
+    message: Any
+    offset: int
+
+    def lists(self) -> Iterator[tuple[str, Sequence[Any]]]:
+        """The lists that it fills."""
+        for list in LISTS[self.name]:
+            yield list, getattr(self.message, list)
+
+
+class BackupFile:
+    """The segments of a stream.  Raises `BadFile` at the first thing that is wrong."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.offset = 0
+        """How many bytes have been read, without gzip."""
+        self.infos: dict[str, Info] = {}
+
+    def segments(self) -> Iterator[Segment]:
+        """Every segment; after the last, the footer has to say the same of them."""
+        while (segment := self._segment()) is not None:
+            info = self.infos.setdefault(segment.name, Info())
+            info.offsets.append(segment.offset)
+            info.number += sum(len(items) for _, items in segment.lists()) if LISTS[segment.name] else 1
+            yield segment
+        self._footer()
+
+    def _segment(self) -> Segment | None:
+        began = self.offset
+        (number,) = KIND.unpack(self._exactly(KIND.size, "the kind of a segment"))
+        if number == MAGIC:
+            return None
+        if number not in KINDS:
+            raise BadFile(f"a segment of the unknown kind {number}: this is no binary backup", began)
+        name, lists = KINDS[number]
+        (length,) = LENGTH.unpack(self._exactly(LENGTH.size, f"the length of a segment {name}"))
+        if length > MOST:
+            raise BadFile(f"a segment {name} of {length} bytes, of which at most {MOST} are read", began)
+        data = self._exactly(length, f"a segment {name} of {length} bytes")
+        message = messages()["Batch" if lists else "Format"]()
+        try:
+            message.ParseFromString(data)
+        except DecodeError:
+            raise BadFile(f"the segment {name} cannot be decoded", began) from None
+        self._require_known(message, name, began)
+        return Segment(name, message, began)
+
+    @staticmethod
+    def _require_known(message: Any, name: str, offset: int) -> None:
+        """Nothing in a segment is unknown, nor of another kind: it would be lost."""
+        whole = message.ByteSize()
+        message.DiscardUnknownFields()
+        if message.ByteSize() != whole:
+            raise BadFile(f"the segment {name} has fields that are not known", offset)
+        for filled, _ in message.ListFields() if LISTS[name] else ():
+            if filled.name not in LISTS[name]:
+                raise BadFile(f"the segment {name} holds {filled.name}", offset)
+
+    def _footer(self) -> None:
+        began = self.offset
+        data = self._upto(MOST_FOOTER + 1)
+        if len(data) > MOST_FOOTER:
+            raise BadFile(f"a footer of more than {MOST_FOOTER} bytes", began)
+        if len(data) < LENGTH.size or LENGTH.unpack(data[-LENGTH.size :])[0] != len(data) - LENGTH.size:
+            raise BadFile("the file ends without its footer, or something follows it", began)
+        footer = messages()["Footer"]()
+        try:
+            footer.ParseFromString(data[: -LENGTH.size])
+        except DecodeError:
+            raise BadFile("the footer cannot be decoded", began) from None
+        if footer.magic != MAGIC:
+            raise BadFile(f"the footer has the mark {footer.magic} instead of {MAGIC}", began)
+        if footer.version != VERSION:
+            raise BadFile(f"this is version {footer.version} of the format, of which 1 is known", began)
+        told = {entry.key: Info([*entry.value.offset], entry.value.num) for entry in footer.infos}
+        for name in sorted(told.keys() | self.infos.keys()):
+            if told.get(name) != self.infos.get(name):
+                raise BadFile(f"the footer tells other segments {name} than the file has", began)
+
+    def _exactly(self, number: int, what: str) -> bytes:
+        data = self._upto(number)
+        if len(data) < number:
+            raise BadFile(f"the file ends in {what}", self.offset)
+        return data
+
+    def _upto(self, number: int) -> bytes:
+        """As many bytes, fewer at the end of the file; never more memory than there are bytes."""
+        pieces = []
+        while number:
+            try:
+                piece = self._stream.read(min(number, PIECE))
+            except (EOFError, OSError, ValueError) as failure:
+                raise BadFile(f"the file cannot be read on ({failure})", self.offset) from failure
+            if not piece:
+                break
+            pieces.append(piece)
+            number -= len(piece)
+            self.offset += len(piece)
+        return b"".join(pieces)
