@@ -34,7 +34,7 @@ from metaparity.conformance.scenes.histories import (
 )
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import Attr, LockType, SetAttr
-from metaparity.fixtures.faults import Proxy
+from metaparity.fixtures.faults import Act, Proxy, reply
 from metaparity.fixtures.volumes import Volume
 
 HISTORIES = 4
@@ -86,8 +86,9 @@ def answered(history: History) -> History:
 
 @clause("linearizable/lost-answers", source="N42.1 S4.1", needs="namespace", clients=2)
 def test_lost_answers(volume: Volume, network: Proxy, judge: Judge) -> None:
-    """Where connections are lost under eight threads of two clients, each call that fails with EIO has
-    happened once or not at all: there is one order of the calls that explains every outcome."""
+    """Where connections are lost under eight threads of two clients ahead of the reply to a change, each call
+    that fails with EIO has happened once or not at all: there is one order of the calls that explains every
+    outcome."""
     scenes = [Names([volume.dir(f"{seed}-{side}") for side in "lr"]) for seed in range(HISTORIES)]
     engines = clients(volume, retries=0)
     lost = 0
@@ -96,7 +97,7 @@ def test_lost_answers(volume: Volume, network: Proxy, judge: Judge) -> None:
 
         def act(one: Caller, calls: Names = calls, made: Iterator[int] = made) -> None:
             if next(made) % 100 == 0:
-                network.cut()
+                network.trap(reply("EXEC"), Act.CUT)
             calls(one)
 
         history = perform(engines, seed, CALLS, act)
