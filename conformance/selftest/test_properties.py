@@ -439,6 +439,20 @@ def test_a_model_knows_the_outcome_of_each_call(name: str) -> None:
         state = after
 
 
+def test_a_lock_that_is_granted_twice() -> None:
+    """Two who were both given the exclusive lock; unless the first had let go of it, as one who was not
+    answered may have."""
+    first = op("a", "flock", 7, ("c", 1), "W", at=(0, 1))
+    second = op("b", "flock", 7, ("d", 1), "W", at=(2, 3))
+    unlock = op("a", "flock", 7, ("c", 1), "U", at=(2, NEVER))
+    result = check(History([first, second]), FLOCK)
+    assert result.answer is NOT
+    assert result.window is not None
+    assert result.window.operations == (first, second)
+    assert check(History([first, unlock, second]), FLOCK).answer is OK
+    assert check(History([first, replace(second, end=NEVER)]), FLOCK).answer is OK
+
+
 def test_a_file_whose_maker_was_not_answered_is_one_file() -> None:
     """Nobody was told its inode before a lookup tells it; from then on no other is believed."""
     made = op("a", "mknod", D, A, at=(0, NEVER))
