@@ -80,7 +80,6 @@ def test_detail(volume: Volume) -> None:
 def test_detail_shared(volume: Volume) -> None:
     """A shared lock on a whole file is shown as an exclusive one is."""
     fs, other = volume.fs, volume.open()
-    flock(fs, 1, R)
     flock(other, 2, R)
     assert fs.session_get(2, True).flocks == [SessionFlock(2, 2, "R")]
 
