@@ -457,3 +457,10 @@ THE_LIVING_ARE_CLEANED = broken(
     target="engine.sessions:Sessions._require_expired",
     wrong=nothing,
 )
+LOCKS_OUTLIVE_A_CLOSE = broken(
+    "LOCKS_OUTLIVE_A_CLOSE",
+    "a session that is closed leaves the lock that another thread is about to take",
+    caught_by="session/a-close-leaves-no-lock-under-way",
+    target="engine.gate:Gate.shut",
+    wrong=nothing,
+)
