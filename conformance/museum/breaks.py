@@ -569,3 +569,10 @@ SECRETS_TOLD = broken(
     target="engine.dumping:disclosed",
     wrong=all_disclosed,
 )
+LOCKS_OUTLIVE_A_CLOSE = broken(
+    "LOCKS_OUTLIVE_A_CLOSE",
+    "a session that is closed leaves the lock that another thread is about to take",
+    caught_by="session/a-close-leaves-no-lock-under-way",
+    target="engine.gate:Gate.shut",
+    wrong=nothing,
+)

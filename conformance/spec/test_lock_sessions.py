@@ -16,7 +16,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.locking import EOF, R, U, W, flock, plock, waiting
 from metaparity.conformance.scenes.sessions import expire, nameless, sids
-from metaparity.conformance.verbs import refuses, unchanged
+from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import LockRecord, SessionFlock, SessionPlock
@@ -80,7 +80,6 @@ def test_detail(volume: Volume) -> None:
 def test_detail_shared(volume: Volume) -> None:
     """A shared lock on a whole file is shown as an exclusive one is."""
     fs, other = volume.fs, volume.open()
-    flock(fs, 1, R)
     flock(other, 2, R)
     assert fs.session_get(2, True).flocks == [SessionFlock(2, 2, "R")]
 
@@ -153,6 +152,23 @@ def test_end_waiter(volume: Volume, end: End) -> None:
         end(volume, other)
         for one in waiting_for:
             one.result()
+
+
+@clause("session/a-close-leaves-no-lock-under-way", source="L3.15 N42.1", needs="plock", clients=2)
+def test_close_meanwhile(volume: Volume, network: Proxy) -> None:
+    """A lock that another thread of the client is about to take while the session is closed is not left: it
+    is refused, or freed."""
+    fs, other = volume.fs, volume.open()
+    held = network.trap(command("HSET", b"lockf12"))
+    with waiting(lambda ctx: flock(other, 1, W, False, ctx, 12)) as (taker,):
+        held.wait()
+        with waiting(lambda _: other.session_close()) as (closer,):
+            soon(lambda: not closer.waits, 0.2)
+            held.release()
+            closer.result()
+            taker.outcome.exception(10)
+    assert held_by(volume, 2) == []
+    flock(fs, 1, W, inode=12)
 
 
 @clause("session/a-crashed-client-keeps-its-locks", source="L3.8 L1.8 N42.5", needs="plock", clients=2)

@@ -30,6 +30,7 @@ from .background import Background
 from .capabilities import BUILT
 from .changelines import line, operation
 from .database import FAILURES, Database
+from .gate import Gate
 from .ids import IdBlock
 from .keys import Keys
 from .openfiles import OpenFiles
@@ -97,8 +98,8 @@ class Core(Engine):
         self.dir_stats = PendingDirStats()
         self.usage = CachedUsage()
         self.sid = 0
-        self.closed = False
-        """Whether the session has been closed."""
+        self.taking = Gate()
+        """What takes a lock goes through it: nobody would release what is taken after the session."""
         self.root = ROOT_INODE
         self.object_store_events: list[Event] = []
         self._format: Format | None = None

@@ -35,7 +35,6 @@ class Locking(Core):
         key, own = self.keys.flocks(inode), codec.lock_field(self.sid, owner)
 
         def take(tx: Transaction) -> None:
-            self._require_session()
             (held,) = tx.read(("HGETALL", key))
             others = [codec.decode_flock(value) for field, value in pairs(held) if field != own]
             refuse_if(bool(others) and (name == "W" or "W" in others), errno.EAGAIN)
@@ -72,7 +71,6 @@ class Locking(Core):
         wanted = LockRecord(type, pid, start, end)
 
         def take(tx: Transaction) -> None:
-            self._require_session()
             (held,) = tx.read(("HGETALL", key))
             owners = {field: codec.decode_plocks(value) for field, value in pairs(held)}
             mine = owners.pop(own, [])
@@ -153,10 +151,11 @@ class Locking(Core):
     def _obtain(
         self, key: bytes, take: Callable[[Transaction], None], type: int, block: bool, ctx: Context
     ) -> None:
-        """Take a lock; with `block`, as soon as it is free (L1.8).  Raises EAGAIN, EINTR."""
+        """Take a lock; with `block`, as soon as it is free (L1.8).  Raises EBADF, EAGAIN, EINTR."""
         while True:
             try:
-                return self.transact([key], take, ctx)
+                with self.taking:
+                    return self.transact([key], take, ctx)
             except BlockingIOError:
                 if not block:
                     raise
@@ -169,10 +168,6 @@ class Locking(Core):
         L2.10, L2.12).
         """
         refuse_if(not self.quirks and (type not in TYPES or start > end), errno.EINVAL)
-
-    def _require_session(self) -> None:
-        """Raise EBADF once the session is closed: nobody would release what it takes."""
-        refuse_if(self.closed, errno.EBADF)
 
     @staticmethod
     def _keep(key: bytes, own: bytes, records: Sequence[LockRecord]) -> Command:

@@ -125,7 +125,7 @@ class Sessions(Files, Locking):
             )
 
         self.db.transact([self.keys.all_sessions, self.keys.session_infos], body)
-        self.closed = False
+        self.taking.open()
 
     def session_refresh(self) -> None:
         if not self.sid:

@@ -170,7 +170,7 @@ class Volume(Jobs, Quotas):
                 self.session_cleanup()
 
     def session_close(self) -> None:
-        self.closed = True
+        self.taking.shut()
         self.background.end_periodic()
         self.settle()
         if self.sid:
