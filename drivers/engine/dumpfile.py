@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TypeAlias
 
@@ -57,6 +59,17 @@ DELETED: Limits = {"inode": U64, "length": U64, "expire": I64}
 QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
 RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
 NAMED: Limits = {"id": U32, "perm": U16}
+
+ATTR_FIELDS = ATTR.keys() | {"type"}
+ATTR_ROOM = struct.Struct("<QBHIIqqqIIIIQIB")
+"""What holds the numbers of `ATTR`, in their order."""
+
+SLICE_ROOM = struct.Struct("<QQIIII")
+NUMBERS = {int}
+NUMBERS_AND_TEXT = {int, str}
+
+LEAF = re.compile(r'{\s*"attr"\s*:\s*{"inode":\d+,(?:"flags":\d+,)?"type":"(?!directory")')
+"""How a node begins that is no directory, as JuiceFS writes it."""
 
 TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
 """The trees of a dump, with the inode that the root of each has in the volume (L4.18)."""
@@ -204,7 +217,12 @@ class DumpFile:
                 open_ones.pop()
                 yield ("leave" if child.is_directory else "leaf"), child
             elif child.inside:
-                entry = self._begin(self._entry_name(key), child.node.inode)
+                called = self._entry_name(key)
+                leaf = self._leaf(called, child.node.inode)
+                if leaf is not None:
+                    yield "leaf", leaf
+                    continue
+                entry = self._begin(called, child.node.inode)
                 open_ones.append(entry)
                 if entry.is_directory:
                     yield "enter", entry
@@ -217,6 +235,18 @@ class DumpFile:
                     child.inside = first = True
                 else:
                     self._field(child.node, key)
+
+    def _leaf(self, name: bytes, parent: int) -> Child | None:
+        """A node that is no directory, read at once; None where it is not at hand in the usual form."""
+        offset = self._json.offset
+        value = self._json.whole() if self._json.ahead(LEAF) else None
+        if value is None:
+            return None
+        inode, attr = self._attr(value.pop("attr"))
+        child = Child(name, Dumped(inode, attr), offset, parent)
+        for key, one in value.items():
+            self._take_field(child.node, key, one)
+        return child
 
     def _begin(self, name: bytes, parent: int) -> Child:
         """A node up to its attributes, which come first."""
@@ -234,62 +264,73 @@ class DumpFile:
         return name
 
     def _attr(self, value: Any) -> tuple[int, Attr]:
-        get = self._numbers("an attribute", _without(value, "type"), ATTR).get
-        kind = value.get("type")
-        type = TYPES.get(kind) if isinstance(kind, str) else None
+        if not isinstance(value, dict):
+            raise self._json.bad_value("attributes are no object")
+        get = value.get
+        type = TYPES.get(str(get("type")))
         if type is None:
-            raise self._json.bad_value(f"a node of the unknown type {str(kind)[:40]!r}")
-        if "inode" not in value:
-            raise self._json.bad_value("a node without inode")
-        attr = Attr(
-            get("flags", 0),
-            type,
-            get("mode", 0) & 0xFFF,
-            get("uid", 0),
-            get("gid", 0),
-            get("rdev", 0),
-            (get("atime", 0), get("atimensec", 0)),
-            (get("mtime", 0), get("mtimensec", 0)),
-            (get("ctime", 0), get("ctimensec", 0)),
-            get("nlink", 0),
-            get("length", 0),
-            tier=get("tier", 0),
-        )
-        return value["inode"], attr
+            raise self._json.bad_value(f"a node of the unknown type {str(get('type'))[:40]!r}")
+        numbers = [get(name, 0) for name in ATTR]
+        if not (
+            value.keys() <= ATTR_FIELDS
+            and {*map(kind_of, value.values())} <= NUMBERS_AND_TEXT
+            and fits(ATTR_ROOM, numbers)
+            and numbers[0]
+        ):
+            self._numbers("an attribute", {**_without(value, "type"), "inode": get("inode", 0)}, ATTR)
+        inode, flags, mode, uid, gid, at, mt, ct, atn, mtn, ctn, nlink, length, rdev, tier = numbers
+        times = (at, atn), (mt, mtn), (ct, ctn)
+        return inode, Attr(flags, type, mode & 0xFFF, uid, gid, rdev, *times, nlink, length, 0, 0, 0, tier)
 
     def _field(self, node: Dumped, key: str) -> None:
-        """A field of a node that is neither its attributes nor its entries."""
+        """A field of a node that is neither its attributes nor its entries; a long list piece by piece."""
+        if key == "chunks":
+            self._take_field(node, key, self._json.items())
+        else:
+            self._take_field(node, key, self._json.value())
+
+    def _take_field(self, node: Dumped, key: str, value: Any) -> None:
         type = node.attr.type
-        if key == "symlink" and type == FileType.SYMLINK:
-            target = self._json.value()
-            if not isinstance(target, str):
-                raise self._json.bad_value("the target of a symbolic link is no text")
-            node.target = codec.unescape(target)
-        elif key == "chunks" and type == FileType.FILE:
-            node.chunks = [self._chunk(item) for item in self._json.items()]
+        if key == "chunks" and type == FileType.FILE:
+            node.chunks = [self._chunk(item) for item in self._list("the chunks of a file", value)]
             if len({index for index, _ in node.chunks}) < len(node.chunks):
                 raise self._json.bad_value(f"inode {node.inode} has a chunk twice")
+        elif key == "symlink" and type == FileType.SYMLINK:
+            if not isinstance(value, str):
+                raise self._json.bad_value("the target of a symbolic link is no text")
+            node.target = codec.unescape(value)
         elif key == "xattrs":
-            node.xattrs = [self._xattr(item) for item in self._json.items()]
+            node.xattrs = [self._xattr(item) for item in self._list("extended attributes", value)]
         elif key == "posix_acl_access":
-            node.access = self._rule(self._json.value())
+            node.access = self._rule(value)
         elif key == "posix_acl_default":
-            node.default = self._rule(self._json.value())
+            node.default = self._rule(value)
         else:
-            raise self._json.bad(f"a {TYPE_NAMES[FileType(type)]} has no field {key[:40]!r}")
+            raise self._json.bad_value(f"a {TYPE_NAMES[FileType(type)]} has no field {key[:40]!r}")
+
+    def _list(self, what: str, value: Any) -> Iterable[Any]:
+        if value is None:
+            return ()
+        if not isinstance(value, list | Iterator):
+            raise self._json.bad_value(f"{what} are no list")
+        return value
 
     def _chunk(self, item: Any) -> tuple[int, list[Slice]]:
         index = self._numbers("a chunk", _without(item, "slices"), {"index": U32}).get("index", 0)
-        slices = item.get("slices") or []
-        if not isinstance(slices, list):
-            raise self._json.bad_value("the slices of a chunk are no list")
-        return index, [self._slice(one) for one in slices]
+        return index, [self._slice(one) for one in self._list("the slices of a chunk", item.get("slices"))]
 
     def _slice(self, value: Any) -> Slice:
-        get = self._numbers("a slice", value, SLICE).get
-        return Slice(
-            get("pos", 0), get("id", 0) or get("chunkid", 0), get("size", 0), get("off", 0), get("len", 0)
-        )
+        get = value.get if isinstance(value, dict) else {}.get
+        numbers = [get(name, 0) for name in SLICE]
+        if not (
+            isinstance(value, dict)
+            and SLICE.keys() >= value.keys()
+            and {*map(kind_of, value.values())} <= NUMBERS
+            and fits(SLICE_ROOM, numbers)
+        ):
+            self._numbers("a slice", value, SLICE)
+        legacy, id, pos, size, off, len = numbers
+        return Slice(pos, id or legacy, size, off, len)
 
     def _xattr(self, item: Any) -> tuple[bytes, bytes]:
         if not isinstance(item, dict) or item.keys() != {"name", "value"}:
@@ -307,9 +348,8 @@ class DumpFile:
         return Rule(get("owner", 0), get("group", 0), get("mask", 0), get("other", 0), users, groups)
 
     def _named(self, entries: Any) -> list[tuple[int, int]]:
-        if not isinstance(entries, list | None):
-            raise self._json.bad_value("the entries of an ACL are no list")
-        found = [self._numbers("an entry of an ACL", one, NAMED) for one in entries or ()]
+        listed = self._list("the entries of an ACL", entries)
+        found = [self._numbers("an entry of an ACL", one, NAMED) for one in listed]
         return [(one.get("id", 0), one.get("perm", 0)) for one in found]
 
     def _numbers(self, what: str, value: Any, limits: Limits) -> dict[str, int]:
@@ -323,6 +363,19 @@ class DumpFile:
                 least, greatest = limits[name]
                 raise self._json.bad_value(f"{name} of {what} is no number from {least} to {greatest}")
         return value
+
+
+kind_of = type
+"""What a value is, by another name than that of a node's type."""
+
+
+def fits(room: struct.Struct, numbers: list[Any]) -> bool:
+    """Whether each number is in its limits."""
+    try:
+        room.pack(*numbers)
+    except struct.error:
+        return False
+    return True
 
 
 def _is_number(value: Any, limits: tuple[int, int]) -> bool:

@@ -53,12 +53,16 @@ class JsonText:
         self._value_at = 0
         self._before = 0
         """Bytes of the text that is no longer kept."""
+        self._known = 0, 0
+        """A place in the text, and its offset in bytes, from which other offsets are counted."""
         self._ended = False
 
     @property
     def offset(self) -> int:
         """How many bytes have been taken."""
-        return self._before + len(self._text[: self._at].encode())
+        at, offset = self._known
+        self._known = self._at, offset + len(self._text[at : self._at].encode())
+        return self._known[1]
 
     def bad(self, what: str, offset: int | None = None) -> BadFile:
         """The error that something is wrong here, or at another offset in bytes."""
@@ -137,6 +141,20 @@ class JsonText:
             except (ValueError, RecursionError) as wrong:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
 
+    def ahead(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """What a pattern finds here, in what is kept of the text."""
+        self._want(MARGIN)
+        return pattern.match(self._text, self._at)
+
+    def whole(self) -> Any:
+        """As `value`, but nothing is taken and None is returned where the value is not at hand in whole."""
+        try:
+            value, end = DECODER.raw_decode(self._text, self._at)
+        except (ValueError, RecursionError):
+            return None
+        self._value_at, self._at = self._at, end
+        return value
+
     def end(self) -> None:
         """Nothing but white space is left."""
         self._skip_space()
@@ -157,6 +175,8 @@ class JsonText:
         return found
 
     def _skip_space(self) -> None:
+        if self._at < len(self._text) and self._text[self._at] > " ":
+            return
         while True:
             found = SPACE.match(self._text, self._at)
             assert found is not None
@@ -180,9 +200,9 @@ class JsonText:
     def _fill(self, number: int) -> bool:
         if self._ended:
             return False
-        taken = self._text[: self._at]
-        self._before += len(taken.encode())
+        self._before = self.offset
         self._text = self._text[self._at :]
+        self._known = 0, self._before
         self._at = 0
         read = self._before + len(self._text.encode()) + len(self._decoder.getstate()[0])
         try:
