@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 
@@ -140,6 +140,8 @@ def parser() -> Parser:
     )
     bench.set_defaults(act=_bench)
 
+    _add_files(commands)
+
     doctor = commands.add_parser("doctor", help="show what is installed and what is missing")
     doctor.set_defaults(act=_doctor)
 
@@ -169,6 +171,32 @@ def parser() -> Parser:
     drivers = commands.add_parser("drivers", help="list the installed drivers")
     drivers.set_defaults(act=_drivers)
     return top
+
+
+def _add_files(commands: Any) -> None:
+    """The commands that write the metadata of a volume to a file, and make a volume of one."""
+    for name, what, description, act in (
+        ("dump", "write a JSON dump of a volume", DUMP, _dump),
+        ("backup", "write a binary backup of a volume", BACKUP, _backup),
+        ("load", "make a volume of a JSON dump", LOAD, _load),
+        ("restore", "make a volume of a binary backup", RESTORE, _restore),
+    ):
+        command = commands.add_parser(name, help=what, description=description)
+        command.add_argument("url", metavar="URL", help="the database: redis://, rueidis:// or juicefs://")
+        command.add_argument("file", metavar="FILE", help="the file; gzipped when its name ends with .gz")
+        if name in ("dump", "backup"):
+            command.add_argument("--keep-secret", action="store_true", help=KEEP_SECRET)
+        else:
+            command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
+        if name == "dump":
+            command.add_argument("--skip-trash", action="store_true", help="leave the trash out")
+            command.add_argument(
+                "--subdir", metavar="PATH", help="only this directory, as a volume of its own"
+            )
+        command.set_defaults(act=act)
+    command = commands.add_parser("inspect", help="show what is in a dump or backup", description=INSPECT)
+    command.add_argument("file", metavar="FILE", help="a JSON dump or a binary backup")
+    command.set_defaults(act=_inspect)
 
 
 RUN = "Run the spec on each driver and write results.json, index.html, coverage.html, log.html and junit.xml."
@@ -214,6 +242,19 @@ BUILD = (
     "Build JuiceFS's own engine as a driver with the Go toolchain; each version is built once and kept. "
     "Run it as --driver juicefs, another version as --driver juicefs@VERSION."
 )
+DUMP = "Write a volume's metadata as JSON (version 1). The file appears when it is whole, or not at all."
+BACKUP = "Write a volume's metadata as binary (version 2). The file appears when it is whole, or not at all."
+LOAD = (
+    "Fill an empty database from a JSON dump. The file is checked whole before anything is written. "
+    "Ends with 1 when something is wrong with it."
+)
+RESTORE = LOAD.replace("JSON dump", "binary backup")
+INSPECT = (
+    "Show what is in a dump or backup: counts, sizes, versions, a checksum, the first fault. "
+    "Ends with 1 when there is one."
+)
+KEEP_SECRET = "tell the keys of the object store, too"
+DRY_RUN = "only check the file; no server is asked"
 STRICT = "validate every message of external programs against the JSON Schema of the protocol"
 
 
@@ -276,6 +317,36 @@ def _replay(options: argparse.Namespace) -> int:
     from .traces.command import replay_files
 
     return replay_files(options)
+
+
+def _dump(options: argparse.Namespace) -> int:
+    from .dumps import dump
+
+    return dump(options)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from .dumps import backup
+
+    return backup(options)
+
+
+def _load(options: argparse.Namespace) -> int:
+    from .dumps import load
+
+    return load(options)
+
+
+def _restore(options: argparse.Namespace) -> int:
+    from .dumps import restore
+
+    return restore(options)
+
+
+def _inspect(options: argparse.Namespace) -> int:
+    from .dumps import inspect
+
+    return inspect(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -40,13 +40,6 @@ LETTERS: dict[bytes, tuple[str, str, int]] = {
 Keys of other kinds with such a letter count for the size of a batch and give nothing (L5.8).
 """
 
-Progress = Callable[[str, int], object]
-"""Is told how many items of a kind have been written."""
-
-
-def no_progress(kind: str, number: int) -> None:
-    """Nobody wants to know."""
-
 
 class Backup(Core):
     """backup."""
@@ -55,18 +48,17 @@ class Backup(Core):
         with replacing(path) as out:
             self.write_backup(out, keep_secret)
 
-    def write_backup(
-        self, out: BinaryIO, keep_secret: bool = False, progress: Progress = no_progress
-    ) -> None:
+    def write_backup(self, out: BinaryIO, keep_secret: bool = False) -> None:
         """Write a binary backup to a stream.
 
         Raises `Refused` for what the format cannot hold.  Source: L5.
         """
         writer = SegmentWriter(out)
         writer.format(codec.encode_format(disclosed(self.format, () if keep_secret else ALL_SECRETS)))
-        progress("format", 1)
+        done = 0
         for name, batch in Reader(self).batches():
-            progress(name, writer.batch(name, batch))
+            done += writer.batch(name, batch)
+            self.tell("items backed up", done, 0)
         writer.end()
 
 

@@ -35,6 +35,7 @@ from .ids import IdBlock
 from .keys import Keys
 from .openfiles import OpenFiles
 from .permissions import consults_acl, permitted
+from .progress import Tell, nobody
 from .rules import Rules, permits
 from .statistics import CachedUsage, PendingDirStats
 from .store import Argument, Command, Reply, Store, Transaction, pairs
@@ -103,6 +104,8 @@ class Core(Engine):
         self.root = ROOT_INODE
         self.object_store_events: list[Event] = []
         self._format: Format | None = None
+        self.tell: Tell = nobody
+        """Is told how far dumps, backups and what is made of them have come."""
 
     # -- settings ----------------------------------------------------------------------------------
 

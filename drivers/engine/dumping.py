@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -31,13 +31,6 @@ REMOVED = "removed"
 
 SECRETS = ("SecretKey", "SessionToken")
 """What a dump tells only where that is asked for; the key for encryption it always tells (L4.3)."""
-
-Progress = Callable[[int, int], object]
-"""Is told of entries: how many more there are, and how many more are done."""
-
-
-def no_progress(found: int, done: int) -> None:
-    """Nobody wants to know."""
 
 
 @dataclass(slots=True)
@@ -87,11 +80,10 @@ class Dumping(Core):
         root: int = 0,
         keep_secret: bool = False,
         skip_trash: bool = False,
-        progress: Progress = no_progress,
     ) -> None:
         """Write a JSON dump to a stream.  Source: L4."""
         root = self.check_root(root)
-        dumper = Dumper(self, progress)
+        dumper = Dumper(self)
         out.write(head(dumper.head(root == ROOT_INODE, keep_secret)).encode())
         trees = [(b"FSTree", root)]
         if root == ROOT_INODE and not skip_trash:
@@ -106,11 +98,12 @@ class Dumping(Core):
 class Dumper:
     """Reads a volume in the order in which a dump tells of it."""
 
-    def __init__(self, volume: Core, progress: Progress) -> None:
+    def __init__(self, volume: Core) -> None:
         self._volume = volume
         self._db = volume.db
         self._keys = volume.keys
-        self._progress = progress
+        self._done = 0
+        self._total = 0
 
     # -- the head ----------------------------------------------------------------------------------
 
@@ -147,6 +140,7 @@ class Dumper:
         space, inodes, inode, chunk, session, trash, logged = map(
             codec.decode_counter, self._db.read_one("MGET", *names)
         )
+        self._total = inodes + 1
         counters = {
             "usedSpace": space,
             "usedInodes": inodes,
@@ -181,7 +175,7 @@ class Dumper:
         self._read([top])
         yield text.enter(name, self._node(top))
         walks = [self._walk(top)]
-        self._progress(0, 1)
+        self._count()
         while walks:
             walk = walks[-1]
             if walk.done == len(walk.entries):
@@ -199,7 +193,11 @@ class Dumper:
                 walks.append(self._walk(entry))
             else:
                 yield text.leaf(entry.name, self._node(entry))
-            self._progress(0, 1)
+            self._count()
+
+    def _count(self) -> None:
+        self._done += 1
+        self._volume.tell("entries dumped", self._done, self._total)
 
     @staticmethod
     def _node(entry: Named) -> Dumped:
@@ -211,7 +209,6 @@ class Dumper:
         listed = self._volume.listed(directory.inode, directory.first_page)
         directory.first_page = None
         entries = [Named(name, type, inode) for name, (type, inode) in sorted(listed.items())]
-        self._progress(len(entries), 0)
         return Walk(directory.inode, entries)
 
     def _read(self, entries: Sequence[Named]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -33,23 +33,32 @@ class Inventory:
     """The segments of each kind."""
     last_acl: int = 0
 
+    @property
+    def items(self) -> int:
+        """How many items there are, of all kinds."""
+        return sum(info.number for info in self.infos.values())
 
-def inventory(
-    stream: BinaryIO, progress: Callable[[str, int], object] = lambda kind, number: None
-) -> Inventory:
+
+def inventory(stream: BinaryIO) -> Inventory:
     """Read a backup from its begin to its end.
 
     Raises `BadFile` for the first thing that is wrong: a node twice, an entry that leads nowhere.
     """
     found = Inventory()
+    for _ in inventoried(stream, found):
+        pass
+    return found
+
+
+def inventoried(stream: BinaryIO, found: Inventory) -> Iterator[int]:
+    """As `inventory`, adding to `found`; tells after each segment how many items there have been."""
     file = BackupFile(stream)
+    found.infos = file.infos
     check = Check(found)
     for segment in file.segments():
         check.take(segment)
-        progress(segment.name, max((len(items) for _, items in segment.lists()), default=1))
+        yield found.items
     check.together(file.offset)
-    found.infos = file.infos
-    return found
 
 
 class Check:

@@ -16,8 +16,9 @@ from . import codec
 from .core import Core
 from .database import FAILURES
 from .dumpfile import Child, DumpFile, Event
+from .progress import told
 from .store import Command, Transaction
-from .survey import Survey, survey
+from .survey import Survey, surveyed
 from .volume import Volume, check_client, fresh_root
 
 BATCH = 1000
@@ -38,7 +39,9 @@ class Loading(Volume):
     def load_dump(self, path: str) -> None:
         self.db.require_writable()
         with reading(path) as stream:
-            found = survey(stream)
+            found = Survey()
+            for done, _ in enumerate(surveyed(stream, found), 1):
+                self.tell("names checked", done, found.counters.get("usedInodes", 0))
             check_client(found.format)
             with self.filling(path):
                 stream.seek(0)
@@ -48,7 +51,8 @@ class Loading(Volume):
         """Write what a stream holds, the settings last."""
         self._format = codec.with_default_tiers(found.format)
         filler = Filler(self, found)
-        self.send(filler.commands(DumpFile(stream).events()))
+        events = told(DumpFile(stream).events(), self.tell, "names loaded", lambda: found.kinds["name"])
+        self.send(filler.commands(events))
         self.send(filler.rest())
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():

@@ -9,7 +9,7 @@ from ..files import reading
 from ..types import Quota, QuotaType
 from . import codec
 from .core import Core
-from .inventory import RECORD, Inventory, inventory
+from .inventory import RECORD, Inventory, inventoried
 from .loading import NAMES, Loading
 from .segments import BackupFile, Segment
 from .store import Command
@@ -25,16 +25,17 @@ class Restoring(Loading):
     def restore(self, path: str, threads: int = 0) -> None:
         self.db.require_writable()
         with reading(path) as stream:
-            found = inventory(stream)
+            found = Inventory()
+            for done in inventoried(stream, found):
+                self.tell("items checked", done, 0)
             check_client(found.format)
             with self.filling(path):
                 stream.seek(0)
                 restorer = Restorer(self, found)
-                self.send(
-                    command
-                    for segment in BackupFile(stream).segments()
-                    for command in restorer.commands(segment)
-                )
+                file, total = BackupFile(stream), found.items
+                for segment in file.segments():
+                    self.send(restorer.commands(segment))
+                    self.tell("items restored", sum(info.number for info in file.infos.values()), total)
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
 

@@ -80,7 +80,7 @@ def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
         else:
             if names:
                 _take_name(value, names[-1])
-                found.kinds["entry"] += 1
+                found.kinds["name"] += 1
             if kind == "enter":
                 names.append(set())
                 _take_directory(value, found, others)

@@ -1,0 +1,236 @@
+"""`metaparity dump`, `load`, `backup`, `restore` and `inspect`: the metadata of a volume as a file."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from metaparity.drivers.api import Engine
+from metaparity.drivers.driver import UnknownDriver, UnreadyDriver
+from metaparity.drivers.engine.core import Core
+from metaparity.drivers.engine.inventory import Inventory, inventoried
+from metaparity.drivers.engine.jsontext import BadFile
+from metaparity.drivers.engine.survey import Survey, surveyed
+from metaparity.drivers.engine.volume import check_client
+from metaparity.drivers.errors import Refused, Unsupported
+from metaparity.drivers.files import is_gzip, reading
+from metaparity.drivers.registry import open_engine
+from metaparity.drivers.types import ROOT_INODE, Config, FileType, Format
+from metaparity.drivers.url import BadURL
+
+from .harness.exits import ENVIRONMENT, USAGE, complain
+
+FAULTY = 1
+"""The exit code for a file that is no whole dump or backup."""
+
+OFTEN = 0.1
+"""Seconds between two lines that say how far a command has come."""
+
+PIECE = 1 << 20
+SECRETS = ("SecretKey", "SessionToken", "EncryptKey")
+
+
+def dump(options: argparse.Namespace) -> int:
+    """Write a JSON dump; returns the exit code."""
+
+    def write(engine: Engine) -> None:
+        engine.load()
+        root = _inode(engine, options.subdir) if options.subdir else 0
+        engine.dump(options.file, root, options.keep_secret, skip_trash=options.skip_trash)
+
+    return _on_engine(options, write)
+
+
+def backup(options: argparse.Namespace) -> int:
+    """Write a binary backup; returns the exit code."""
+
+    def write(engine: Engine) -> None:
+        engine.load()
+        engine.backup(options.file, keep_secret=options.keep_secret)
+
+    return _on_engine(options, write)
+
+
+def load(options: argparse.Namespace) -> int:
+    """Fill an empty database from a JSON dump, or only look at the file; returns the exit code."""
+    if options.dry_run:
+        return _dry_run(options.file, Survey())
+    return _on_engine(options, lambda engine: engine.load_dump(options.file))
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Fill an empty database from a binary backup, or only look at the file; returns the exit code."""
+    if options.dry_run:
+        return _dry_run(options.file, Inventory())
+    return _on_engine(options, lambda engine: engine.restore(options.file))
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Show what is in a file of either kind; returns the exit code: 1 when something is wrong with it."""
+    path = options.file
+    try:
+        with reading(path) as stream:
+            found = Survey() if stream.read(1) == b"{" else Inventory()
+        raw = Path(path)
+        print(f"file       {path}, {raw.stat().st_size} bytes{', gzip' if is_gzip(path) else ''}")
+        print(f"sha256     {_digest(raw)}")
+        fault = _fault(path, found)
+    except (OSError, EOFError) as failure:
+        return complain(f"{path} cannot be read: {failure}", USAGE)
+    for title, text in _facts(found):
+        print(f"{title:<11}{text}")
+    print(f"{'fault':<11}{fault or 'none: the file is whole'}")
+    return FAULTY if fault else 0
+
+
+def _inode(engine: Engine, path: str) -> int:
+    """The directory at a path of the volume.  Raises `Refused`."""
+    inode = ROOT_INODE
+    try:
+        for name in filter(None, os.fsencode(path).split(b"/")):
+            inode = engine.lookup(inode, name).inode
+    except OSError as refused:
+        raise Refused(f"there is no directory {path} in the volume: {refused.strerror}") from refused
+    if engine.getattr(inode).type != FileType.DIRECTORY:
+        raise Refused(f"{path} is no directory: a dump is of one, or of the volume")
+    return inode
+
+
+# -- what all of them do -------------------------------------------------------------------------------
+
+
+def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> int:
+    """Do something with a client of the volume at a URL, and say what went wrong if it did."""
+    try:
+        engine = open_engine(options.url, Config(no_bg_jobs=True, heartbeat=0))
+    except (UnknownDriver, BadURL, ValueError) as mistake:
+        return complain(mistake, USAGE)
+    except UnreadyDriver as unready:
+        return complain(unready, ENVIRONMENT)
+    try:
+        with _progress() as tell:
+            if isinstance(engine, Core):
+                engine.tell = tell
+            act(engine)
+    except Unsupported:
+        return complain(f"the engine at {_place(options.url)} cannot do this: see metaparity drivers", USAGE)
+    except BadFile as bad:
+        return complain(f"{options.file}: {bad}: nothing was written", FAULTY)
+    except Refused as refused:
+        return complain(refused, ENVIRONMENT)
+    except FileNotFoundError as missing:
+        return complain(f"{missing.filename}: {missing.strerror}", USAGE)
+    except OSError as failure:
+        return complain(f"{failure.filename or _place(options.url)}: {failure.strerror}", ENVIRONMENT)
+    finally:
+        engine.close()
+    return 0
+
+
+def _place(url: str) -> str:
+    """A URL without what must not be shown."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _dry_run(path: str, found: Survey | Inventory) -> int:
+    """Look at a file as a load does before it writes; no server is asked."""
+    try:
+        fault = _fault(path, found)
+        if not fault:
+            check_client(found.format)
+    except (OSError, EOFError) as failure:
+        return complain(f"{path} cannot be read: {failure}", USAGE)
+    except Refused as refused:
+        return complain(refused, ENVIRONMENT)
+    if fault:
+        return complain(f"{path}: {fault}", FAULTY)
+    print(f"{path} is whole: {dict(_facts(found))['holds']}")
+    return 0
+
+
+def _fault(path: str, found: Survey | Inventory) -> str:
+    """The first thing that is wrong with a file; what is told until then is in `found`."""
+    with reading(path) as stream, _progress() as tell:
+        steps = surveyed(stream, found) if isinstance(found, Survey) else inventoried(stream, found)
+        try:
+            for done, _ in enumerate(steps, 1):
+                tell("names checked" if isinstance(found, Survey) else "segments checked", done, 0)
+        except BadFile as bad:
+            return str(bad)
+    return ""
+
+
+def _facts(found: Survey | Inventory) -> Iterator[tuple[str, str]]:
+    """What a file says, a line for each subject."""
+    format = found.format
+    if isinstance(found, Survey):
+        yield "kind", "JSON dump (version 1)"
+    else:
+        yield "kind", "binary backup (version 2; its segments are of version 1)"
+    yield from _settings(format)
+    if isinstance(found, Survey):
+        yield (
+            "holds",
+            ", ".join(f"{kind} {number}" for kind, number in sorted(found.kinds.items())) or "nothing",
+        )
+        yield "trash", "told" if found.has_trash else "not told"
+        yield "linked", f"{len(found.links)} nodes with several names"
+        counted = {"usedSpace": found.space, "usedInodes": found.inodes}
+        for name, value in found.counters.items():
+            more = f" (counted: {counted[name]})" if counted.get(name, value) != value else ""
+            yield "counter", f"{name} {value}{more}"
+        return
+    infos = sorted(found.infos.items())
+    yield "holds", ", ".join(f"{name} {info.number}" for name, info in infos) or "nothing"
+    for name, info in infos:
+        yield "segments", f"{name}: {len(info.offsets)}, the first at byte {info.offsets[0]}"
+
+
+def _settings(format: Format) -> Iterator[tuple[str, str]]:
+    if not format:
+        yield "volume", "not told"
+        return
+    yield "volume", f"{format.name}, UUID {format.uuid}"
+    lowest, highest = format.get("MinClientVersion") or "any", format.get("MaxClientVersion") or "any"
+    yield "versions", f"metadata {format.meta_version}, clients from {lowest} to {highest}"
+    told = [name for name in SECRETS if format.get(name) not in (None, "", "removed")]
+    yield "secrets", ", ".join(told) or "none"
+
+
+def _digest(path: Path) -> str:
+    """The SHA-256 of a file as it lies there."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Shows on a terminal how far a command has come; elsewhere nothing."""
+    shown = -OFTEN
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < OFTEN:
+            return
+        shown = now
+        share = f" of {max(done, total):,} ({100 * done // max(done, total)} %)" if total else ""
+        print(f"\r\x1b[K{done:,}{share} {what}", end="", file=sys.stderr, flush=True)
+
+    if not sys.stderr.isatty():
+        yield lambda what, done, total: None
+        return
+    try:
+        yield tell
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

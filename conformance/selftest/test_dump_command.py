@@ -1,0 +1,187 @@
+"""The commands that write a volume to a file and make a volume of one: what they do, and how they refuse."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import pty
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+import redis
+
+from .conftest import Ran, Run
+
+GOLDEN = Path(str(files("metaparity.fixtures.golden").joinpath("dump")))
+DUMP, BACKUP = str(GOLDEN / "dump-secret.json"), str(GOLDEN / "backup-secret.bin")
+
+
+@pytest.fixture
+def raw(server_url: str) -> redis.Redis:
+    """The database of the test, empty."""
+    connection = redis.Redis.from_url(server_url)
+    connection.flushdb()
+    return connection
+
+
+def refused(ran: Ran, code: int, *words: str) -> None:
+    """One sentence on stderr, and nothing else."""
+    assert ran.code == code, ran.out + ran.err
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.out == ""
+    for word in words:
+        assert word in ran.err
+
+
+def own(server_url: str, scheme: str = "redis", compat: str = "1.4.1") -> str:
+    return f"{server_url.replace('redis', scheme, 1)}?compat={compat}"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rueidis"])
+@pytest.mark.parametrize("name", ["out.json", "out.json.gz"])
+def test_load_and_dump(
+    metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path, scheme: str, name: str
+) -> None:
+    """A dump that is loaded comes out again as it was recorded, gzipped or not, without a word."""
+    source = tmp_path / "in.json.gz"
+    source.write_bytes(gzip.compress(Path(DUMP).read_bytes()))
+    ran = metaparity("load", own(server_url, scheme), str(source))
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    ran = metaparity("dump", own(server_url, scheme), name, "--keep-secret")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    data = (tmp_path / name).read_bytes()
+    dump = gzip.decompress(data) if name.endswith(".gz") else data
+    assert dump == (GOLDEN / "redump-after-load-json-secret.json").read_bytes()
+
+
+def test_restore_and_backup(metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+    """A backup that is restored can be backed up again, and the secrets are left out unless asked for."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    assert metaparity("backup", server_url, "out.bin").code == 0
+    assert b"sk-secret" not in (tmp_path / "out.bin").read_bytes()
+    assert metaparity("backup", server_url, "out.bin", "--keep-secret").code == 0
+    assert b"sk-secret" in (tmp_path / "out.bin").read_bytes()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
+
+
+def test_part_of_a_volume(metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+    """A directory can be dumped by its path, and the trash left out."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    assert metaparity("dump", server_url, "part.json", "--subdir", "/d1/d 2").code == 0
+    part = json.loads((tmp_path / "part.json").read_text("utf-8"))
+    assert "sl" in part["FSTree"]["entries"]
+    assert metaparity("dump", server_url, "rest.json", "--skip-trash").code == 0
+    assert "Trash" not in json.loads((tmp_path / "rest.json").read_text("utf-8"))
+    refused(metaparity("dump", server_url, "no.json", "--subdir", "/none"), 3, "no directory /none")
+    refused(metaparity("dump", server_url, "no.json", "--subdir", "big"), 3, "big is no directory")
+    assert not (tmp_path / "no.json").exists()
+
+
+@pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
+def test_a_database_that_is_not_empty(
+    metaparity: Run, server_url: str, raw: redis.Redis, command: str, source: str
+) -> None:
+    """A database that holds a key is refused, and the key stays alone."""
+    raw.set("foo", "bar")
+    refused(metaparity(command, server_url, source), 3, "not empty", "reset")
+    assert raw.keys() == [b"foo"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("load", "json-truncated-in-tree.json"),
+        ("load", "json-binary-given.json"),
+        ("load", "json-not-gz.json.gz"),
+        ("restore", "bin-cut-in-payload.bin"),
+        ("restore", "bin-json-given.bin"),
+    ],
+)
+@pytest.mark.parametrize("dry", [True, False], ids=["dry", "wet"])
+def test_a_bad_file(
+    metaparity: Run, server_url: str, raw: redis.Redis, command: str, name: str, dry: bool
+) -> None:
+    """A file that is not whole is refused with the place of its first fault, and nothing is written."""
+    options = ["--dry-run"] if dry else []
+    refused(metaparity(command, server_url, str(GOLDEN / "bad" / name), *options), 1, name, "at byte ")
+    assert raw.dbsize() == 0
+
+
+@pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
+def test_dry_run_asks_no_server(metaparity: Run, command: str, source: str) -> None:
+    """A dry run needs no server, and says what the file holds."""
+    ran = metaparity(command, "redis://127.0.0.1:1/0", source, "--dry-run")
+    assert (ran.code, ran.err) == (0, "")
+    assert "is whole: " in ran.out
+
+
+def test_dry_run_refuses_a_newer_volume(metaparity: Run) -> None:
+    path = str(GOLDEN / "bad" / "json-min-client-9.json")
+    refused(metaparity("load", "redis://127.0.0.1:1/0", path, "--dry-run"), 3, "9.0.0")
+
+
+def test_what_is_not_there(metaparity: Run, server_url: str, raw: redis.Redis) -> None:
+    """No file, no folder, no server, no volume, no scheme, no such parameter."""
+    refused(metaparity("load", server_url, "none.json"), 2, "none.json: No such file")
+    refused(metaparity("inspect", "none.json"), 2, "none.json")
+    refused(metaparity("dump", server_url, "out.json"), 3, "not formatted")
+    refused(metaparity("restore", "redis://127.0.0.1:1/0", BACKUP), 3, "127.0.0.1:1")
+    refused(metaparity("load", "mongo://127.0.0.1/0", DUMP), 2, "mongo")
+    refused(metaparity("load", f"{server_url}?pool-sise=1", DUMP), 2, "pool-sise")
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    refused(metaparity("dump", server_url, "none/out.json"), 2, "none")
+
+
+def test_a_password_is_not_shown(metaparity: Run) -> None:
+    ran = metaparity("restore", "redis://user:sesame@127.0.0.1:1/0", BACKUP)
+    assert ran.code == 3
+    assert "sesame" not in ran.err
+
+
+def test_inspect_a_dump(metaparity: Run) -> None:
+    ran = metaparity("inspect", DUMP)
+    assert ran.code == 0
+    for line in (
+        "sha256     ",
+        "kind       JSON dump (version 1)",
+        "volume     golden, UUID 6b3f6f9c-0d5a-4b8e-9d55-2f1c8a7e4d10",
+        "versions   metadata 1, clients from 1.2.0-A to any",
+        "secrets    SecretKey, SessionToken, EncryptKey",
+        "counter    usedInodes 35 (counted: 34)",
+        "fault      none: the file is whole",
+    ):
+        assert line in ran.out
+    assert "directory 9" in ran.out
+
+
+def test_inspect_a_backup(metaparity: Run) -> None:
+    ran = metaparity("inspect", BACKUP)
+    assert ran.code == 0
+    assert "kind       binary backup (version 2" in ran.out
+    assert "edge 37" in ran.out
+    assert "segments   node: 1, the first at byte 1660" in ran.out
+
+
+def test_inspect_a_bad_file(metaparity: Run) -> None:
+    """What can be read of a bad file is shown, and its first fault."""
+    ran = metaparity("inspect", str(GOLDEN / "bad" / "bin-version-2.bin"))
+    assert ran.code == 1
+    assert "volume     golden" in ran.out
+    assert "fault      this is version 2 of the format, of which 1 is known at byte 5689" in ran.out
+
+
+def test_progress_on_a_terminal(server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+    """On a terminal, one line says how far a command has come, and is gone at the end."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "metaparity.conformance", "load", server_url, DUMP]
+    done = subprocess.run(command, cwd=tmp_path, stderr=theirs, timeout=60, check=False)
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert done.returncode == 0
+    assert "1 of 35 (2 %) names checked" in shown
+    assert shown.endswith("\r\x1b[K")
