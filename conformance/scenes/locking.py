@@ -154,7 +154,7 @@ def gives_up_at_once(volume: Volume, take: Take, wanted: LockType) -> None:
             refuses(EINTR, waiter.result)
             return time.monotonic() - began
 
-    slowest = []
+    slowest: list[float] = []
     with unchanged(volume):
         # A machine that stalls holds up whoever is told, too.
         while len(slowest) < SERIES and min(slowest, default=1.0) >= 0.05 + POLL[wanted]:
