@@ -306,7 +306,7 @@ class DumpFile:
         elif key == "posix_acl_default":
             node.default = self._rule(value)
         else:
-            raise self._json.bad_value(f"a {TYPE_NAMES[FileType(type)]} has no field {key[:40]!r}")
+            raise self._json.bad_value(f"a {TYPE_NAMES[type]} has no field {key[:40]!r}")
 
     def _list(self, what: str, value: Any) -> Iterable[Any]:
         if value is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -13,6 +14,7 @@ from . import codec
 from .accounts import UNLIMITED
 from .core import Core, optional_attr
 from .dumptext import Dumped, TreeText, head
+from .numbersets import Numbers
 from .store import Command, Reply, pairs
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ class Named:
     type: int
     inode: int
     node: Dumped | None = None
+    recorded: bool = True
+    """Whether its node has attributes."""
     first_page: Reply = None
     """Of a directory: the first of its entries."""
 
@@ -50,10 +54,12 @@ class Walk:
     """A directory whose entries are being written."""
 
     inode: int
-    entries: list[Named]
-    done: int = 0
-    read: int = field(default=0)
-    """How many entries have their nodes."""
+    listed: list[tuple[bytes, tuple[int, int]]]
+    """Its entries in the order of their names: name, type, inode (L4.11)."""
+    taken: int = 0
+    """How many of them have been read."""
+    ready: deque[Named] = field(default_factory=deque)
+    """Those that have been read and not written yet."""
 
 
 class Dumping(Core):
@@ -102,6 +108,7 @@ class Dumper:
         self._volume = volume
         self._db = volume.db
         self._keys = volume.keys
+        self._directories = Numbers()
         self._done = 0
         self._total = 0
 
@@ -173,27 +180,45 @@ class Dumper:
         text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
         top = Named(name, FileType.DIRECTORY, inode)
         self._read([top])
+        self._directories.add(inode)
         yield text.enter(name, self._node(top))
         walks = [self._walk(top)]
         self._count()
         while walks:
             walk = walks[-1]
-            if walk.done == len(walk.entries):
+            while not walk.ready and walk.taken < len(walk.listed):
+                walk.ready.extend(self._batch(walk))
+            if not walk.ready:
                 walks.pop()
                 yield text.leave()
                 continue
-            if walk.done == walk.read:
-                self._read(walk.entries[walk.read : walk.read + BATCH])
-                walk.read = min(walk.read + BATCH, len(walk.entries))
-            entry = walk.entries[walk.done]
-            walk.entries[walk.done] = top  # what is written need not be kept
-            walk.done += 1
-            if entry.type == FileType.DIRECTORY:
+            entry = walk.ready.popleft()
+            if entry.type != FileType.DIRECTORY:
+                yield text.leaf(entry.name, self._node(entry))
+            elif self._directories.add(entry.inode) or self._volume.quirks:
                 yield text.enter(entry.name, self._node(entry))
                 walks.append(self._walk(entry))
             else:
-                yield text.leaf(entry.name, self._node(entry))
+                # It has moved meanwhile, or is in itself: the original tells it again, if need be for ever.
+                log.warning("directory %d is left out under its second name %r", entry.inode, entry.name)
             self._count()
+
+    def _batch(self, walk: Walk) -> list[Named]:
+        """The next entries of a directory, with their nodes."""
+        some = walk.listed[walk.taken : walk.taken + BATCH]
+        walk.taken += len(some)
+        batch = [Named(name, type, inode) for name, (type, inode) in some]
+        self._read(batch)
+        if self._volume.quirks:
+            return batch
+        # The original makes up a node for an entry that has gone since it was listed.
+        gone = [entry for entry in batch if not entry.recorded and self._has_gone(walk.inode, entry)]
+        return [entry for entry in batch if entry not in gone]
+
+    def _has_gone(self, directory: int, entry: Named) -> bool:
+        """Whether an entry no longer leads to its node."""
+        value = self._db.read_one("HGET", self._keys.dentries(directory), entry.name)
+        return value is None or codec.decode_entry(value)[1] != entry.inode
 
     def _count(self) -> None:
         self._done += 1
@@ -208,8 +233,7 @@ class Dumper:
         """A directory with its entries in the order of their names (L4.11)."""
         listed = self._volume.listed(directory.inode, directory.first_page)
         directory.first_page = None
-        entries = [Named(name, type, inode) for name, (type, inode) in sorted(listed.items())]
-        return Walk(directory.inode, entries)
+        return Walk(directory.inode, sorted(listed.items()))
 
     def _read(self, entries: Sequence[Named]) -> None:
         """Read the nodes of some entries, those whose type the entry tells wrongly once more (L4.13)."""
@@ -226,6 +250,7 @@ class Dumper:
         replies = iter(rest)
         wrong = []
         for entry, blob in zip(entries, blobs, strict=True):
+            entry.recorded = blob is not None
             attr = self._attr(entry, blob)
             xattrs = pairs(next(replies))
             own = next(replies) if entry.type in OWN else None

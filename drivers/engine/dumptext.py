@@ -12,7 +12,7 @@ from . import codec
 STEP = "  "
 COMPACT = (",", ":")
 
-TYPE_NAMES = {
+TYPE_NAMES: dict[int, str] = {
     FileType.FILE: "regular",
     FileType.DIRECTORY: "directory",
     FileType.SYMLINK: "symlink",
@@ -45,7 +45,7 @@ def head(fields: dict[str, Any]) -> str:
 def attr_text(inode: int, attr: Attr) -> str:
     """The attributes of a node on one line (L4.8)."""
     (at, atn), (mt, mtn), (ct, ctn) = attr.atime, attr.mtime, attr.ctime
-    kind = TYPE_NAMES.get(FileType(attr.type), "unknown") if attr.type in KNOWN else "unknown"
+    kind = TYPE_NAMES.get(attr.type, "unknown")
     return (
         f'{{"inode":{inode}{_some("flags", attr.flags)},"type":"{kind}","mode":{attr.mode}'
         f',"uid":{attr.uid},"gid":{attr.gid},"atime":{at},"mtime":{mt},"ctime":{ct}'
@@ -53,9 +53,6 @@ def attr_text(inode: int, attr: Attr) -> str:
         f',"nlink":{attr.nlink},"length":{attr.length if attr.type == FileType.FILE else 0}'
         f"{_some('rdev', attr.rdev)}{_some('tier', attr.tier)}}}"
     )
-
-
-KNOWN = frozenset(FileType)
 
 
 def _some(name: str, value: int) -> str:

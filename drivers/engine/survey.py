@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, Quota, QuotaType
+from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
 from .dumpfile import Child, DumpFile
 from .dumptext import TYPE_NAMES
@@ -112,7 +112,7 @@ def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
 def _count(child: Child, found: Survey) -> None:
     """Add a node, under its first name."""
     inode, attr = child.node.inode, child.node.attr
-    found.kinds[TYPE_NAMES[FileType(attr.type)]] += 1
+    found.kinds[TYPE_NAMES[attr.type]] += 1
     if inode < TRASH_INODE:
         found.last_inode = max(found.last_inode, inode)
     else:

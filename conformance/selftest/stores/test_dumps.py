@@ -20,6 +20,7 @@ from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
 from metaparity.drivers import registry
 from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.dumping import Dumper
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
@@ -27,7 +28,7 @@ from metaparity.drivers.engine.loading import UNFINISHED
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
-from metaparity.drivers.types import Config
+from metaparity.drivers.types import Config, FileType
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
 from .conftest import LocalServer, Start
@@ -135,6 +136,54 @@ def test_every_byte_is_spelled() -> None:
     """What is spelled means the same again, whatever the bytes."""
     for name in (bytes(range(256)), "\ufffd\u00fc\U0001f600".encode(), b"%41%", b"\xed\xa0\x80"):
         assert codec.unescape(codec.escape(name)) == name
+
+
+# -- volumes that change meanwhile -----------------------------------------------------------------------
+
+
+def test_a_dump_during_which_entries_go_and_move_can_be_loaded(
+    engine: Open, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has gone since it was listed is left out, and a directory that has moved is told once."""
+    client = engine("")
+    client.init(FORMAT)
+    client.load()
+    a, z = client.mkdir(1, b"a", 0o755).inode, client.mkdir(1, b"z", 0o755).inode
+    inside = client.mkdir(a, b"inside", 0o755).inode
+    client.mknod(inside, b"x", FileType.FILE, 0o644)
+    client.mknod(1, b"gone", FileType.FILE, 0o644)
+    walk = Dumper._walk
+
+    def changed(self: Dumper, directory: Any) -> Any:
+        found = walk(self, directory)
+        if directory.inode == 1:
+            engine("").unlink(1, b"gone")
+        if directory.inode == inside:
+            engine("").rename(a, b"inside", z, b"moved")
+        return found
+
+    monkeypatch.setattr(Dumper, "_walk", changed)
+    client.dump(str(tmp_path / "dump.json"))
+    entries = json.loads((tmp_path / "dump.json").read_text())["FSTree"]["entries"]
+    assert entries.keys() == {"a", "z"}
+    assert entries["a"]["entries"].keys() == {"inside"}
+    assert entries["z"]["entries"] == {}
+    server.raw.flushall()
+    loaded = engine("")
+    loaded.load_dump(str(tmp_path / "dump.json"))
+    assert loaded.lookup(inside, b"x").inode
+
+
+def test_a_dump_of_a_ring_ends(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+    """A directory that is in itself is told once."""
+    client = engine("")
+    client.init(FORMAT)
+    client.load()
+    a = client.mkdir(1, b"a", 0o755).inode
+    server.raw.hset(f"d{a}", "again", bytes([2]) + a.to_bytes(8))
+    client.dump(str(tmp_path / "dump.json"))
+    tree = json.loads((tmp_path / "dump.json").read_text())["FSTree"]
+    assert tree["entries"]["a"]["entries"] == {}
 
 
 # -- binary backups ---------------------------------------------------------------------------------------
