@@ -7,8 +7,11 @@ import re
 from collections.abc import Callable
 from errno import ENOENT
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
@@ -25,11 +28,13 @@ from metaparity.conformance.scenes.backups import (
     wire,
 )
 from metaparity.conformance.scenes.contents import put, records
+from metaparity.conformance.scenes.draws import modes, names, types
 from metaparity.conformance.scenes.dumps import (
     GOLDEN,
     dumped,
     keys_of,
     recorded_volume,
+    reloaded,
     restored,
     rich,
     trees,
@@ -257,6 +262,46 @@ def test_log(volume: Volume, path: Path) -> None:
     backed_up(volume.fs, path)
     restored(volume, path)
     assert int(volume.raw.get("txnLastLog") or 0) == last
+
+
+whole_names = names.filter(lambda name: "\ufffd".encode() not in name)
+targets = (
+    st.binary(min_size=1, max_size=60)
+    .filter(lambda target: not {0, ord("%")} & set(target))
+    .filter(lambda target: "\ufffd".encode() not in target)
+)
+nodes = st.lists(st.tuples(whole_names, types, modes, targets, st.integers(0, 9)), max_size=12)
+
+
+@given(nodes)
+@clause("backup/any-tree-comes-back", source="L5.21 L4.18 N40.3", needs="backup.binary", clients=2)
+def test_any_tree(volume: Volume, tmp_path_factory: pytest.TempPathFactory, drawn: list[Any]) -> None:
+    """Any tree is the same after a backup and a restore, and then after a dump and a load."""
+    volume.reset()
+    folder = tmp_path_factory.mktemp("files")
+    made, taken = [1], set()
+    for name, type, mode, target, number in drawn:
+        parent = made[number % len(made)]
+        if (parent, name) in taken:
+            continue
+        taken.add((parent, name))
+        inode = (
+            volume.symlink(name, target, parent)
+            if type is FileType.SYMLINK
+            else volume.node(name, type, parent, mode)
+        )
+        if type is FileType.DIRECTORY:
+            made.append(inode)
+        elif type is FileType.FILE and number:
+            put(volume.fs, inode, number << 20, number * 100)
+            volume.fs.xattr_set(inode, b"user.target", target)
+    volume.fs.settle()
+    first = dumped(volume.fs, folder / "first.json", keep_secret=True)
+    backed_up(volume.fs, folder / "backup.bin")
+    second = dumped(restored(volume, folder / "backup.bin"), folder / "second.json", keep_secret=True)
+    assert second == first
+    third = dumped(reloaded(volume, folder / "second.json"), folder / "third.json", keep_secret=True)
+    assert trees(third) == trees(first)
 
 
 # -- what is refused ---------------------------------------------------------------------------------

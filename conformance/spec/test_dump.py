@@ -29,7 +29,7 @@ from metaparity.conformance.scenes.quotas import DIR, GROUP, USER, stored
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import CHUNK_SIZE, TRASH_INODE, FileType, Quota
-from metaparity.fixtures.volumes import Volume
+from metaparity.fixtures.volumes import FORMAT, Volume
 
 
 @pytest.fixture
@@ -383,6 +383,23 @@ def test_trash_again(volume: Volume, path: Path) -> None:
     fs.unlink(1, b"x3")
     (hour,) = [entry for entry in fs.readdir(TRASH_INODE) if entry.name not in (b".", b"..")]
     assert inode in {entry.inode for entry in fs.readdir(hour.inode)}
+
+
+@clause("dump/an-unfinished-load-is-no-volume", source="L4.26", needs="dump.json", clients=2)
+def test_unfinished(volume: Volume) -> None:
+    """While the settings say that a load is not finished, nobody takes it for a volume or formats over it."""
+    rich(volume)
+    volume.raw.set(
+        "setting", "The load of a dump has not come to its end: load it again, or reset the database."
+    )
+    for forced in (False, True):
+        client = volume.connect()
+        with unchanged(volume):
+            with pytest.raises(Refused):
+                client.load()
+            with pytest.raises(Refused):
+                client.init(FORMAT, forced)
+        client.close()
 
 
 # -- what is refused ---------------------------------------------------------------------------------

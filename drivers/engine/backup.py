@@ -13,7 +13,6 @@ from . import codec
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, sustained_inodes
 from .inventory import RECORD
-from .keys import Key
 from .numbersets import Numbers
 from .schema import messages
 from .segments import SegmentWriter
@@ -111,14 +110,14 @@ class Reader:
 
     def _scanned(self) -> Iterator[tuple[str, Any]]:
         """What has a key of its own for each node, in the order of the scan (L5.7)."""
-        waiting: dict[bytes, list[Key]] = {letter: [] for letter in LETTERS}
+        waiting: dict[bytes, list[bytes]] = {letter: [] for letter in LETTERS}
         at = len(self._keys.prefix)
         for page in self._store.scan(self._keys.everything_pattern):
             for name in page:
                 letter = name[at : at + 1]
                 if letter not in LETTERS:
                     continue
-                waiting[letter].append(self._keys.parse(name))
+                waiting[letter].append(name)
                 if len(waiting[letter]) == LETTERS[letter][2]:
                     yield from self._read(letter, waiting[letter])
                     waiting[letter] = []
@@ -126,10 +125,11 @@ class Reader:
             if keys:
                 yield from self._read(letter, keys)
 
-    def _read(self, letter: bytes, keys: Sequence[Key]) -> Iterator[tuple[str, Any]]:
+    def _read(self, letter: bytes, keys: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
         """The segments of keys with the same letter, of each key once."""
         segment, kind, _ = LETTERS[letter]
-        wanted = [key.numbers for key in keys if key.kind == kind and self._is_new(letter, key.numbers)]
+        every = [self._keys.numbers(kind, key) for key in keys]
+        wanted = [numbers for numbers in every if numbers and self._is_new(letter, numbers)]
         if letter == b"d":
             yield from self._edges([inode for (inode,) in wanted])
             return

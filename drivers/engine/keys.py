@@ -78,7 +78,7 @@ SCANNED = {
 """What finds all keys of a kind, and others too: a key that a scan answers has to be parsed (S1.6)."""
 
 NUMBER = rb"(0|[1-9][0-9]{0,19})"
-PATTERNS = [(kind, re.compile(shape.replace(b"%d", NUMBER))) for kind, shape in NUMBERED.items()]
+PATTERNS = {kind: re.compile(shape.replace(b"%d", NUMBER)) for kind, shape in NUMBERED.items()}
 KINDS = {key: kind for kind, key in PLAIN.items()}
 
 
@@ -216,8 +216,13 @@ class Keys:
         name = key[len(self.prefix) :]
         if name in KINDS:
             return Key(KINDS[name])
-        for kind, pattern in PATTERNS:
-            if found := pattern.fullmatch(name):
-                numbers = tuple(map(int, found.groups()))
-                return Key(kind, numbers) if max(numbers) < 1 << 64 else Key("unknown")
+        for kind in PATTERNS:
+            if numbers := self.numbers(kind, key):
+                return Key(kind, numbers)
         return Key("unknown")
+
+    def numbers(self, kind: str, key: bytes) -> tuple[int, ...]:
+        """The numbers in a key of a kind of `NUMBERED` that begins with the prefix; none in any other key."""
+        found = PATTERNS[kind].fullmatch(key, len(self.prefix))
+        numbers = tuple(map(int, found.groups())) if found else ()
+        return numbers if max(numbers, default=0) < 1 << 64 else ()

@@ -334,6 +334,51 @@ def test_hostile_text_is_refused(name: str) -> None:
         survey(io.BytesIO(HOSTILE[name]))
 
 
+class Generated(io.RawIOBase):
+    """A stream of pieces that are made as they are read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._held = b""
+
+    def read(self, size: int = -1) -> bytes:
+        while len(self._held) < size and (piece := next(self._pieces, b"")):
+            self._held += piece
+        taken, self._held = self._held[:size], self._held[size:]
+        return taken
+
+
+def large_dump(directories: int) -> Iterator[bytes]:
+    """A dump of directories of a hundred files with a slice each."""
+    times = '"mode":420,"uid":0,"gid":0,"atime":1,"mtime":1,"ctime":1,"nlink":1'
+    yield b'{"Setting":{"Name":"n","UUID":"u"},"Counters":{},'
+    yield b'"FSTree":{"attr":{"inode":1,"type":"directory"},"entries":{'
+    for number in range(directories):
+        first = 2 + 101 * number
+        files = ",".join(
+            f'"f{inode}":{{"attr":{{"inode":{inode},"type":"regular",{times},"length":9}},'
+            f'"chunks":[{{"index":0,"slices":[{{"id":{inode},"size":9,"len":9}}]}}]}}'
+            for inode in range(first + 1, first + 101)
+        )
+        comma = "," if number else ""
+        attr = f'{{"inode":{first},"type":"directory",{times}}}'
+        yield f'{comma}"d{first}":{{"attr":{attr},"entries":{{{files}}}}}'.encode()
+    yield b"}}}"
+
+
+@pytest.mark.parametrize("directories", [20, 200])
+def test_memory_does_not_grow_with_a_dump(directories: int) -> None:
+    """However many nodes a dump has, the same few megabytes are enough to check it."""
+    tracemalloc.start()
+    try:
+        found = survey(Generated(large_dump(directories)))  # type: ignore[arg-type]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.inodes == 101 * directories
+    assert peak < 6 << 20
+
+
 # -- a load that does not come to its end ---------------------------------------------------------------
 
 
