@@ -1,9 +1,10 @@
-"""Files that are either the old ones or the new ones, never half of each."""
+"""Text files that are either the old ones or the new ones, never half of each."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from metaparity.drivers.files import replacing
 
 
 def replace(path: Path, text: str) -> None:
@@ -12,12 +13,5 @@ def replace(path: Path, text: str) -> None:
     Lone surrogates, which stand for bytes of a name that are not UTF-8, become `\\udcXX`.
     Raises `OSError` when the directory cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(str(path)) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
