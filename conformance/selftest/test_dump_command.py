@@ -8,6 +8,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,11 +22,12 @@ DUMP, BACKUP = str(GOLDEN / "dump-secret.json"), str(GOLDEN / "backup-secret.bin
 
 
 @pytest.fixture
-def raw(server_url: str) -> redis.Redis:
-    """The database of the test, empty."""
-    connection = redis.Redis.from_url(server_url)
-    connection.flushdb()
-    return connection
+def raw(server_url: str) -> Iterator[redis.Redis]:
+    """The database of the test, empty before and after it."""
+    with redis.Redis.from_url(server_url) as connection:
+        connection.flushdb()
+        yield connection
+        connection.flushdb()
 
 
 def refused(ran: Ran, code: int, *words: str) -> None:
