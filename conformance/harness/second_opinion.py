@@ -11,25 +11,26 @@ from metaparity.drivers.registry import PAIR, Driver
 from metaparity.drivers.types import Config, FileType
 from metaparity.fixtures.volumes import Volume
 
+from .deviations import COPYING
+
 KEYS = Keys()
 
 
 def findings(volume: Volume, checker: Driver) -> list[str]:
     """What the `check` of another engine finds from the root down (N36).
 
-    Nothing, where the test leaves no volume, has changed keys past the driver, or is about the checker.
+    Nothing, where the test leaves no volume, has changed keys past the driver, or is about the checker or an
+    engine that is asked for the defects of another, which a check finds.
     """
     own = checker.name in volume.driver.name.split(PAIR)
-    if own or volume.raw.edited or not volume.raw.exists(KEYS.setting):
+    if own or COPYING in volume.driver.name or volume.raw.edited or not volume.raw.exists(KEYS.setting):
         return []
     volume.settle()
     client = checker.open(checker.url(volume.place.address), Config(no_bg_jobs=True, heartbeat=600.0))
     try:
         client.load()
         for inode in directories(volume):
-            client.dirstat_get(
-                inode
-            )  # counts them where they are missing or negative, which is no fault (N27.2)
+            client.dirstat_get(inode)  # counts what is missing or negative, which is no fault (N27.2)
         return client.check(b"/", recursive=True)
     except Refused as refused:
         return [str(refused)]
