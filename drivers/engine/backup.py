@@ -88,14 +88,7 @@ class Reader:
     def _counters(self) -> Any:
         """The counters, of inodes and slices the next one (L5.9)."""
         keys = self._keys
-        names = {
-            "usedSpace": keys.used_space,
-            "totalInodes": keys.total_inodes,
-            "nextInode": keys.next_inode,
-            "nextChunk": keys.next_chunk,
-            "nextSession": keys.next_session,
-            "nextTrash": keys.next_trash,
-        }
+        names = keys.counters
         *values, logged = self._db.read_one("MGET", *names.values(), keys.txn_last_log)
         batch = self._batch()
         for name, value in zip(names, values, strict=True):

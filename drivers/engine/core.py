@@ -6,7 +6,7 @@ import errno
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -269,12 +269,7 @@ class Core(Engine):
 
     def list_entries(self, directory: int) -> dict[bytes, tuple[int, int]]:
         """Every entry of a directory: name to (type, inode)."""
-        return {
-            name: codec.decode_entry(value)
-            for page in self.store.hscan(self.keys.dentries(directory))
-            for name, value in page
-            if name
-        }
+        return entries_in(self.store.hscan(self.keys.dentries(directory)))
 
     def first_page(self, directory: int) -> Command:
         """The command whose reply `listed` wants: the first entries of a directory, mostly all of them."""
@@ -286,7 +281,7 @@ class Core(Engine):
         pages = [list(zip(flat[::2], flat[1::2], strict=True))]
         if cursor != b"0":
             pages += self.store.hscan(self.keys.dentries(directory), PAGE, cursor)
-        return {name: codec.decode_entry(value) for page in pages for name, value in page if name}
+        return entries_in(pages)
 
     def cached_attrs(self, inodes: Sequence[int]) -> list[Attr | None]:
         """The attributes of some inodes, kept or not, None where there is no record."""
@@ -301,6 +296,11 @@ class Core(Engine):
             keys = [self.keys.attr(inode) for inode in inodes[start : start + page]]
             found += [optional_attr(blob) for blob in self.db.read_one("MGET", *keys)]
         return found
+
+
+def entries_in(pages: Iterable[list[tuple[bytes, bytes]]]) -> dict[bytes, tuple[int, int]]:
+    """The entries in the pages of a scan: name to (type, inode)."""
+    return {name: codec.decode_entry(value) for page in pages for name, value in page if name}
 
 
 def optional_attr(blob: bytes | None) -> Attr | None:

@@ -198,6 +198,18 @@ class Keys:
             return self.user_quota, self.user_quota_used_space, self.user_quota_used_inodes
         return self.group_quota, self.group_quota_used_space, self.group_quota_used_inodes
 
+    @property
+    def counters(self) -> dict[str, bytes]:
+        """The counters by the names that a binary backup gives them (L5.9)."""
+        return {
+            "usedSpace": self.used_space,
+            "totalInodes": self.total_inodes,
+            "nextInode": self.next_inode,
+            "nextChunk": self.next_chunk,
+            "nextSession": self.next_session,
+            "nextTrash": self.next_trash,
+        }
+
     def chunks_pattern(self, inode: int) -> bytes:
         """The SCAN pattern that finds the chunks of one inode (S1.7)."""
         return b"%sc%d_*" % (self.prefix, inode)

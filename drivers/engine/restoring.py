@@ -57,13 +57,7 @@ class Restorer:
     def make_counters(self, items: Sequence[Any]) -> Iterator[Command]:
         """The counters; of inodes and slices the last one is stored (L5.15)."""
         keys = self._keys
-        names = {
-            "usedSpace": keys.used_space,
-            "totalInodes": keys.total_inodes,
-            "nextInode": keys.next_inode,
-            "nextChunk": keys.next_chunk,
-            "nextSession": keys.next_session,
-            "nextTrash": keys.next_trash,
+        names = keys.counters | {
             # The original keeps the number of the last line of the log under a key that nobody reads.
             "lastChangelog": keys.prefix + b"lastChangelog" if self._quirks else keys.txn_last_log,
         }

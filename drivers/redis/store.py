@@ -9,6 +9,7 @@ from ..engine.counters import Traffic
 from ..engine.store import Command, Lost, Reply, Store, Transaction
 from ..engine.transaction import checked, run_attempt
 from ..url import Address
+from .connection import Connection
 from .dial import Dialler
 from .pool import Pool
 
@@ -38,12 +39,7 @@ class RedisStore(Store):
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
         """Run one optimistic transaction on a connection of its own; anew when that ended ahead of EXEC."""
-        try:
-            with self._pool.connection(probed=False) as connection:
-                return run_attempt(connection, watch, body, self._changed)
-        except Lost:
-            with self._pool.connection(fresh=True) as connection:
-                return run_attempt(connection, watch, body, self._changed)
+        return self._again(lambda connection: run_attempt(connection, watch, body, self._changed))
 
     def scan(self, pattern: bytes, count: int = 10000) -> Iterator[list[bytes]]:
         """Keys that match, page by page; a key may come twice."""
@@ -69,12 +65,16 @@ class RedisStore(Store):
         """Commands have been sent that change keys."""
 
     def _read_pooled(self, commands: Sequence[Command]) -> list[Reply]:
+        return self._again(lambda connection: checked(connection.exchange(commands)))
+
+    def _again(self, use: Callable[[Connection], T]) -> T:
+        """What `use` makes of a connection; of a fresh one, where that one ended before any reply."""
         try:
             with self._pool.connection(probed=False) as connection:
-                return checked(connection.exchange(commands))
+                return use(connection)
         except Lost:
             with self._pool.connection(fresh=True) as connection:
-                return checked(connection.exchange(commands))
+                return use(connection)
 
     def _pages(
         self, head: Command, pattern: bytes, count: int, cursor: bytes = b"0"
