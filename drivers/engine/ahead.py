@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ ROOM = 4
 
 @contextmanager
 def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
-    """The items in their order, made while others are used; with one of the `threads`, when they are asked for.
+    """The items in their order, made while others are used; with `threads` 1 only when they are asked for.
 
     What making them raises is raised where the next item is asked for.  At the end of the block the making
     has ended, too.
@@ -52,8 +52,6 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
     finally:
         unwanted.set()
         while maker.is_alive():
-            try:
+            with suppress(queue.Empty):
                 ready.get(timeout=0.01)
-            except queue.Empty:
-                pass
         maker.join()

@@ -142,7 +142,7 @@ class JsonText:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
 
     def upto(self, end: str) -> str:
-        """The text from here to the first `end` and with it, without taking it; empty where it is not near."""
+        """The text from here to the first `end` and with it, not yet taken; empty where it is not near."""
         self._want(MARGIN)
         found = self._text.find(end, self._at, self._at + MARGIN)
         return self._text[self._at : found + len(end)] if found >= 0 else ""

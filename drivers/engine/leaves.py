@@ -1,4 +1,4 @@
-"""Nodes without entries as a dump has them, read at once and with all their limits by msgspec (L4.7-L4.10)."""
+"""Nodes without entries as a dump has them, read at once and within their limits by msgspec (L4.7-L4.9)."""
 
 from __future__ import annotations
 
