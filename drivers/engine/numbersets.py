@@ -32,6 +32,19 @@ class Numbers:
             words[word] = known | bit
         return None
 
+    def fresh(self, numbers: Iterable[int]) -> list[int]:
+        """Take in numbers; those of them that are new."""
+        words = self._words
+        get = words.get
+        new = []
+        for number in numbers:
+            word, bit = number // WORD, 1 << number % WORD
+            known = get(word, 0)
+            if not known & bit:
+                words[word] = known | bit
+                new.append(number)
+        return new
+
     def update(self, numbers: Iterable[int]) -> None:
         """Take in numbers, new or not."""
         words = self._words
