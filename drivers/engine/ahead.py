@@ -6,12 +6,20 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
 
 ROOM = 4
 """Items that are ready at most."""
+
+
+def grouped(items: Iterable[T], number: int) -> Iterator[tuple[T, ...]]:
+    """The items, so many at a time."""
+    left = iter(items)
+    while group := tuple(islice(left, number)):
+        yield group
 
 
 @contextmanager

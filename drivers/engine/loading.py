@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import BinaryIO
 
 from ..errors import Refused
 from ..files import reading
 from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, FileType, QuotaType, Rule
 from . import codec
-from .ahead import ahead
+from .ahead import ahead, grouped
 from .core import Core
 from .database import FAILURES
 from .dumpfile import Child, DumpFile, Event
@@ -94,16 +93,9 @@ class Loading(Volume):
 
     def send(self, commands: Iterable[Command], threads: int = 0) -> None:
         """Send commands in their order, many at once; the next are made while the last are on their way."""
-        with ahead(batches(commands), threads) as ready:
+        with ahead(grouped(commands, BATCH), threads) as ready:
             for batch in ready:
                 self.db.write(*batch)
-
-
-def batches(commands: Iterable[Command]) -> Iterator[Sequence[Command]]:
-    """The commands, as many together as are sent at once."""
-    left = iter(commands)
-    while batch := tuple(islice(left, BATCH)):
-        yield batch
 
 
 @dataclass(slots=True)
