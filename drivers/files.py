@@ -31,7 +31,7 @@ class Unfinished(io.FileIO):
         super().__init__(path, "wb")
         self._target = target
 
-    def write(self, data: Buffer, /) -> int | None:
+    def write(self, data: Buffer, /) -> int:
         """As of any file.  Raises `OSError` with the name of the target."""
         try:
             return super().write(data)

@@ -140,7 +140,7 @@ def directory(inode: int) -> Iterator[tuple[Any, ...]]:
         type=FileType.DIRECTORY, mode=0o755, nlink=2, length=DIRECTORY_LENGTH, parent=ROOT_INODE, **common
     )
     yield "SET", b"i%d" % inode, codec.encode_attr(made)
-    entries = []
+    entries: list[bytes] = []
     for file in range(inode + 1, inode + 1 + FILES):
         attr = Attr(type=FileType.FILE, mode=0o644, nlink=1, length=LENGTH, parent=inode, **common)
         yield "SET", b"i%d" % file, codec.encode_attr(attr)

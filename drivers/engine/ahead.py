@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import TypeVar
@@ -46,7 +46,7 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
             last = failure
         ready.put(last)
 
-    def taken() -> Iterator[T]:
+    def taken() -> Generator[T, None, None]:
         while (one := ready.get()) is not None:
             if isinstance(one, BaseException):
                 raise one

@@ -164,9 +164,11 @@ class Reader:
         if not numbers:
             return ()
         if letter == b"i":
-            return self._db.read(("MGET", *map(keys.attr, numbers)))[0]
+            blobs: Sequence[Reply] = self._db.read_one("MGET", *map(keys.attr, numbers))
+            return blobs
         if letter == b"s":
-            return self._db.read(("MGET", *map(keys.symlink, numbers)))[0]
+            targets: Sequence[Reply] = self._db.read_one("MGET", *map(keys.symlink, numbers))
+            return targets
         if letter == b"d":
             return self._db.read(*map(self._volume.first_page, numbers))
         if letter == b"c":

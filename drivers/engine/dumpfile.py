@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,9 @@ ATTR_ROOM = struct.Struct("<QBHIIqqqIIIIQIB")
 SLICE_ROOM = struct.Struct("<QQIIII")
 NUMBERS = {int}
 NUMBERS_AND_TEXT = {int, str}
+
+PLAIN_NAME = re.compile(r"[\w-][\w .-]{0,254}", re.ASCII)
+"""A name that stands for itself and can be one."""
 
 TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
 """The trees of a dump, with the inode that the root of each has in the volume (L4.18)."""
@@ -254,6 +258,8 @@ class DumpFile:
         return Child(name, Dumped(inode, attr), offset, parent, {"attr"})
 
     def _entry_name(self, key: str) -> bytes:
+        if PLAIN_NAME.fullmatch(key):
+            return key.encode()
         name = codec.unescape(key)
         if not 0 < len(name) <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
             raise self._json.bad(f"the impossible name {name[:40]!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -180,7 +180,7 @@ class Dumper:
     def tree(self, name: bytes, inode: int, threads: int = 0) -> Iterator[str]:
         """The text of a tree, a piece for some nodes; the next are read meanwhile unless `threads` is 1."""
         text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
-        spell = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
+        spell: dict[str, Callable[..., str]] = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
         with ahead(grouped(self._walked(name, inode), BATCH), threads) as groups:
             for group in groups:
                 yield "".join([spell[how](*node) for how, *node in group])
