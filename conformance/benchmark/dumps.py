@@ -111,7 +111,7 @@ def fill(place: Place, nodes: int) -> None:
     """Put a volume of about so many nodes into the database, past every driver."""
     driver = registry.driver("redis")
     with place.connect() as raw:
-        raw.flushdb()
+        raw.flushdb(asynchronous=True)
         fs = driver.open(driver.url(place.address), CONFIG)
         fs.init(FORMAT)
         fs.close()
@@ -160,7 +160,7 @@ def _take_turn(row: Row, place: Place, address: str, path: str) -> None:
     """Do it once in a fresh process, and note what it took, or why it failed."""
     if row.act in SOURCES:
         with place.connect() as raw:
-            raw.flushdb()
+            raw.flushdb(asynchronous=True)
     spelling = registry.driver(row.driver).spelling or row.driver
     done = subprocess.run(
         [sys.executable, "-m", __name__],
