@@ -132,6 +132,7 @@ def parser() -> Parser:
     bench.add_argument("--only", metavar="NAME,..", help="workloads by name (all)")
     bench.add_argument("--seconds", default="1", metavar="S", help="how long each measurement counts (1)")
     bench.add_argument("--rounds", default="3", metavar="N", help="how often each is made (3)")
+    bench.add_argument("--dumps", metavar="NODES,..", help=BENCH_DUMPS)
     bench.add_argument("--json", metavar="FILE", help="write every figure to this file")
     bench.add_argument("--report", metavar="DIR", help="write benchmark.html with plots into this directory")
     bench.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
@@ -232,6 +233,7 @@ BENCH_DRIVER = (
     "as in run; may be repeated (redis, rueidis?cache-ttl=0, rueidis, and juicefs, juicefs?client-cache=true "
     "where it is built)"
 )
+BENCH_DUMPS = "time dump, load, backup and restore of volumes of so many nodes instead (none)"
 DELAY = "milliseconds that a round trip to the server takes more, 0 for none (0)"
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
 PAIRS = (

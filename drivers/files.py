@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 BUFFER = 1 << 20
 """Bytes that are written at once."""
@@ -20,6 +24,22 @@ def is_gzip(path: str) -> bool:
     return path.endswith(".gz")
 
 
+class Unfinished(io.FileIO):
+    """A file that is being written; what fails in that is told of the `target` that it is to become."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        super().__init__(path, "wb")
+        self._target = target
+
+    def write(self, data: Buffer, /) -> int:
+        """As of any file.  Raises `OSError` with the name of the target."""
+        try:
+            return super().write(data)
+        except OSError as failure:
+            failure.filename = str(self._target)
+            raise
+
+
 @contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
     """A stream whose bytes are the file at `path` once the block has ended well; else an older file stays.
@@ -29,13 +49,13 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     target = Path(path)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("wb", buffering=BUFFER) as file:
+        with io.BufferedWriter(Unfinished(unfinished, target), BUFFER) as file:
             if is_gzip(path):
                 # No name and no time: the same volume gives the same file.
                 with gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as packed:
                     yield cast("BinaryIO", packed)
             else:
-                yield file
+                yield cast("BinaryIO", file)
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(target)

@@ -17,6 +17,7 @@ from metaparity.reports import files
 
 from ..harness.choices import UnusableReport, known_drivers, require_writable
 from ..harness.exits import ENVIRONMENT, USAGE, complain
+from . import dumps
 from .page import PAGE, render
 from .results import Setting
 from .run import run
@@ -27,6 +28,9 @@ OURS = ("redis", "rueidis?cache-ttl=0", "rueidis")
 THEIRS = ("juicefs", "juicefs?client-cache=true")
 """What is measured where no driver is named, JuiceFS if it is built."""
 
+DUMPING = ("redis", "rueidis")
+
+MOST_NODES = 10_000_000
 MOST_THREADS = 64
 MOST_DELAY = 1000.0
 MOST_SECONDS = 60.0
@@ -47,8 +51,9 @@ def bench(options: argparse.Namespace) -> int:
         (seconds,) = numbers("--seconds", options.seconds, float, 0.01, MOST_SECONDS, 1)
         (rounds,) = numbers("--rounds", options.rounds, int, 1, MOST_ROUNDS, 1)
         workloads = chosen(options.only)
+        sizes = numbers("--dumps", options.dumps, int, 1, MOST_NODES) if options.dumps else []
         provider = Provider(options.server, options.allow_flush)
-        drivers = known_drivers(options.driver or _default())
+        drivers = known_drivers(options.driver or _default(bool(sizes)))
     except (BadArgument, UnknownDriver, BadServerChoice) as mistake:
         return complain(mistake, USAGE)
     except UnreadyDriver as unready:
@@ -58,6 +63,8 @@ def bench(options: argparse.Namespace) -> int:
             require_writable(Path(os.path.abspath(options.json)).parent, "--json")
         if options.report:
             require_writable(Path(os.path.abspath(options.report)), "--report")
+        if sizes:
+            return _dumps(options, drivers, sizes, delays, rounds, provider)
         settings = [Setting(count, delay) for delay in delays for count in threads]
         results = run(provider.place(), drivers, workloads, settings, seconds, rounds, _progress)
     except (ServerUnavailable, UnusableReport, ConnectionError) as unfit:
@@ -66,14 +73,33 @@ def bench(options: argparse.Namespace) -> int:
         provider.close()
     for line in table(results):
         print(line)
-    if options.json:
-        text = json.dumps(results.to_json(), indent=1, allow_nan=False) + "\n"
-        files.replace(Path(os.path.abspath(options.json)), text)
+    _write_json(options.json, results.to_json())
     if options.report:
         page = Path(os.path.abspath(options.report)) / PAGE
         files.replace(page, render(results))
         _progress(f"the page is {page}")
     return 1 if any(cell.failed for cell in results.cells.values()) else 0
+
+
+def _dumps(
+    options: argparse.Namespace,
+    drivers: Sequence[str],
+    sizes: Sequence[int],
+    delays: Sequence[float],
+    rounds: int,
+    provider: Provider,
+) -> int:
+    """Time whole volumes, and print the table; returns 0, or 1 when a measurement failed."""
+    rows = dumps.run(provider.place(), drivers, sizes, delays, rounds, _progress)
+    for line in dumps.table(rows):
+        print(line)
+    _write_json(options.json, [row.to_json() for row in rows])
+    return 1 if any(row.failed for row in rows) else 0
+
+
+def _write_json(path: str | None, figures: object) -> None:
+    if path:
+        files.replace(Path(os.path.abspath(path)), json.dumps(figures, indent=1, allow_nan=False) + "\n")
 
 
 def numbers(
@@ -101,13 +127,14 @@ def chosen(only: str | None) -> list[str]:
     return [name for name in WORKLOADS if name in names]
 
 
-def _default() -> Sequence[str]:
+def _default(whole: bool) -> Sequence[str]:
+    """The drivers that are measured; what is kept in a client is nothing to what reads a `whole` volume."""
     try:
         registry.driver(THEIRS[0]).check_ready()
     except UnreadyDriver as unready:
         _progress(f"juicefs is left out, and there are no ratios to it: {unready}")
-        return OURS
-    return (*OURS, *THEIRS)
+        return DUMPING if whole else OURS
+    return (*DUMPING, THEIRS[0]) if whole else (*OURS, *THEIRS)
 
 
 def _progress(line: str) -> None:

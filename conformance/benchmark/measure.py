@@ -158,12 +158,12 @@ def percentile(ordered: Sequence[int], rank: float) -> int:
     return ordered[max(0, -int(-len(ordered) * rank // 100) - 1)]
 
 
-def peak_memory() -> int:
-    """The most bytes of memory that this process had at once.
+def peak_memory(process: int | str = "self") -> int:
+    """The most bytes of memory that this process, or where Linux tells it another one, had at once.
 
     Linux's own figure for a process, because `getrusage` counts there what the parent had when it forked.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{process}/status")
     if status.exists():
         (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) << 10

@@ -59,7 +59,7 @@ def run(
         for setting, workload, driver in product(settings, workloads, drivers)
     }
     with ExitStack() as ends:
-        ways = {delay: _way(place, delay, ends) for delay in sorted({one.delay for one in settings})}
+        ways = {delay: way(place, delay, ends) for delay in sorted({one.delay for one in settings})}
         facts["networks"] = [{"delay_ms": delay, "ping_ms": ping(way)} for delay, way in ways.items()]
         for number, setting, workload in product(range(1, rounds + 1), settings, workloads):
             progress(f"round {number} of {rounds}, {setting}: {workload}")
@@ -67,16 +67,16 @@ def run(
                 cell = cells[workload, driver, setting]
                 if not (cell.unsupported or cell.failed):
                     spots = prepare(place, setting.threads)
-                    way = ways[setting.delay].address
+                    address = ways[setting.delay].address
                     spelling = registry.driver(driver).spelling or driver
-                    _take_turn(cell, Order(spelling, way, workload, seconds, spots))
+                    _take_turn(cell, Order(spelling, address, workload, seconds, spots))
     progress("staleness of what is cached")
     found = [staleness(place, driver) for driver in drivers]
     facts["staleness"] = [asdict(one) for one in found if one is not None]
     return Results(facts, list(drivers), list(workloads), list(settings), cells)
 
 
-def _way(place: Place, delay: float, ends: ExitStack) -> Place:
+def way(place: Place, delay: float, ends: ExitStack) -> Place:
     """The database by a way on which a round trip takes so many milliseconds more."""
     if not delay:
         return place

@@ -385,3 +385,20 @@ def test_a_change_shows_soon_in_a_client_that_caches(place: Place) -> None:
 @pytest.mark.parametrize("name", ["redis", "rueidis?cache-ttl=0"])
 def test_a_client_that_keeps_nothing_is_never_stale(place: Place, name: str) -> None:
     assert staleness(place, name, 1) is None
+
+
+def test_whole_volumes_are_timed(metaparity: Run, tmp_path: Path) -> None:
+    """Each act of each driver has its times and memory; a driver that fails is shown, and the run with it."""
+    options = ("--dumps", "300", "--rounds", "2", "--json", "out.json", "--server", SERVER)
+    ran = metaparity("bench", "--driver", "redis", "--driver", "rueidis", *options)
+    assert ran.code == 0, ran.err
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert [(row["act"], row["driver"]) for row in rows] == [
+        (act, driver) for act in ("dump", "load", "backup", "restore") for driver in ("redis", "rueidis")
+    ]
+    for row in rows:
+        assert len(row["seconds"]) == 2
+        assert 0 < row["spread"]["low"] <= row["spread"]["high"] < 60
+        assert min(row["memory"]) > 1 << 20
+    ran = metaparity("bench", "--driver", "redis", "--dumps", "0")
+    assert (ran.code, "--dumps 0" in ran.err) == (2, True)

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,6 +137,23 @@ def test_what_is_not_there(metaparity: Run, server_url: str, raw: redis.Redis) -
     refused(metaparity("load", f"{server_url}?pool-sise=1", DUMP), 2, "pool-sise")
     assert metaparity("restore", server_url, BACKUP).code == 0
     refused(metaparity("dump", server_url, "none/out.json"), 2, "none")
+
+
+@pytest.mark.parametrize("command", ["dump", "backup"])
+def test_a_file_that_finds_no_room(
+    metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path, command: str
+) -> None:
+    """Where the disk takes no more, one sentence says which file; none is left, and an older one stays."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    older = tmp_path / "file"
+    older.write_text("older")
+    words = [sys.executable, "-m", "metaparity.conformance", command, server_url, str(older)]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert re.fullmatch(r".*file: File too large\n", done.stderr), done.stderr
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "older")]
 
 
 def test_a_password_is_not_shown(metaparity: Run) -> None:

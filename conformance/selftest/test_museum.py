@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from metaparity.conformance.museum import breaks, caches
+from metaparity.conformance.museum import breaks, caches, dumps
 from metaparity.conformance.museum.exhibit import EXHIBITS
 
 SERVER = "local" if shutil.which("redis-server") else "embedded"
@@ -20,6 +20,10 @@ SERVER = "local" if shutil.which("redis-server") else "embedded"
 @pytest.mark.parametrize("room", [breaks, caches], ids=["engines", "caches"])
 def test_each_room_has_at_least_ten_exhibits(room: ModuleType) -> None:
     assert len([spelling for spelling in EXHIBITS if spelling.startswith(f"{room.__name__}:")]) >= 10
+
+
+def test_the_room_of_dumps_is_open() -> None:
+    assert len([spelling for spelling in EXHIBITS if spelling.startswith(f"{dumps.__name__}:")]) >= 5
 
 
 @pytest.mark.parametrize("exhibit", EXHIBITS)

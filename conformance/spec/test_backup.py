@@ -43,7 +43,7 @@ from metaparity.conformance.scenes.quotas import DIR, USER
 from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused
-from metaparity.drivers.types import FileType, Quota
+from metaparity.drivers.types import FileType, LockType, Quota
 from metaparity.fixtures.volumes import Volume
 
 
@@ -302,6 +302,84 @@ def test_any_tree(volume: Volume, tmp_path_factory: pytest.TempPathFactory, draw
     assert second == first
     third = dumped(reloaded(volume, folder / "second.json"), folder / "third.json", keep_secret=True)
     assert trees(third) == trees(first)
+
+
+# -- what each format leaves out ------------------------------------------------------------------------
+
+
+def filled(volume: Volume) -> dict[str, int]:
+    """A volume that has something of everything that a format may leave out, too."""
+    made = rich(volume, ChangeLog=True, UserGroupQuota=True)
+    held = volume.file("held", made["e"])  # where nothing goes to the trash
+    put(volume.fs, held, 0, 100)
+    volume.fs.open_file(held)
+    volume.fs.unlink(made["e"], b"held")
+    volume.fs.flock(made["x"], 1, LockType.W)
+    volume.raw.hset("delSlices", "7_1", bytes(12))
+    volume.raw.zadd("detachedNodes", {"999": 1})
+    volume.raw.zadd("delfiles", {"998:100": 5})
+    volume.raw.rpush("c998_0", bytes(24))
+    return made
+
+
+LEFT_OUT = {
+    "json": ("sessionInfos", "allSessions", "session1", "lock*", "delSlices", "detachedNodes", "c998_0"),
+    "binary": ("sessionInfos", "lock*", "delSlices", "detachedNodes"),
+}
+ONLY_BINARY = ("session1", "c998_0")
+"""Keys that a backup keeps and a dump does not."""
+
+
+@pytest.mark.parametrize("format", LEFT_OUT)
+@clause(
+    "backup/each-format-leaves-out-what-it-says",
+    source="L4.16 L4.21 L5.17",
+    needs="backup.binary",
+    clients=2,
+)
+def test_left_out(volume: Volume, path: Path, format: str) -> None:
+    """Neither format keeps sessions, locks or what waits for a cleanup; a backup keeps what was open."""
+    filled(volume)
+    lines = {*volume.raw.lrange("txnLog", 0, -1)}
+    assert lines
+    for pattern in LEFT_OUT["json"]:
+        assert volume.raw.keys(pattern), pattern
+    if format == "json":
+        dumped(volume.fs, path)
+        reloaded(volume, path)
+    else:
+        backed_up(volume.fs, path)
+        restored(volume, path)
+    for pattern in LEFT_OUT[format]:
+        assert not volume.raw.keys(pattern), pattern
+    assert volume.raw.exists(*ONLY_BINARY) == (0 if format == "json" else len(ONLY_BINARY))
+    assert volume.raw.zscore("delfiles", "998:100") == 5
+    assert not lines & {*volume.raw.lrange("txnLog", 0, -1)}
+
+
+BOTH_HOLD = ("edge", "chunk", "symlink", "xattr", "parent", "sliceRef", "quota", "delFile")
+"""The kinds of items that a dump tells, too, or of which it tells what they are counted from."""
+
+
+@clause(
+    "backup/a-dump-between-two-backups-loses-nothing-both-hold",
+    source="L4.18 L4.19 L4.22 L4.24 L5.21",
+    needs="backup.binary",
+    clients=2,
+)
+def test_conversions(volume: Volume, path: Path) -> None:
+    """From a backup to a dump and back, nothing is lost that both formats hold."""
+    rich(volume)
+    first = backed_up(volume.fs, path)
+    fs = restored(volume, path)
+    between = dumped(fs, path.with_name("between.json"), keep_secret=True)
+    fs = reloaded(volume, path.with_name("between.json"))
+    last = backed_up(fs, path)
+    for kind in BOTH_HOLD:
+        assert items(last, kind) == items(first, kind), kind
+    assert len(items(last, "node")) == len(items(first, "node"))
+    again = dumped(restored(volume, path), path.with_name("again.json"), keep_secret=True)
+    assert trees(again) == trees(between)
 
 
 # -- what is refused ---------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ class BridgeEngine(Engine):
         self._closed = True
         self._take("close", {})
 
+    @property
+    def pid(self) -> int:
+        """The process of the program."""
+        return self._program.pid
+
     def extension(self, method: str, params: dict[str, Json], timeout: float) -> Json:
         """What the program answers to a method that is not of the protocol (§3), such as `bench.run`.
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from ..errors import Refused
 from ..files import replacing
 from ..types import QuotaType
 from . import codec
+from .ahead import ahead
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, sustained_inodes
 from .inventory import RECORD
 from .numbersets import Numbers
 from .schema import messages
 from .segments import SegmentWriter
-from .store import pairs
+from .store import Reply, pairs
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,9 @@ class Backup(Core):
 
     def backup(self, path: str, threads: int = 0, keep_secret: bool = False) -> None:
         with replacing(path) as out:
-            self.write_backup(out, keep_secret)
+            self.write_backup(out, keep_secret, threads)
 
-    def write_backup(self, out: BinaryIO, keep_secret: bool = False) -> None:
+    def write_backup(self, out: BinaryIO, keep_secret: bool = False, threads: int = 0) -> None:
         """Write a binary backup to a stream.
 
         Raises `Refused` for what the format cannot hold.  Source: L5.
@@ -55,22 +56,29 @@ class Backup(Core):
         writer = SegmentWriter(out)
         writer.format(codec.encode_format(disclosed(self.format, () if keep_secret else ALL_SECRETS)))
         done = 0
-        for name, batch in Reader(self).batches():
+        for name, batch in Reader(self, threads).batches():
             done += writer.batch(name, batch)
             self.tell("items backed up", done, 0)
         writer.end()
 
 
+def chunk_of(number: int) -> tuple[int, int]:
+    """The inode and the index in the number of a chunk."""
+    return number & (1 << 64) - 1, number >> 64
+
+
 class Reader:
     """Reads a volume in batches."""
 
-    def __init__(self, volume: Core) -> None:
+    def __init__(self, volume: Core, threads: int = 0) -> None:
+        """With one of `threads` nothing is read ahead."""
+        self._threads = threads
         self._volume = volume
         self._db = volume.db
         self._store = volume.store
         self._keys = volume.keys
         self._batch: Any = messages()["Batch"]
-        self._seen = {letter: (Numbers(), Numbers()) for letter in LETTERS}
+        self._seen = {letter: Numbers() for letter in LETTERS}
 
     def batches(self) -> Iterator[tuple[str, Any]]:
         """Every segment but the settings, in the order of the original."""
@@ -103,6 +111,40 @@ class Reader:
 
     def _scanned(self) -> Iterator[tuple[str, Any]]:
         """What has a key of its own for each node, in the order of the scan (L5.7)."""
+        edges = self._batch()
+        with ahead(self._fetched(), self._threads) as fetched:
+            for letter, numbers, replies, last in fetched:
+                segment = LETTERS[letter][0]
+                if letter == b"d":
+                    for batch in self._edges(edges, numbers, replies):
+                        edges = batch
+                        if last or len(edges.edges) == MANY:
+                            yield segment, edges
+                            edges = self._batch()
+                    continue
+                batch = self._batch()
+                fill: Callable[[Any, Sequence[int], Sequence[Reply]], None] = getattr(self, f"_{segment}s")
+                fill(batch, numbers, replies)
+                yield segment, batch
+
+    def _fetched(self) -> Iterator[tuple[bytes, list[int], Sequence[Reply], bool]]:
+        """Keys with the same letter, each once, and what the server has for them.
+
+        A key is its inode, above which 64 bits are the index of a chunk.  The last tells that a segment ends:
+        the entries of many directories come in several pieces.
+        """
+        for letter, names in self._named():
+            keys = self._keys.numbers_of(LETTERS[letter][1], names)
+            numbers = self._seen[letter].fresh(
+                [(key[1] << 64 | key[0]) if len(key) == 2 else key[0] for key in keys]
+            )
+            step = FEW if letter == b"d" else MANY
+            for start in range(0, len(numbers) or 1, step):
+                some = numbers[start : start + step]
+                yield letter, some, self._ask(letter, some), start + step >= len(numbers)
+
+    def _named(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        """The names of keys that are worth a segment, by their letter."""
         waiting: dict[bytes, list[bytes]] = {letter: [] for letter in LETTERS}
         at = len(self._keys.prefix)
         for page in self._store.scan(self._keys.everything_pattern):
@@ -112,87 +154,78 @@ class Reader:
                     continue
                 waiting[letter].append(name)
                 if len(waiting[letter]) == LETTERS[letter][2]:
-                    yield from self._read(letter, waiting[letter])
+                    yield letter, waiting[letter]
                     waiting[letter] = []
-        for letter, keys in waiting.items():
-            if keys:
-                yield from self._read(letter, keys)
+        yield from ((letter, names) for letter, names in waiting.items() if names)
 
-    def _read(self, letter: bytes, keys: Sequence[bytes]) -> Iterator[tuple[str, Any]]:
-        """The segments of keys with the same letter, of each key once."""
-        segment, kind, _ = LETTERS[letter]
-        every = [self._keys.numbers(kind, key) for key in keys]
-        wanted = [numbers for numbers in every if numbers and self._is_new(letter, numbers)]
+    def _ask(self, letter: bytes, numbers: Sequence[int]) -> Sequence[Reply]:
+        """What the server has for keys with a letter."""
+        keys = self._keys
+        if not numbers:
+            return ()
+        if letter == b"i":
+            blobs: Sequence[Reply] = self._db.read_one("MGET", *map(keys.attr, numbers))
+            return blobs
+        if letter == b"s":
+            targets: Sequence[Reply] = self._db.read_one("MGET", *map(keys.symlink, numbers))
+            return targets
         if letter == b"d":
-            yield from self._edges([inode for (inode,) in wanted])
-            return
-        batch = self._batch()
-        if wanted:
-            read: Callable[[Any, Sequence[Any]], None] = getattr(self, f"_{segment}s")
-            read(batch, wanted)
-        yield segment, batch
+            return self._db.read(*map(self._volume.first_page, numbers))
+        if letter == b"c":
+            return self._db.read(*(("LRANGE", keys.chunk(*chunk_of(one)), 0, -1) for one in numbers))
+        key = keys.xattrs if letter == b"x" else keys.parents
+        return self._db.read(*(("HGETALL", key(inode)) for inode in numbers))
 
-    def _is_new(self, letter: bytes, numbers: tuple[int, ...]) -> bool:
-        """Whether a key comes for the first time: a scan may tell it twice (L5.16)."""
-        firsts, others = self._seen[letter]
-        inode, index = (*numbers, 0)[:2]
-        return others.add(inode << 32 | index) if index else firsts.add(inode)
-
-    def _nodes(self, batch: Any, numbers: Sequence[tuple[int]]) -> None:
-        blobs = self._db.read_one("MGET", *(self._keys.attr(inode) for (inode,) in numbers))
-        for (inode,), blob in zip(numbers, blobs, strict=True):
+    def _nodes(self, batch: Any, inodes: Sequence[int], blobs: Sequence[Reply]) -> None:
+        add = batch.nodes.add
+        for inode, blob in zip(inodes, blobs, strict=True):
             if blob is not None:
-                batch.nodes.add(inode=inode, data=blob)
+                add(inode=inode, data=blob)
 
-    def _edges(self, inodes: Sequence[int]) -> Iterator[tuple[str, Any]]:
-        """Entries, and a segment whenever there are many; the last may be empty."""
-        batch, number = self._batch(), 0
-        for directory, entries in self._entries(inodes):
-            for name, value in entries:
+    def _edges(self, batch: Any, inodes: Sequence[int], pages: Sequence[Reply]) -> Iterator[Any]:
+        """The batch with entries of directories, and a new one whenever there are many; the last has room."""
+        number = len(batch.edges)
+        for directory, page in zip(inodes, pages, strict=True):
+            for name, value in self._entries(directory, page):
                 type, inode = codec.decode_entry(value)
                 batch.edges.add(parent=directory, inode=inode, name=name, type=type)
                 number += 1
                 if number == MANY:
-                    yield "edge", batch
+                    yield batch
                     batch, number = self._batch(), 0
-        yield "edge", batch
+        yield batch
 
-    def _entries(self, inodes: Sequence[int]) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
-        """The entries of directories, many directories in one round trip; of a large one each name once."""
-        for start in range(0, len(inodes), FEW):
-            some = inodes[start : start + FEW]
-            pages = self._db.read(*(self._volume.first_page(inode) for inode in some))
-            for inode, (cursor, flat) in zip(some, pages, strict=True):
-                entries = list(zip(flat[::2], flat[1::2], strict=True))
-                if cursor == b"0":
-                    yield inode, entries
-                    continue
-                found = dict(entries)
-                for page in self._store.hscan(self._keys.dentries(inode), cursor=cursor):
-                    found.update(page)
-                yield inode, list(found.items())
+    def _entries(self, directory: int, page: Reply) -> Iterable[tuple[bytes, bytes]]:
+        """The entries of a directory, whose first page has been read; of a large one each name once."""
+        cursor, flat = page
+        entries = zip(flat[::2], flat[1::2], strict=True)
+        if cursor == b"0":
+            return entries
+        found = dict(entries)
+        for more in self._store.hscan(self._keys.dentries(directory), cursor=cursor):
+            found.update(more)
+        return found.items()
 
-    def _chunks(self, batch: Any, numbers: Sequence[tuple[int, int]]) -> None:
-        lists = self._db.read(*(("LRANGE", self._keys.chunk(*both), 0, -1) for both in numbers))
-        for (inode, index), records in zip(numbers, lists, strict=True):
+    def _chunks(self, batch: Any, numbers: Sequence[int], lists: Sequence[Reply]) -> None:
+        add = batch.chunks.add
+        for number, records in zip(numbers, lists, strict=True):
+            inode, index = chunk_of(number)
             whole = [record for record in records if len(record) == RECORD]
             if len(whole) < len(records):
                 log.error("corrupt records of chunk %d of inode %d are left out", index, inode)
             if whole:
-                batch.chunks.add(inode=inode, index=index, slices=b"".join(whole))
+                add(inode=inode, index=index, slices=b"".join(whole))
 
-    def _symlinks(self, batch: Any, numbers: Sequence[tuple[int]]) -> None:
-        targets = self._db.read_one("MGET", *(self._keys.symlink(inode) for (inode,) in numbers))
-        for (inode,), target in zip(numbers, targets, strict=True):
+    def _symlinks(self, batch: Any, inodes: Sequence[int], targets: Sequence[Reply]) -> None:
+        for inode, target in zip(inodes, targets, strict=True):
             if target is not None:
                 if self._volume.quirks:
                     # The original takes the target for one that is spelled (L5.11).
                     target = codec.unescape_bytes(target)
                 batch.symlinks.add(inode=inode, target=target)
 
-    def _xattrs(self, batch: Any, numbers: Sequence[tuple[int]]) -> None:
-        hashes = self._db.read(*(("HGETALL", self._keys.xattrs(inode)) for (inode,) in numbers))
-        for (inode,), hash in zip(numbers, hashes, strict=True):
+    def _xattrs(self, batch: Any, inodes: Sequence[int], hashes: Sequence[Reply]) -> None:
+        for inode, hash in zip(inodes, hashes, strict=True):
             for name, value in pairs(hash):
                 try:
                     batch.xattrs.add(inode=inode, name=name.decode(), value=value)
@@ -202,9 +235,8 @@ class Reader:
                         "which is no UTF-8: remove it, or make a JSON dump"
                     ) from None
 
-    def _parents(self, batch: Any, numbers: Sequence[tuple[int]]) -> None:
-        hashes = self._db.read(*(("HGETALL", self._keys.parents(inode)) for (inode,) in numbers))
-        for (inode,), hash in zip(numbers, hashes, strict=True):
+    def _parents(self, batch: Any, inodes: Sequence[int], hashes: Sequence[Reply]) -> None:
+        for inode, hash in zip(inodes, hashes, strict=True):
             for parent, count in pairs(hash):
                 batch.parents.add(inode=inode, parent=int(parent), count=codec.decode_counter(count))
 

@@ -10,10 +10,9 @@ from typing import Any, BinaryIO, TypeAlias
 
 from ..types import MAX_NAME, ROOT_INODE, TRASH_INODE, Attr, FileType, Format, Rule, Slice
 from . import codec
-from .dumptext import TYPE_NAMES, Dumped
+from .dumptext import STEP, TYPE_NAMES, Dumped
 from .jsontext import JsonText
-
-TYPES = {name: type for type, name in TYPE_NAMES.items()}
+from .leaves import TYPES, leaf
 
 I64 = (-1 << 63, (1 << 63) - 1)
 U64 = (0, (1 << 64) - 1)
@@ -68,8 +67,8 @@ SLICE_ROOM = struct.Struct("<QQIIII")
 NUMBERS = {int}
 NUMBERS_AND_TEXT = {int, str}
 
-LEAF = re.compile(r'{\s*"attr"\s*:\s*{"inode":\d+,(?:"flags":\d+,)?"type":"(?!directory")')
-"""How a node begins that is no directory, as JuiceFS writes it."""
+PLAIN_NAME = re.compile(r"[\w-][\w .-]{0,254}", re.ASCII)
+"""A name that stands for itself and can be one."""
 
 TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
 """The trees of a dump, with the inode that the root of each has in the volume (L4.18)."""
@@ -218,9 +217,9 @@ class DumpFile:
                 yield ("leave" if child.is_directory else "leaf"), child
             elif child.inside:
                 called = self._entry_name(key)
-                leaf = self._leaf(called, child.node.inode)
-                if leaf is not None:
-                    yield "leaf", leaf
+                found = self._leaf(called, child.node.inode, STEP * (2 * len(open_ones) + 1))
+                if found is not None:
+                    yield "leaf", found
                     continue
                 entry = self._begin(called, child.node.inode)
                 open_ones.append(entry)
@@ -236,16 +235,17 @@ class DumpFile:
                 else:
                     self._field(child.node, key)
 
-    def _leaf(self, name: bytes, parent: int) -> Child | None:
-        """A node that is no directory, read at once; None where it is not at hand in the usual form."""
-        offset = self._json.offset
-        value = self._json.whole() if self._json.ahead(LEAF) else None
-        if value is None:
+    def _leaf(self, name: bytes, parent: int, margin: str) -> Child | None:
+        """A node that is no directory, read at once; None where it is not at hand in the usual form.
+
+        `margin` is what stands before the brace that ends it.
+        """
+        text = self._json.upto(f"\n{margin}}}")
+        node = leaf(text) if text else None
+        if node is None:
             return None
-        inode, attr = self._attr(value.pop("attr"))
-        child = Child(name, Dumped(inode, attr), offset, parent)
-        for key, one in value.items():
-            self._take_field(child.node, key, one)
+        child = Child(name, node, self._json.offset, parent)
+        self._json.took_text(text)
         return child
 
     def _begin(self, name: bytes, parent: int) -> Child:
@@ -258,6 +258,8 @@ class DumpFile:
         return Child(name, Dumped(inode, attr), offset, parent, {"attr"})
 
     def _entry_name(self, key: str) -> bytes:
+        if PLAIN_NAME.fullmatch(key):
+            return key.encode()
         name = codec.unescape(key)
         if not 0 < len(name) <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
             raise self._json.bad(f"the impossible name {name[:40]!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -12,6 +12,7 @@ from ..files import replacing
 from ..types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, FileType, Format, QuotaType
 from . import codec
 from .accounts import UNLIMITED
+from .ahead import ahead, grouped
 from .core import Core, optional_attr
 from .dumptext import Dumped, TreeText, head
 from .numbersets import Numbers
@@ -78,7 +79,7 @@ class Dumping(Core):
             # The original reads in transactions, which a client that only reads may not begin (L4.15).
             self.db.require_writable()
         with replacing(path) as out:
-            self.write_dump(out, root, keep_secret, skip_trash)
+            self.write_dump(out, root, keep_secret, skip_trash, threads)
 
     def write_dump(
         self,
@@ -86,6 +87,7 @@ class Dumping(Core):
         root: int = 0,
         keep_secret: bool = False,
         skip_trash: bool = False,
+        threads: int = 0,
     ) -> None:
         """Write a JSON dump to a stream.  Source: L4."""
         root = self.check_root(root)
@@ -96,7 +98,7 @@ class Dumping(Core):
             trees.append((b"Trash", TRASH_INODE))
         for number, (name, inode) in enumerate(trees):
             out.write(b"," if number else b"")
-            for text in dumper.tree(name, inode):
+            for text in dumper.tree(name, inode, threads):
                 out.write(text.encode())
         out.write(b"\n}\n")
 
@@ -175,13 +177,20 @@ class Dumper:
 
     # -- a tree ------------------------------------------------------------------------------------
 
-    def tree(self, name: bytes, inode: int) -> Iterator[str]:
-        """The text of a tree, a piece for each node."""
+    def tree(self, name: bytes, inode: int, threads: int = 0) -> Iterator[str]:
+        """The text of a tree, a piece for some nodes; the next are read meanwhile unless `threads` is 1."""
         text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
+        spell: dict[str, Callable[..., str]] = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
+        with ahead(grouped(self._walked(name, inode), BATCH), threads) as groups:
+            for group in groups:
+                yield "".join([spell[how](*node) for how, *node in group])
+
+    def _walked(self, name: bytes, inode: int) -> Iterator[tuple[Any, ...]]:
+        """What `TreeText` spells: `enter` and `leaf` with a name and a node, `leave`."""
         top = Named(name, FileType.DIRECTORY, inode)
         self._read([top])
         self._directories.add(inode)
-        yield text.enter(name, self._node(top))
+        yield "enter", name, top.node
         walks = [self._walk(top)]
         self._count()
         while walks:
@@ -190,13 +199,13 @@ class Dumper:
                 walk.ready.extend(self._batch(walk))
             if not walk.ready:
                 walks.pop()
-                yield text.leave()
+                yield ("leave",)
                 continue
             entry = walk.ready.popleft()
             if entry.type != FileType.DIRECTORY:
-                yield text.leaf(entry.name, self._node(entry))
+                yield "leaf", entry.name, entry.node
             elif self._directories.add(entry.inode) or self._volume.quirks:
-                yield text.enter(entry.name, self._node(entry))
+                yield "enter", entry.name, entry.node
                 walks.append(self._walk(entry))
             else:
                 # It has moved meanwhile, or is in itself: the original tells it again, if need be for ever.
@@ -223,11 +232,6 @@ class Dumper:
     def _count(self) -> None:
         self._done += 1
         self._volume.tell("entries dumped", self._done, self._total)
-
-    @staticmethod
-    def _node(entry: Named) -> Dumped:
-        assert entry.node is not None
-        return entry.node
 
     def _walk(self, directory: Named) -> Walk:
         """A directory with its entries in the order of their names (L4.11)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -19,7 +19,8 @@ HEAD = 63
 """Bytes that attributes have at least (S2.2)."""
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
-TYPES = frozenset(FileType)
+TYPES = frozenset(map(int, FileType))
+DOTS = frozenset({b".", b".."})
 
 
 @dataclass
@@ -61,6 +62,18 @@ def inventoried(stream: BinaryIO, found: Inventory) -> Iterator[int]:
     check.together(file.offset)
 
 
+def possible(names: Sequence[bytes]) -> bool:
+    """Whether all of these can be names of entries."""
+    every = b"".join(names)
+    return (
+        all(names)
+        and max(map(len, names), default=0) <= MAX_NAME
+        and b"/" not in every
+        and b"\0" not in every
+        and DOTS.isdisjoint(names)
+    )
+
+
 class Check:
     """Looks at every item, and then at them together.  Keeps a bit or little more of each."""
 
@@ -76,6 +89,12 @@ class Check:
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
         self._names: set[int] = set()
+        self._large: dict[str, Callable[[Sequence[Any]], None]] = {
+            "nodes": self._look_at_nodes,
+            "edges": self._look_at_edges,
+            "chunks": self._look_at_chunks,
+        }
+        """What there are many of is looked at all at once: a call for each would take most of the time."""
 
     def take(self, segment: Segment) -> None:
         """Look at the items of a segment."""
@@ -83,6 +102,9 @@ class Check:
         if segment.name == "format":
             self._format(segment.message.data)
         for list, items in segment.lists():
+            if list in self._large:
+                self._large[list](items)
+                continue
             look: Callable[[Any], None] = getattr(self, f"look_at_{list}")
             for item in items:
                 look(item)
@@ -145,39 +167,66 @@ class Check:
             raise self._bad(f"the segment has the unknown counter {item.key[:40]!r}")
         self._new("counters", COUNTERS.index(item.key), f"the counter {item.key}")
 
-    def look_at_nodes(self, item: Any) -> None:
-        """Attributes of a known type, once."""
-        if len(item.data) < HEAD or not item.inode:
-            raise self._bad(f"the segment has attributes of inode {item.inode} of {len(item.data)} bytes")
-        number = item.data[1] >> 4
-        if number not in TYPES:
-            raise self._bad(f"the segment has inode {item.inode} of the unknown type {number}")
-        self._new("nodes", item.inode, f"inode {item.inode}")
-        self._nodes[FileType(number)].add(item.inode)
+    def _look_at_nodes(self, items: Sequence[Any]) -> None:
+        """Attributes of known types, each inode once."""
+        inodes: dict[int, list[int]] = {type: [] for type in TYPES}
+        for item in items:
+            inode, data = item.inode, item.data
+            if len(data) < HEAD or not inode:
+                raise self._bad(f"the segment has attributes of inode {inode} of {len(data)} bytes")
+            number = data[1] >> 4
+            if number not in inodes:
+                raise self._bad(f"the segment has inode {inode} of the unknown type {number}")
+            inodes[number].append(inode)
+        for type, some in inodes.items():
+            if (twice := self._once.setdefault("nodes", Numbers()).repeated(some)) is not None:
+                raise self._bad(f"the segment has inode {twice}, which has come before")
+            self._nodes[FileType(type)].update(some)
 
-    def look_at_edges(self, item: Any) -> None:
-        """A possible name, once in its directory."""
-        name = item.name
-        if not 0 < len(name) <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
-            raise self._bad(f"the segment has the impossible name {name[:40]!r}")
+    def _look_at_edges(self, items: Sequence[Any]) -> None:
+        """Possible names of known types, each once in its directory."""
+        names, parents = [item.name for item in items], [item.parent for item in items]
+        types, inodes = [item.type for item in items], [item.inode for item in items]
+        if not (possible(names) and TYPES.issuperset(types)):
+            for item in items:
+                self._require_possible(item)
+        keys = [*map(hash, zip(parents, names, strict=True))]
+        if len({*keys}) < len(keys) or not self._names.isdisjoint(keys):
+            for item, key in zip(items, keys, strict=True):
+                if key in self._names:
+                    raise self._bad(
+                        f"the segment has a second entry {item.name[:40]!r} of directory {item.parent}"
+                    )
+                self._names.add(key)
+        self._names.update(keys)
+        self._parents.update({*parents})
+        for type in {*types}:
+            led = [inode for inode, one in zip(inodes, types, strict=True) if one == type]
+            self._entries[FileType(type)].update(led)
+        if FileType.DIRECTORY in types:
+            for parent, type, inode in zip(parents, types, inodes, strict=True):
+                if type == FileType.DIRECTORY:
+                    if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
+                        raise self._bad(f"the segment has a second name of directory {inode}")
+                    self._directories[inode] = parent
+
+    def _require_possible(self, item: Any) -> None:
+        if not possible([item.name]):
+            raise self._bad(f"the segment has the impossible name {item.name[:40]!r}")
         if item.type not in TYPES:
             raise self._bad(f"the segment has an entry of the unknown type {item.type}")
-        key = hash((item.parent, name))
-        if key in self._names:
-            raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {item.parent}")
-        self._names.add(key)
-        self._parents.add(item.parent)
-        self._entries[FileType(item.type)].add(item.inode)
-        if item.type == FileType.DIRECTORY:
-            if item.inode in (ROOT_INODE, TRASH_INODE) or item.inode in self._directories:
-                raise self._bad(f"the segment has a second name of directory {item.inode}")
-            self._directories[item.inode] = item.parent
 
-    def look_at_chunks(self, item: Any) -> None:
-        """Whole records, at least one, once."""
-        if not item.slices or len(item.slices) % RECORD:
-            raise self._bad(f"the segment has a chunk of inode {item.inode} of {len(item.slices)} bytes")
-        self._new("chunks", item.inode << 32 | item.index, f"chunk {item.index} of inode {item.inode}")
+    def _look_at_chunks(self, items: Sequence[Any]) -> None:
+        """Whole records, at least one, each chunk once."""
+        for item in items:
+            size = len(item.slices)
+            if size != RECORD and (not size or size % RECORD):
+                raise self._bad(f"the segment has a chunk of inode {item.inode} of {size} bytes")
+        # The index first: so the first chunks of neighbours are neighbours.
+        numbers = [item.index << 64 | item.inode for item in items]
+        if (twice := self._once.setdefault("chunks", Numbers()).repeated(numbers)) is not None:
+            index, inode = divmod(twice, 1 << 64)
+            raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
 
     def look_at_slice_refs(self, item: Any) -> None:
         """A count above zero, once."""

@@ -141,19 +141,16 @@ class JsonText:
             except (ValueError, RecursionError) as wrong:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
 
-    def ahead(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """What a pattern finds here, in what is kept of the text."""
+    def upto(self, end: str) -> str:
+        """The text from here to the first `end` and with it, not yet taken; empty where it is not near."""
         self._want(MARGIN)
-        return pattern.match(self._text, self._at)
+        found = self._text.find(end, self._at, self._at + MARGIN)
+        return self._text[self._at : found + len(end)] if found >= 0 else ""
 
-    def whole(self) -> Any:
-        """As `value`, but nothing is taken and None is returned where the value is not at hand in whole."""
-        try:
-            value, end = DECODER.raw_decode(self._text, self._at)
-        except (ValueError, RecursionError):
-            return None
-        self._value_at, self._at = self._at, end
-        return value
+    def took_text(self, text: str) -> None:
+        """Take what `upto` has returned."""
+        self._value_at = self._at
+        self._at += len(text)
 
     def end(self) -> None:
         """Nothing but white space is left."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..types import QuotaType
@@ -235,6 +236,10 @@ class Keys:
 
     def numbers(self, kind: str, key: bytes) -> tuple[int, ...]:
         """The numbers in a key of a kind of `NUMBERED` that begins with the prefix; none in any other key."""
-        found = PATTERNS[kind].fullmatch(key, len(self.prefix))
-        numbers = tuple(map(int, found.groups())) if found else ()
-        return numbers if max(numbers, default=0) < 1 << 64 else ()
+        return next(iter(self.numbers_of(kind, (key,))), ())
+
+    def numbers_of(self, kind: str, keys: Iterable[bytes]) -> list[tuple[int, ...]]:
+        """The numbers in each of the keys that is of a kind of `NUMBERED`; all begin with the prefix."""
+        match, at = PATTERNS[kind].fullmatch, len(self.prefix)
+        every = [tuple(map(int, found.groups())) for key in keys if (found := match(key, at))]
+        return [numbers for numbers in every if max(numbers) < 1 << 64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -13,6 +13,7 @@ from ..errors import Refused
 from ..files import reading
 from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, FileType, QuotaType, Rule
 from . import codec
+from .ahead import ahead, grouped
 from .core import Core
 from .database import FAILURES
 from .dumpfile import Child, DumpFile, Event
@@ -25,7 +26,7 @@ BATCH = 1000
 """Commands that are sent at once."""
 
 NAMES = 100
-"""Entries of a directory that one command writes."""
+"""Entries of a directory, or attributes, that one command writes."""
 
 UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
 """Stands for the settings while a dump is loaded: no client takes it for a volume, nor formats over it."""
@@ -90,16 +91,11 @@ class Loading(Volume):
             raise Refused("the database is not empty: load into an empty one, or reset this one first")
         tx.queue(("SET", self.keys.setting, UNFINISHED))
 
-    def send(self, commands: Iterator[Command]) -> None:
-        """Send commands as they come, many at once."""
-        batch: list[Command] = []
-        for command in commands:
-            batch.append(command)
-            if len(batch) == BATCH:
+    def send(self, commands: Iterable[Command], threads: int = 0) -> None:
+        """Send commands in their order, many at once; the next are made while the last are on their way."""
+        with ahead(grouped(commands, BATCH), threads) as ready:
+            for batch in ready:
                 self.db.write(*batch)
-                batch.clear()
-        if batch:
-            self.db.write(*batch)
 
 
 @dataclass(slots=True)
@@ -129,6 +125,8 @@ class Filler:
         """The nodes with several names that have been written."""
         self._rules: dict[bytes, int] = {}
         self._references: Counter[tuple[int, int]] = Counter()
+        self._attrs: list[bytes] = []
+        """Keys and values of attributes that are not written yet, in turns."""
 
     def commands(self, events: Iterator[Event]) -> Iterator[Command]:
         """The commands that make the nodes, each directory after what is in it (L4.18)."""
@@ -146,6 +144,7 @@ class Filler:
     def rest(self) -> Iterator[Command]:
         """The commands for what is known at the end: rules, references, counters (L4.20-L4.22)."""
         keys, found, quirks = self._keys, self._found, self._volume.quirks
+        yield from self._flush_attrs()
         if self._rules:
             for value, id in self._rules.items():
                 yield "HSET", keys.acl, id, value
@@ -259,7 +258,14 @@ class Filler:
             yield "HSET", self._keys.xattrs(node.inode), *parts
         node.attr.access_acl = self._number(node.access)
         node.attr.default_acl = self._number(node.default)
-        yield self._volume.set_attr(node.inode, node.attr)
+        self._attrs += self._keys.attr(node.inode), codec.encode_attr(node.attr)
+        if len(self._attrs) == 2 * NAMES:
+            yield from self._flush_attrs()
+
+    def _flush_attrs(self) -> Iterator[Command]:
+        if self._attrs:
+            yield "MSET", *self._attrs
+            self._attrs.clear()
 
     def _number(self, rule: Rule | None) -> int:
         """The number of a rule; equal ones share it (L4.20)."""

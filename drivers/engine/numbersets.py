@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 WORD = 64
 
@@ -19,6 +19,39 @@ class Numbers:
         known = self._words.get(word, 0)
         self._words[word] = known | bit
         return not known & bit
+
+    def repeated(self, numbers: Iterable[int]) -> int | None:
+        """Take in numbers up to the first that is no new one, which is returned; None if all are new."""
+        words = self._words
+        get = words.get
+        for number in numbers:
+            word, bit = number // WORD, 1 << number % WORD
+            known = get(word, 0)
+            if known & bit:
+                return number
+            words[word] = known | bit
+        return None
+
+    def fresh(self, numbers: Iterable[int]) -> list[int]:
+        """Take in numbers; those of them that are new."""
+        words = self._words
+        get = words.get
+        new = []
+        for number in numbers:
+            word, bit = number // WORD, 1 << number % WORD
+            known = get(word, 0)
+            if not known & bit:
+                words[word] = known | bit
+                new.append(number)
+        return new
+
+    def update(self, numbers: Iterable[int]) -> None:
+        """Take in numbers, new or not."""
+        words = self._words
+        get = words.get
+        for number in numbers:
+            word = number // WORD
+            words[word] = get(word, 0) | 1 << number % WORD
 
     def __contains__(self, number: int) -> bool:
         return bool(self._words.get(number // WORD, 0) >> number % WORD & 1)

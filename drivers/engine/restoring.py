@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..files import reading
 from ..types import Quota, QuotaType
@@ -14,6 +14,9 @@ from .loading import NAMES, Loading
 from .segments import BackupFile, Segment
 from .store import Command
 from .volume import check_client
+
+entry = codec.ENTRY.pack
+"""As `codec.encode_entry`, of numbers that are known to fit."""
 
 LONG_AGO = 1
 """When the sessions of a backup have expired: no client of them is there any more (seconds)."""
@@ -31,13 +34,16 @@ class Restoring(Loading):
             check_client(found.format)
             with self.filling(path):
                 stream.seek(0)
-                restorer = Restorer(self, found)
-                file, total = BackupFile(stream), found.items
-                for segment in file.segments():
-                    self.send(restorer.commands(segment))
-                    self.tell("items restored", sum(info.number for info in file.infos.values()), total)
+                self.send(self._commands(stream, found), threads)
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
+
+    def _commands(self, stream: BinaryIO, found: Inventory) -> Iterator[Command]:
+        """What restores a backup but for its settings, which come last."""
+        restorer, file = Restorer(self, found), BackupFile(stream)
+        for segment in file.segments():
+            yield from restorer.commands(segment)
+            self.tell("items restored", sum(info.number for info in file.infos.values()), found.items)
 
 
 class Restorer:
@@ -66,8 +72,10 @@ class Restorer:
 
     def make_nodes(self, items: Sequence[Any]) -> Iterator[Command]:
         """Attributes as they were."""
-        for item in items:
-            yield "SET", self._keys.attr(item.inode), item.data
+        attr = self._keys.attr
+        for start in range(0, len(items), NAMES):
+            some = items[start : start + NAMES]
+            yield "MSET", *(part for item in some for part in (attr(item.inode), item.data))
 
     def make_edges(self, items: Sequence[Any]) -> Iterator[Command]:
         """Entries, many of one directory at once."""
@@ -77,17 +85,21 @@ class Restorer:
                 yield "HSET", self._keys.dentries(parent), *entries
                 entries = []
             parent = item.parent
-            entries += item.name, codec.encode_entry(item.type, item.inode)
+            entries += item.name, entry(item.type, item.inode)
         if entries:
             yield "HSET", self._keys.dentries(parent), *entries
 
     def make_chunks(self, items: Sequence[Any]) -> Iterator[Command]:
         """Records, each an element of the list."""
+        chunk = self._keys.chunk
         for item in items:
-            data = item.slices
+            key, data = chunk(item.inode, item.index), item.slices
+            if len(data) == RECORD:
+                yield "RPUSH", key, data
+                continue
             records = [data[at : at + RECORD] for at in range(0, len(data), RECORD)]
             for start in range(0, len(records), NAMES):
-                yield "RPUSH", self._keys.chunk(item.inode, item.index), *records[start : start + NAMES]
+                yield "RPUSH", key, *records[start : start + NAMES]
 
     def make_slice_refs(self, items: Sequence[Any]) -> Iterator[Command]:
         """References less one."""

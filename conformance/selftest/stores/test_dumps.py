@@ -405,16 +405,60 @@ def test_unfinished_load_is_no_volume(
     assert not server.raw.exists("i9223372032828243969")
 
 
-def test_server_that_dies_during_a_load(engine: Any, start_server: Start) -> None:
+FILLED = {"load_dump": "dump-secret.json", "restore": "backup-secret.bin"}
+
+
+@pytest.mark.parametrize("act", FILLED)
+def test_server_that_dies_during_a_load(engine: Any, start_server: Start, act: str) -> None:
     """A load that loses its server says so, and what it was loading."""
     dying = start_server()
     client = engine("", dying.port)
     send = client.send
 
-    def kill_first(commands: Any) -> None:
+    def kill_first(*args: Any) -> None:
         dying.kill()
-        send(commands)
+        send(*args)
 
     client.send = kill_first
-    with pytest.raises(Refused, match=r"dump-secret\.json is loaded in part only"):
-        client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
+    with pytest.raises(Refused, match=rf"{FILLED[act]} is loaded in part only .*load it again, or reset"):
+        getattr(client, act)(str(GOLDEN.joinpath(FILLED[act])))
+
+
+@pytest.mark.parametrize("act", FILLED)
+def test_server_that_is_full_during_a_load(engine: Any, start_server: Start, act: str) -> None:
+    """A load for which the server has no memory says so, and leaves no volume until it is loaded again."""
+    full = start_server()
+    client = engine("", full.port)
+    send = client.send
+
+    def fill_first(*args: Any) -> None:
+        full.raw.config_set("maxmemory", 1)
+        send(*args)
+
+    client.send = fill_first
+    path = str(GOLDEN.joinpath(FILLED[act]))
+    with pytest.raises(Refused, match=r"loaded in part only .*OOM.*load it again, or reset"):
+        getattr(client, act)(path)
+    assert full.raw.get("setting") == UNFINISHED
+    full.raw.config_set("maxmemory", 0)
+    client.send = send
+    getattr(client, act)(path)
+    assert client.load().name == "golden"
+
+
+@pytest.mark.parametrize("act", ["dump", "backup"])
+def test_server_that_dies_during_a_dump(engine: Any, start_server: Start, tmp_path: Path, act: str) -> None:
+    """A dump that loses its server is an error, and leaves no file."""
+    dying = start_server()
+    client = engine("", dying.port)
+    client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
+    read = client.db.read
+
+    def kill_first(*commands: Any) -> Any:
+        dying.kill()
+        return read(*commands)
+
+    client.db.read = kill_first
+    with pytest.raises(OSError, match=r"lost the connection|cannot connect"):
+        getattr(client, act)(str(tmp_path / "file"))
+    assert [*tmp_path.iterdir()] == []

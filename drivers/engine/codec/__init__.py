@@ -30,6 +30,7 @@ from .limits import (
 )
 from .locks import decode_flock, decode_plocks, encode_plocks, lock_field, parse_lock_field
 from .nodes import (
+    ENTRY,
     aligned,
     decode_attr,
     decode_entry,
@@ -55,6 +56,7 @@ from .slices import (
 )
 
 __all__ = [
+    "ENTRY",
     "FORMAT_FIELDS",
     "CorruptValue",
     "aligned",

@@ -1,0 +1,209 @@
+"""Files that are damaged or made to harm: one error with its place, in little memory and time.
+
+Cuts and flipped bits are tried in `stores/test_dumps.py`.  That such a file changes nothing in the database
+is held by clauses (`dump/..`, `backup/..`): a load asks what is asked here before it turns to the server.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from metaparity.conformance.scenes.backups import assembled, field, footer, segments
+from metaparity.conformance.scenes.dumps import GOLDEN
+from metaparity.drivers.engine.inventory import inventory
+from metaparity.drivers.engine.jsontext import BadFile
+from metaparity.drivers.engine.survey import survey
+from metaparity.drivers.files import reading
+
+Read: TypeAlias = Callable[[BinaryIO], object]
+
+DUMP = GOLDEN.joinpath("dump-secret.json").read_bytes()
+BACKUP = GOLDEN.joinpath("backup-secret.bin").read_bytes()
+FILES: dict[str, tuple[Read, bytes]] = {"dump": (survey, DUMP), "backup": (inventory, BACKUP)}
+
+MOST_MEMORY = 32 << 20
+MOST_SECONDS = 20.0
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """A block that takes little memory and time."""
+    tracemalloc.start()
+    began = time.monotonic()
+    try:
+        yield
+        assert time.monotonic() - began < MOST_SECONDS
+        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+    finally:
+        tracemalloc.stop()
+
+
+def fault(read: Read, data: bytes) -> str:
+    """What is wrong with a file; nothing if it is whole.  Any other error than `BadFile` is raised."""
+    bad = None
+    try:
+        read(io.BytesIO(data))
+    except BadFile as found:
+        bad = found
+    if bad is None:
+        return ""
+    assert 0 <= bad.offset <= len(data), bad
+    assert f"at byte {bad.offset}" in str(bad)
+    assert "\n" not in str(bad)
+    assert len(str(bad)) < 400
+    return str(bad)
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_whole(kind: str) -> None:
+    """The files that are damaged below have no fault before."""
+    assert not fault(*FILES[kind])
+
+
+def changed(data: bytes, drawn: list[tuple[int, int, bytes]]) -> bytes:
+    """A file with some pieces replaced by others."""
+    for at, length, piece in drawn:
+        at %= len(data) + 1
+        data = data[:at] + piece + data[at + length :]
+    return data
+
+
+pieces = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from(
+        [b"{", b"}", b'"', b"[", b",", b"null", b"1e9", b"\xff", b"\x00\x74\x70\x83", b"\x7f" * 8]
+    ),
+)
+
+
+@pytest.mark.parametrize("kind", FILES)
+@given(drawn=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 40), pieces), min_size=1, max_size=4))
+@settings(deadline=None)
+def test_any_change(kind: str, drawn: list[tuple[int, int, bytes]]) -> None:
+    """Whatever is put into a file or cut out of it, it is whole or has one fault with a place."""
+    read, data = FILES[kind]
+    fault(read, changed(data, drawn))
+
+
+LONG = (1 << 63).to_bytes(8)
+
+HOSTILE_BACKUPS = {
+    "a segment of 8 EiB": (b"\x00\x00\x00\x03" + LONG + b"x", "of at most|of which at most"),
+    "a segment longer than the file": (b"\x00\x00\x00\x03" + (1 << 27).to_bytes(8) + b"x", "the file ends"),
+    "a list longer than its segment": (assembled([(3, b"\x0a\xff\xff\xff\xff\x07x")]), "cannot be decoded"),
+    "a field that is unknown": (assembled([*segments(BACKUP), (3, field(99, 1))]), "not known"),
+    "an item of another kind": (assembled([*segments(BACKUP), (3, field(13, b""))]), "holds"),
+    "another mark": (assembled(segments(BACKUP), footer(segments(BACKUP), magic=7)), "the mark 7"),
+    "another version": (assembled(segments(BACKUP), footer(segments(BACKUP), version=2)), "version 2"),
+    "a footer of other segments": (
+        assembled(segments(BACKUP), footer(segments(BACKUP)[1:])),
+        "other segments",
+    ),
+    "a second file behind it": (BACKUP + BACKUP, "something follows|ends without"),
+    "every segment twice": (assembled(segments(BACKUP) * 2), "twice|before|again"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_BACKUPS)
+def test_hostile_backup(name: str) -> None:
+    """Lengths that lie, what is unknown, twice, or not of this format: in little memory, with its place."""
+    data, wanted = HOSTILE_BACKUPS[name]
+    with bounded(), pytest.raises(BadFile, match=wanted):
+        inventory(io.BytesIO(data))
+
+
+def tree(entries: str, more: str = "") -> bytes:
+    """A dump with these entries in its root."""
+    root = '{"attr": {"inode":1,"type":"directory"}, "entries": {' + entries + "}" + more + "}"
+    document = json.loads(DUMP)
+    head = json.dumps({"Setting": document["Setting"], "Counters": {}})[:-1]
+    return (head + ', "FSTree": ' + root + "}").encode()
+
+
+def nested(depth: int, inode: Callable[[int], int]) -> str:
+    """Directories in each other."""
+    begins = (
+        f'"d": {{"attr": {{"inode":{inode(n)},"type":"directory"}}, "entries": {{' for n in range(depth)
+    )
+    return "".join(begins) + "}}" * depth
+
+
+FILE = '"x": {"attr": {"inode":2,"type":"regular"}%s}'
+
+HOSTILE_DUMPS = {
+    "a name twice": (tree(f"{FILE % ''}, {FILE % ''}"), "a second entry"),
+    "a directory in itself": (tree(nested(3, lambda n: 2 + n % 2)), "a second name"),
+    "a ring 20,000 deep": (tree(nested(20000, lambda n: 2 + n % 19999)), "a second name"),
+    "a field that is unknown": (tree(FILE % ', "colour": 1'), "no field 'colour'"),
+    "entries of a file": (tree(FILE % ', "entries": {}'), "no field 'entries'"),
+    "a chunk twice": (tree(FILE % ', "chunks": [{"index":1},{"index":1}]'), "a chunk twice"),
+    "a slice of 2^64": (
+        tree(FILE % ', "chunks": [{"slices":[{"id":18446744073709551616}]}]'),
+        "id of a slice",
+    ),
+    "a length below zero": (tree('"x": {"attr": {"inode":2,"type":"regular","length":-1}}'), "length of"),
+    "a number with a point": (tree('"x": {"attr": {"inode":2.0,"type":"regular"}}'), "inode of"),
+    "a mode of true": (tree('"x": {"attr": {"inode":2,"type":"regular","mode":true}}'), "mode of"),
+    "a name of no UTF-8": (tree(FILE % "").replace(b'"x"', b'"\xff"'), "no UTF-8"),
+    "a name that is a path": (tree(FILE % "").replace(b'"x"', b'"../x"'), "impossible name"),
+    "a name of 256 bytes": (tree(FILE % "").replace(b'"x"', b'"%s"' % (b"x" * 256)), "impossible name"),
+    "a name without end": (tree('"' + "x" * (40 << 20)), "a value of more than"),
+    "lists in lists": (tree(FILE % (', "xattrs": ' + "[" * 100000)), "cannot be read|no JSON"),
+    "the root once more": (
+        tree('"r": {"attr": {"inode":1,"type":"directory"}, "entries": {}}'),
+        "second name",
+    ),
+    "trees twice": (tree("").replace(b"}}}", b'}}, "FSTree": {}}'), "a second FSTree"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_DUMPS)
+def test_hostile_dump(name: str) -> None:
+    """Nodes and names that cannot be, rings, depth, endless values: with its place."""
+    data, wanted = HOSTILE_DUMPS[name]
+    began = time.monotonic()
+    with pytest.raises(BadFile, match=wanted):
+        survey(io.BytesIO(data))
+    assert time.monotonic() - began < MOST_SECONDS
+
+
+def test_depth_takes_no_stack() -> None:
+    """Twenty thousand directories in each other are a dump like any other."""
+    assert not fault(survey, tree(nested(20000, lambda n: 2 + n)))
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_gzip_in_gzip(kind: str, tmp_path: Path) -> None:
+    """A file is unpacked once: ten times packed, it is none of ours."""
+    read, data = FILES[kind]
+    for _ in range(10):
+        data = gzip.compress(data)
+    path = tmp_path / "nested.gz"
+    path.write_bytes(data)
+    with bounded(), reading(str(path)) as stream, pytest.raises(BadFile):
+        read(stream)
+
+
+@pytest.mark.parametrize("kind", FILES)
+@pytest.mark.parametrize("filling", [b" ", b"\0", b"["], ids=["space", "zero", "bracket"])
+def test_little_that_unpacks_to_much(kind: str, filling: bytes, tmp_path: Path) -> None:
+    """256 MiB of the same byte, packed into few, are read without keeping them."""
+    read, _ = FILES[kind]
+    path = tmp_path / "bomb.gz"
+    with gzip.open(path, "wb", 1) as packed:
+        for _ in range(256):
+            packed.write(filling * (1 << 20))
+    with bounded(), reading(str(path)) as stream, pytest.raises(BadFile):
+        read(stream)

@@ -1,0 +1,65 @@
+"""The next items are made in a thread of their own while the last are used."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+
+ROOM = 4
+"""Items that are ready at most."""
+
+
+def grouped(items: Iterable[T], number: int) -> Iterator[tuple[T, ...]]:
+    """The items, so many at a time."""
+    left = iter(items)
+    while group := tuple(islice(left, number)):
+        yield group
+
+
+@contextmanager
+def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
+    """The items in their order, made while others are used; with `threads` 1 only when they are asked for.
+
+    What making them raises is raised where the next item is asked for.  At the end of the block the making
+    has ended, too.
+    """
+    if threads == 1:
+        yield iter(items)
+        return
+    ready: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(ROOM)
+    unwanted = threading.Event()
+
+    def make() -> None:
+        last: BaseException | None = None
+        try:
+            for item in items:
+                ready.put((item,))
+                if unwanted.is_set():
+                    break
+        except BaseException as failure:
+            last = failure
+        ready.put(last)
+
+    def taken() -> Generator[T, None, None]:
+        while (one := ready.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one[0]
+
+    maker = threading.Thread(target=make, name="metaparity ahead", daemon=True)
+    maker.start()
+    try:
+        with closing(taken()) as items_taken:
+            yield items_taken
+    finally:
+        unwanted.set()
+        while maker.is_alive():
+            with suppress(queue.Empty):
+                ready.get(timeout=0.01)
+        maker.join()
