@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from metaparity.drivers.errors import refuse_if
 from metaparity.drivers.types import HeldFlock, HeldPlock, Lock, Locks, LockType
 
-R, W, U = LockType
+R, W, U = TYPES = tuple(LockType)
 
 FREE = Lock(U, 0, 0, 0)
 """What `getlk` answers where nothing is in the way."""
@@ -75,7 +75,7 @@ class LockModel:
 
         Raises EAGAIN where others hold it, unless all share it; EINVAL for an unknown type.
         """
-        refuse_if(type not in LockType, errno.EINVAL)
+        refuse_if(type not in TYPES, errno.EINVAL)
         held, me = self.flocks.setdefault(inode, {}), Holder(sid, owner)
         if type is U:
             held.pop(me, None)
@@ -135,9 +135,10 @@ class LockModel:
 
     def end_session(self, sid: int) -> None:
         """Release all that a session holds, and nothing of others (L3.8)."""
-        for held in (*self.flocks.values(), *self.records.values()):
-            for holder in [one for one in held if one.sid == sid]:
-                del held[holder]
+        for inode, flocks in self.flocks.items():
+            self.flocks[inode] = {one: type for one, type in flocks.items() if one.sid != sid}
+        for inode, records in self.records.items():
+            self.records[inode] = {one: own for one, own in records.items() if one.sid != sid}
 
     # -- what the server keeps ---------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class LockModel:
 
 def asked(type: LockType, pid: int, start: int, end: int) -> Record:
     """A request.  Raises EINVAL for an unknown type and for a range that ends before it starts."""
-    refuse_if(type not in LockType or not start <= end <= LAST, errno.EINVAL)
+    refuse_if(type not in TYPES or not start <= end <= LAST, errno.EINVAL)
     return Record(type, pid, start, end)
 
 
