@@ -53,6 +53,20 @@ def plock(
     fs.setlk(inode, owner, block, type, 0, EOF, PID, ctx=ctx)
 
 
+def take_some(fs: Engine) -> None:
+    """Exclusive locks of both kinds and a shared range, on three nodes."""
+    flock(fs, 1, W, inode=12)
+    flock(fs, 2, W, inode=13)
+    fs.setlk(12, 1, False, W, 0, 9, 5)
+    fs.setlk(14, 3, False, R, 20, EOF, 6)
+
+
+def share(fs: Engine) -> None:
+    """Shared locks where others may hold some, too."""
+    flock(fs, 1, R, inode=15)
+    fs.setlk(15, 1, False, R, 0, 99, 5)
+
+
 Take = Callable[..., None]
 
 RIVALS = {
