@@ -18,7 +18,7 @@ from metaparity.drivers.errors import Refused
 from metaparity.drivers.registry import driver
 from metaparity.drivers.types import Config
 from metaparity.fixtures.faults import SETUP, Act, Frame, Proxy, Way
-from metaparity.fixtures.volumes import QUIET, Volume
+from metaparity.fixtures.volumes import Volume
 
 from .locking import EOF, R, U, W, flock
 from .processes import opening
@@ -99,7 +99,8 @@ def clean_up(volume: Volume, kept: int) -> None:
     living.session_cleanup()
     living.settle()
     assert sids(living) == [1]
-    assert [held_by(volume, sid) for sid in (2, 3)] == [[], []]
+    left = [one for sid in (2, 3) for one in held_by(volume, sid)]
+    assert not left, f"expected nothing to be left of the others, observed {left}"
     locks = {b"lockf16 1_0000000000000001", b"lockp15 1_0000000000000001"}
     assert set(held_by(volume, 1)) == {*locks, b"locked1", b"session1"}
     assert living.getattr(kept).nlink == 0
@@ -144,9 +145,11 @@ def cut_off(volume: Volume, network: Proxy, name: str, act: Act, number: int) ->
 
 
 def host(name: str, url: str) -> None:
-    """Make each call that a line of standard input names, in a child with a client of its own: it says
-    `ready` and its process when all is there, waits for a line, and says `done` behind the call.  Once it has
-    been killed, its host says `ended`."""
+    """Make each call that a line of standard input names, in a child with a client of its own.
+
+    The child says `ready` and its processes when all is there, waits for a line, and says `done` behind the
+    call.  Once it has been killed, its host says `ended`.
+    """
     import_drivers()  # once, for all children
     while line := sys.stdin.readline():
         child = os.fork()
@@ -163,11 +166,10 @@ def tell(line: str) -> None:
 
 def be_victim(name: str, url: str, victim: str) -> None:
     """The child: returns never."""
-    os.setsid()  # what it starts dies with it
     beforehand, call = VICTIMS[victim]
 
     def connect() -> Engine:
-        fs = driver(name).open(url, Config(**QUIET, retries=1))
+        fs = driver(name).open(url, Config(no_bg_jobs=True, heartbeat=600.0, retries=1))
         fs.load()
         return fs
 
@@ -178,12 +180,23 @@ def be_victim(name: str, url: str, victim: str) -> None:
 
     fs = connect() if victim == "session_new" else another()
     beforehand(fs, another)
-    tell(f"ready {os.getpid()}")
+    tell(" ".join(map(str, ("ready", *children(), os.getpid()))))
     sys.stdin.readline()
     call(fs)
     tell("done")
     while True:
         signal.pause()
+
+
+def children() -> list[int]:
+    """What this process has started: an engine may be a program of its own."""
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return []
+    with subprocess.Popen(["ps", "-A", "-o", "pid=,ppid="], stdout=subprocess.PIPE, text=True) as listing:
+        listed = [tuple(map(int, line.split())) for line in listing.stdout or ()]
+    return [pid for pid, parent in listed if parent == os.getpid() and pid != listing.pid]
 
 
 class Host:
@@ -226,7 +239,7 @@ def kill(volume: Volume, network: Proxy, victims: Host, name: str, number: int) 
     that it was killed behind its call."""
     kept = live_on(volume, network)
     victims.say(name)
-    word, pid = victims.hear()
+    word, *processes = victims.hear()
     assert word == "ready"
     expire_but(volume, 1, 2)
     trap = network.trap(is_command, nth=number)
@@ -234,10 +247,11 @@ def kill(volume: Volume, network: Proxy, victims: Host, name: str, number: int) 
     while not trap.sprung and not victims.speaks:
         pass
     sprung = trap.sprung
-    os.killpg(int(pid), signal.SIGKILL)
+    for pid in processes:
+        with suppress(ProcessLookupError):  # one may end with the other
+            os.kill(int(pid), signal.SIGKILL)
     while (told := victims.hear()) != ["ended"]:
         assert told == ["done"]
-        assert not sprung
     trap.lose()
     for _ in range(3):
         volume.raw.ping()  # what was sent before the process died has been carried out

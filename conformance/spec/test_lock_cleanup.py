@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from errno import EAGAIN, ENOENT
+
+import pytest
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.locking import R, W, flock, share, take_some, waiting
 from metaparity.conformance.scenes.sessions import expire, held_by, nameless, sids
 from metaparity.conformance.verbs import refuses
+from metaparity.drivers.api import Engine
 from metaparity.fixtures.faults import Proxy, command
 from metaparity.fixtures.volumes import Volume
 
@@ -94,3 +98,45 @@ def test_back(volume: Volume, network: Proxy) -> None:
     refuses(EAGAIN, flock, fs, 1, R, inode=12)
     assert len(fs.session_get(2, True).plocks) == 2
     assert fs.getattr(kept).nlink == 0
+
+
+# -- clocks that differ ----------------------------------------------------------------------------
+
+
+def tell_time(fs: Engine, capabilities: Collection[str], seconds: int) -> int:
+    """Have a client believe that it is so many seconds later than it is, where it takes a clock from us; by
+    how many it does."""
+    if "clock" not in capabilities:
+        return 0
+    fs.clock_set((int(time.time()) + seconds, 0))
+    return seconds
+
+
+@pytest.mark.parametrize("ahead", [-7200, -3600, 3600, 7200])
+@clause("cleanup/goes-by-the-clock-of-who-cleans", source="L3.4 L3.7 S7.2", needs="plock", clients=2)
+def test_skew(volume: Volume, ahead: int) -> None:
+    """A session that was refreshed by a clock that is ahead lives on for as much longer, with its locks; by
+    one that is behind it has expired as soon as another client looks at its own clock, however lively its
+    client is."""
+    fs, other = volume.fs, volume.open()
+    take_some(other)
+    believed = tell_time(other, volume.driver.capabilities, ahead)
+    other.session_refresh()
+    # What the clock of the client is not told to be, its record is made to say.
+    shown = volume.raw.zscore("allSessions", 2) + ahead - believed
+    volume.raw.zadd("allSessions", {2: shown})
+    fs.session_cleanup()
+    if ahead > 0:
+        assert sids(fs) == [1, 2]
+        refuses(EAGAIN, flock, fs, 1, R, inode=12)
+        # It is taken once the clock of who cleans has come to what it says.
+        volume.raw.zadd("allSessions", {2: int(time.time())})
+        fs.session_cleanup()
+    assert sids(fs) == [1]
+    assert held_by(volume, 2) == []
+    flock(fs, 1, W, inode=12)
+    if ahead < 0:
+        # The next beat brings it back, still in the past, and without its locks.
+        other.session_refresh()
+        assert volume.fs.session_get(2, True).plocks == []
+        refuses(EAGAIN, flock, other, 1, R, inode=12)
