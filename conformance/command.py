@@ -236,10 +236,10 @@ ROUNDTRIPS = (
 )
 WRITE = "put what is measured in the table of budgets that the spec holds these drivers to"
 CONTEND = (
-    "Have one process of each driver take the same lock of one volume, count under it and let go, as often as "
+    "Have one process of each driver take one lock of a volume, count under it and let go, as often as "
     "they can: who was granted it how often, who waited how long, and whether the count is exact."
 )
-CONTEND_DRIVER = "who takes part, as in run; may be repeated, for one process each (redis, rueidis)"
+CONTEND_DRIVER = "a driver that takes part, as in run; may be repeated (redis, rueidis)"
 
 BENCH = (
     "Time metadata primitives on several engines, one after the other in rounds, on one server. Prints "
