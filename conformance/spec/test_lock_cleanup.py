@@ -113,7 +113,7 @@ def tell_time(fs: Engine, capabilities: Collection[str], seconds: int) -> int:
 
 
 @pytest.mark.parametrize("ahead", [-7200, -3600, 3600, 7200])
-@clause("cleanup/goes-by-the-clock-of-who-cleans", source="L3.4 L3.7 S7.2", needs="plock", clients=2)
+@clause("cleanup/goes-by-the-clock-of-who-cleans", source="L3.4 L3.7 S7.2.2", needs="plock", clients=2)
 def test_skew(volume: Volume, ahead: int) -> None:
     """A session that was refreshed by a clock that is ahead lives on for as much longer, with its locks; by
     one that is behind it has expired as soon as another client looks at its own clock, however lively its
