@@ -125,6 +125,18 @@ def parser() -> Parser:
     trips.add_argument("--write", action="store_true", help=WRITE)
     trips.set_defaults(act=_roundtrips)
 
+    contend = commands.add_parser("contend", help="have drivers want the same locks", description=CONTEND)
+    contend.add_argument("--driver", action="append", metavar="NAME", help=CONTEND_DRIVER)
+    contend.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="how long, for each lock (3)"
+    )
+    contend.add_argument("--json", metavar="FILE", help="write every figure to this file")
+    contend.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    contend.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    contend.set_defaults(act=_contend)
+
     bench = commands.add_parser("bench", help="time the primitives of several engines", description=BENCH)
     bench.add_argument("--driver", action="append", metavar="NAME", help=BENCH_DRIVER)
     bench.add_argument("--threads", default="1", metavar="N,..", help="threads of one client (1)")
@@ -224,6 +236,12 @@ ROUNDTRIPS = (
     "the server, and print the numbers, a column for each driver."
 )
 WRITE = "put what is measured in the table of budgets that the spec holds these drivers to"
+CONTEND = (
+    "Have one process of each driver take one lock of a volume, count under it and let go, as often as "
+    "they can: who was granted it how often, who waited how long, and whether the count is exact."
+)
+CONTEND_DRIVER = "a driver that takes part, as in run; may be repeated (redis, rueidis)"
+
 BENCH = (
     "Time metadata primitives on several engines, one after the other in rounds, on one server. Prints "
     "operations a second and, with juicefs among the drivers, the ratio to it. "
@@ -278,6 +296,12 @@ def _roundtrips(options: argparse.Namespace) -> int:
     from .roundtrips import roundtrips
 
     return roundtrips(options)
+
+
+def _contend(options: argparse.Namespace) -> int:
+    from .benchmark.contention import contend
+
+    return contend(options)
 
 
 def _bench(options: argparse.Namespace) -> int:

@@ -38,6 +38,11 @@ def load(config: pytest.Config) -> None:
             suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
         )
     settings.load_profile(chosen(config))
+    import_drivers()
+
+
+def import_drivers() -> None:
+    """Import every module of the drivers."""
     for info in pkgutil.walk_packages(drivers.__path__, f"{drivers.__name__}."):
         import_module(info.name)
 

@@ -53,6 +53,20 @@ def plock(
     fs.setlk(inode, owner, block, type, 0, EOF, PID, ctx=ctx)
 
 
+def take_some(fs: Engine) -> None:
+    """Exclusive locks of both kinds and a shared range, on three nodes."""
+    flock(fs, 1, W, inode=12)
+    flock(fs, 2, W, inode=13)
+    fs.setlk(12, 1, False, W, 0, 9, 5)
+    fs.setlk(14, 3, False, R, 20, EOF, 6)
+
+
+def share(fs: Engine) -> None:
+    """Shared locks where others may hold some, too."""
+    flock(fs, 1, R, inode=15)
+    fs.setlk(15, 1, False, R, 0, 99, 5)
+
+
 Take = Callable[..., None]
 
 RIVALS = {
@@ -161,6 +175,7 @@ def gives_up_at_once(volume: Volume, take: Take, wanted: LockType) -> None:
             slowest.append(sorted(give_up() for _ in range(100))[98])
     take(holder, 1, U)
     take(holder, 2, W)
+    print(f"99 of 100 were let go within {', '.join(f'{one * 1000:.2f} ms' for one in slowest)}")
     assert min(slowest) < 0.05 + POLL[wanted], f"took {', '.join(f'{one:.3f} s' for one in slowest)}"
 
 
@@ -184,6 +199,7 @@ def asks_at_intervals(volume: Volume, network: Proxy, take: Take, wanted: LockTy
         time.sleep(1)
         sent, passed = network.commands - before, time.monotonic() - began
         assert waiter.waits
+    print(f"{sent / passed:.0f} commands a second")
     most = 4 * (passed / POLL[wanted] + 1)
     assert 30 <= sent <= most, f"{sent} commands in {passed:.2f} s"
 

@@ -20,6 +20,20 @@ def sids(fs: Engine) -> list[int]:
     return [session.sid for session in fs.session_list()]
 
 
+def held_by(volume: Volume, sid: int) -> list[bytes]:
+    """Everything that a session holds by the keys: fields of locks, and its two sets."""
+    return [
+        *(
+            key + b" " + field
+            for key, (kind, value) in volume.keyspace().items()
+            if kind == "hash" and key.startswith((b"lockf", b"lockp"))
+            for field in value
+            if field.startswith(b"%d_" % sid)
+        ),
+        *(key for key in (b"locked%d" % sid, b"session%d" % sid) if volume.raw.exists(key)),
+    ]
+
+
 def nameless(volume: Volume, fs: Engine, name: str = "x") -> int:
     """A file of 5000 bytes that a client keeps alive without a name."""
     inode = volume.file(name)

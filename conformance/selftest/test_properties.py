@@ -127,6 +127,13 @@ def test_a_call_that_no_model_knows_is_a_mistake() -> None:
         check(History(KNOWN["stale-read"][1]), NAMES)
 
 
+def test_a_doubted_call_may_not_have_happened() -> None:
+    history = History([write("a", 1, (0, 1)), write("b", 2, (2, 3)), read("a", 1, (4, 5))])
+    assert check(history, REGISTER).answer is NOT
+    assert check(history, REGISTER, doubted=lambda one: one.process == "b").answer is OK
+    assert check(history, REGISTER, doubted=lambda one: one.process == "c").answer is NOT
+
+
 def test_time_limit_answers_unknown() -> None:
     for _, operations in KNOWN.values():
         if operations:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Sequence
-from errno import EAGAIN, EBADF, EINVAL, EIO, EROFS
+from errno import EAGAIN
 from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
+from metaparity.conformance.model.locks import Record
 from metaparity.conformance.scenes import locking
 from metaparity.conformance.scenes.locking import (
     EOF,
@@ -29,55 +27,24 @@ from metaparity.conformance.scenes.locking import (
     each_wanted,
     plock,
 )
-from metaparity.conformance.scenes.ranges import Model, Range, normal
-from metaparity.conformance.scenes.scenery import each_type, make
+from metaparity.conformance.scenes.record_locks import KEY, MAX, RECORD, ask, index, stored
 from metaparity.conformance.verbs import refuses, unchanged
-from metaparity.drivers.api import Engine
-from metaparity.drivers.errors import Refused
-from metaparity.drivers.types import FileType, HeldPlock, Lock, LockType
+from metaparity.drivers.types import LockType
 from metaparity.fixtures.faults import Proxy
 from metaparity.fixtures.volumes import Volume
 
-KEY = b"lockp%d" % INODE
-RECORD = struct.Struct(">IIQQ")
-MAX = (1 << 64) - 1
-FREE = Lock(U, 0, 0, 0)
 NAMES = {"R": R, "W": W, "U": U}
 
 each_lock_type = pytest.mark.parametrize("type", LockType, ids=lambda one: one.name)
 
 
-def stored(volume: Volume, sid: int = 1, owner: int = 1) -> list[Range]:
-    """The records of an owner by the keys: type, pid, first and last byte."""
-    value = volume.raw.hget(KEY, b"%d_%016X" % (sid, owner)) or b""
-    return [Range(LockType(type), pid, start, end) for type, pid, start, end in RECORD.iter_unpack(value)]
-
-
-def index(volume: Volume, sid: int) -> set[bytes]:
-    """The keys in which a session holds locks, as it knows them."""
-    return set(volume.raw.smembers(f"locked{sid}"))
-
-
-def ask(
-    fs: Engine,
-    owner: int,
-    type: LockType,
-    start: int = 0,
-    end: int = EOF,
-    pid: int = PID,
-    block: bool = False,
-) -> None:
-    """Take or release a range."""
-    fs.setlk(INODE, owner, block, type, start, end, pid)
-
-
-def spoken(text: str) -> list[Range]:
+def spoken(text: str) -> list[Record]:
     """Ranges as the reference writes them: `W10[0,3f] R1[40,EOF]`, in hex, to the end of any file."""
     found = []
     for word in text.split():
         head, _, tail = word.partition("[")
         start, end = (EOF if part == "EOF" else int(part, 16) for part in tail.rstrip("]").split(","))
-        found.append(Range(NAMES[head[0]], int(head[1:]), start, end))
+        found.append(Record(NAMES[head[0]], int(head[1:]), start, end))
     return found
 
 
@@ -192,8 +159,8 @@ EXAMPLES = {
 def test_examples(volume: Volume, asked: str, left: str) -> None:
     """What an owner asks for replaces what they had there: ranges are cut, and neighbours of one type and
     process are joined, in pairs; the last that is unlocked takes the record along."""
-    for type, pid, start, end in spoken(asked):
-        ask(volume.fs, 1, type, start, end, pid)
+    for one in spoken(asked):
+        ask(volume.fs, 1, one.type, one.start, one.end, one.pid)
     assert stored(volume) == spoken(left)
     assert bool(volume.raw.exists(KEY)) == bool(left)
     assert index(volume, 1) == ({KEY} if left else set())
@@ -230,11 +197,11 @@ def test_last_byte(volume: Volume) -> None:
     fs = volume.fs
     for _ in range(2):
         ask(fs, 1, W, 0, MAX)
-        assert stored(volume) == [Range(W, PID, 0, MAX)]
+        assert stored(volume) == [Record(W, PID, 0, MAX)]
     ask(fs, 1, R, 100, MAX)
-    assert stored(volume) == [Range(W, PID, 0, 99), Range(R, PID, 100, MAX)]
+    assert stored(volume) == [Record(W, PID, 0, 99), Record(R, PID, 100, MAX)]
     ask(fs, 1, U, MAX, MAX)
-    assert stored(volume) == [Range(W, PID, 0, 99), Range(R, PID, 100, MAX - 1)]
+    assert stored(volume) == [Record(W, PID, 0, 99), Record(R, PID, 100, MAX - 1)]
     ask(fs, 1, U, 0, MAX)
     assert not volume.raw.exists(KEY, "locked1")
 
@@ -264,7 +231,7 @@ def test_stored(volume: Volume, owner: int) -> None:
 def test_pid(volume: Volume, pid: int) -> None:
     """The number of the process is kept as it is given, in 32 bits."""
     ask(volume.fs, 1, W, 1, 2, pid)
-    assert stored(volume) == [Range(W, pid, 1, 2)]
+    assert stored(volume) == [Record(W, pid, 1, 2)]
 
 
 @each_wanted
@@ -292,7 +259,7 @@ def test_index_forgets(volume: Volume) -> None:
     ask(fs, 1, R)
     ask(fs, 1, U)
     assert index(volume, 1) == set()
-    assert stored(volume, 11) == [Range(R, 1, 0, 9)]
+    assert stored(volume, 11) == [Record(R, 1, 0, 9)]
 
 
 @clause("plock/is-one-transaction", source="L2.15 L2.16 N42.1", needs="plock")
@@ -334,335 +301,3 @@ def test_log(volume: Volume) -> None:
         b"SETLK(2,1,U,0,3,8)",
         b"SETLK(2,1,U,0,%d,0)" % EOF,
     ]
-
-
-# -- looking ---------------------------------------------------------------------------------------
-
-
-@clause("plock/getlk-tells-what-is-in-the-way", source="L2.3 L2.11 N39.1", needs="plock", clients=2)
-def test_getlk(volume: Volume) -> None:
-    """A question is answered with the first range of another owner that is in the way, else with U and zeros;
-    the own ranges are never, and shared ones only where exclusive ones are asked for."""
-    fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 10, 19, 5)
-    ask(fs, 1, W, 30, 39, 6)
-    ask(fs, 1, W, 50, 59, 7)
-    questions = {
-        (W, 0, EOF): Lock(R, 10, 19, 5),
-        (R, 0, EOF): Lock(W, 30, 39, 6),
-        (W, 19, 19): Lock(R, 10, 19, 5),
-        (R, 39, 50): Lock(W, 30, 39, 6),
-        (W, 40, MAX): Lock(W, 50, 59, 7),
-        (W, 20, 29): FREE,
-        (R, 10, 19): FREE,
-        (W, 60, MAX): FREE,
-    }
-    with unchanged(volume):
-        for (type, start, end), answer in questions.items():
-            assert fs.getlk(INODE, 2, type, start, end) == answer
-            assert fs.getlk(INODE, 1, type, start, end) == FREE
-            others = other.getlk(INODE, 1, type, start, end)
-            assert (others.type, others.start, others.end) == (answer.type, answer.start, answer.end)
-        assert fs.getlk(3, 2, W, 0, EOF) == FREE
-
-
-@clause("plock/a-process-is-known-to-its-session", source="L2.11 N39.1", needs="plock", clients=2)
-def test_getlk_pid(volume: Volume) -> None:
-    """The process of a range in the way is told to clients of its session; for others it is 0."""
-    fs, other = volume.fs, volume.open()
-    ask(fs, 1, W, pid=4321)
-    assert fs.getlk(INODE, 2, R, 0, 9) == Lock(W, 0, EOF, 4321)
-    assert other.getlk(INODE, 2, R, 0, 9) == Lock(W, 0, EOF, 0)
-
-
-@clause("plock/getlk-of-an-unlock-is-free", source="L2.11", needs="plock")
-def test_getlk_unlock(volume: Volume) -> None:
-    """Nothing is ever in the way of an unlock: the answer is U and zeros."""
-    ask(volume.fs, 1, W)
-    assert volume.fs.getlk(INODE, 2, U, 5, 9) == FREE
-
-
-@clause("plock/of-many-owners-one-is-named", source="L2.11", needs="plock", clients=2)
-def test_getlk_many(volume: Volume) -> None:
-    """Where ranges of several owners are in the way, the answer is the first of any one of them."""
-    fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 30, 39, 5)
-    ask(fs, 1, R, 50, 59, 5)
-    ask(fs, 2, R, 20, 39, 6)
-    ask(other, 1, R, 10, 34, 7)
-    # Which one it is is chance with some engines: it is not compared, so the call is not logged.
-    found = volume.clients[-2].getlk(INODE, 3, W, 0, EOF)
-    assert found in (Lock(R, 30, 39, 5), Lock(R, 20, 39, 6), Lock(R, 10, 34, 0))
-
-
-@clause("plock/are-listed-with-their-holders", source="L2.14", needs="plock", clients=2)
-def test_list(volume: Volume) -> None:
-    """A list has every range on the inode with its session, owner and process, and none of another inode."""
-    if "flock" not in volume.driver.capabilities:
-        pytest.skip("locks_list is behind flock")
-    fs, other = volume.fs, volume.open()
-    ask(fs, 1, R, 0, 9, 5)
-    ask(fs, 1, W, 20, EOF, 6)
-    ask(other, OWNERS[3], R, 0, 9, 7)
-    fs.setlk(3, 1, False, W, 0, 9, 8)
-    fs.flock(INODE, 1, R)
-    held = [HeldPlock(1, 1, R, 5, 0, 9), HeldPlock(1, 1, W, 6, 20, EOF), HeldPlock(2, OWNERS[3], R, 7, 0, 9)]
-    for client in (fs, other):
-        found = client.locks_list(INODE)
-        assert sorted(found.plocks, key=lambda one: (one.sid, one.start)) == held
-        assert [one.sid for one in found.flocks] == [1]
-    fs.flock(INODE, 1, U)
-
-
-@pytest.mark.parametrize("field", [b"bad", b"1_2_3", b"1_xyz", b"_1", b"1_"], ids=bytes.decode)
-@clause("plock/a-holder-that-is-none-fails-the-list", source="L2.14 S2.9.2", needs="flock")
-def test_list_corrupt(volume: Volume, field: bytes) -> None:
-    """A field that is not a session and an owner has the whole list refused in words."""
-    volume.fs.flock(INODE, 1, W)
-    volume.raw.hset(KEY, field, RECORD.pack(R, 1, 0, 9))
-    with unchanged(volume), pytest.raises(Refused):
-        volume.fs.locks_list(INODE)
-
-
-@clause("plock/owners-may-be-written-short", source="S2.9.2", needs="flock")
-def test_short_owner(volume: Volume) -> None:
-    """Another engine may write an owner in fewer digits: it is listed all the same."""
-    volume.fs.flock(INODE, 1, R)
-    volume.raw.hset(KEY, "7_9", RECORD.pack(W, 16, 100, 200))
-    assert volume.fs.locks_list(INODE).plocks == [HeldPlock(7, 9, W, 16, 100, 200)]
-    volume.fs.flock(INODE, 1, U)
-
-
-@clause("plock/other-systems-have-other-numbers", source="L0.1 L2.12 S2.10.1", needs="plock")
-def test_foreign_types(volume: Volume) -> None:
-    """A range of a type that Linux does not know is in the way of exclusive ones only."""
-    volume.raw.hset(KEY, "7_0000000000000009", RECORD.pack(3, 16, 0, 99))
-    ask(volume.fs, 1, R, 0, 9)
-    with unchanged(volume):
-        refuses(EAGAIN, ask, volume.fs, 1, W, 0, 9)
-    assert volume.fs.getlk(INODE, 1, W, 0, 9) == Lock(3, 0, 99, 0)
-
-
-# -- what may be locked, and by whom ---------------------------------------------------------------
-
-
-@each_type
-@clause("plock/takes-nodes-of-any-type", source="L2.4 L1.3", needs="plock", clients=2)
-def test_types(volume: Volume, type: FileType) -> None:
-    """A node of any type can be locked, and is not changed by that; the lock outlives its name."""
-    other, inode = volume.open(), make(volume, type, "x")
-    record = volume.raw.get(f"i{inode}")
-    plock(volume.fs, 1, W, inode=inode)
-    assert volume.raw.get(f"i{inode}") == record
-    volume.fs.remove(1, b"x")
-    refuses(EAGAIN, plock, other, 1, R, inode=inode)
-
-
-@pytest.mark.parametrize("inode", [0, 1, 999, 1 << 63], ids=str)
-@clause("plock/needs-no-node", source="L2.4 L1.3", needs="plock", clients=2)
-def test_no_node(volume: Volume, inode: int) -> None:
-    """An inode can be locked whether or not there is such a node; inode 1 is the volume's root for all."""
-    home = volume.dir("home")
-    other = volume.open(subdir="/home")
-    plock(volume.fs, 1, W, inode=inode)
-    refuses(EAGAIN, plock, other, 1, W, inode=inode)
-    assert other.getlk(inode, 1, W, 0, 9) == Lock(W, 0, EOF, 0)
-    assert not volume.raw.exists(f"lockp{home}")
-
-
-BACKWARDS = [(9, 5), (1, 0), (MAX, 0), (MAX, MAX - 1)]
-
-
-@pytest.mark.parametrize(("start", "end"), BACKWARDS)
-@clause("plock/a-range-does-not-end-before-it-starts", source="L2.10", needs="plock")
-def test_backwards(volume: Volume, start: int, end: int) -> None:
-    """A range that ends before it starts is refused with EINVAL, whether or not its owner holds any."""
-    ask(volume.fs, 1, R, 0, 99)
-    with unchanged(volume):
-        for owner in (1, 2):
-            for type in LockType:
-                refuses(EINVAL, ask, volume.fs, owner, type, start, end)
-
-
-@pytest.mark.parametrize(("start", "end"), BACKWARDS)
-@clause("plock/nobody-asks-about-a-backward-range", source="L2.10 L2.11", needs="plock")
-def test_getlk_backwards(volume: Volume, start: int, end: int) -> None:
-    """A question about a range that ends before it starts is refused with EINVAL."""
-    ask(volume.fs, 1, W, 0, MAX - 2)
-    for type in (R, W):
-        refuses(EINVAL, volume.fs.getlk, INODE, 2, type, start, end)
-
-
-@pytest.mark.parametrize("type", [3, 7, 2**32 - 1])
-@clause("plock/an-unknown-type-is-invalid", source="L2.12 L1.9", needs="plock")
-def test_unknown_type(volume: Volume, type: int) -> None:
-    """A type that is none of the three is refused with EINVAL, by a question, too."""
-    ask(volume.fs, 1, R, 0, 99)
-    with unchanged(volume):
-        for owner in (1, 2):
-            refuses(EINVAL, ask, volume.fs, owner, cast("Any", type))
-            refuses(EINVAL, volume.fs.getlk, INODE, owner, cast("Any", type), 0, 9)
-
-
-@pytest.mark.parametrize("length", [1, 23, 25, 47])
-@clause("plock/a-damaged-list-is-an-io-error", source="L2.2", needs="plock")
-def test_damaged(volume: Volume, length: int) -> None:
-    """Where an owner's list is not made of records, nobody can tell what is free: EIO for who asks for a
-    range or about one, and nothing is changed."""
-    fs = volume.fs
-    volume.raw.hset(KEY, b"7_0000000000000001", (RECORD.pack(R, 1, 0, 9) * 2)[:length])
-    with unchanged(volume):
-        for type in (R, W):
-            refuses(EIO, ask, fs, 1, type, 100, 200)
-            refuses(EIO, fs.getlk, INODE, 1, type, 100, 200)
-        ask(fs, 1, U)
-
-
-@clause("plock/an-own-damaged-list-is-an-io-error", source="L2.2", needs="plock")
-def test_own_damaged(volume: Volume) -> None:
-    """An owner whose own list is not made of records can change nothing of it: EIO."""
-    fs = volume.fs
-    assert fs.getlk(INODE, 1, W, 0, 9) == FREE
-    volume.raw.hset(KEY, b"1_0000000000000001", b"no records")
-    with unchanged(volume):
-        for type in LockType:
-            refuses(EIO, ask, fs, 1, type, 0, 9)
-
-
-@each_wanted
-@pytest.mark.parametrize("block", [False, True])
-@clause("plock/a-closed-session-takes-none", source="L3.15", needs="plock", clients=2)
-def test_closed(volume: Volume, wanted: LockType, block: bool) -> None:
-    """A client whose session is closed is refused with EBADF, for nobody would release what it takes; to
-    unlock is no mistake."""
-    fs, other = volume.fs, volume.open()
-    other.session_close()
-    with unchanged(volume):
-        refuses(EBADF, ask, other, 1, wanted, block=block)
-        ask(other, 1, U)
-    ask(fs, 1, W)
-
-
-@clause("plock/read-only-clients-take-none", source="L2.12 L2.11 L0.3 N39.1 M2 T46", needs="plock", clients=2)
-def test_read_only(volume: Volume) -> None:
-    """A read-only client can ask what is in the way, but neither take nor release any range: EROFS."""
-    ask(volume.fs, 1, W, 0, 9, 5)
-    reader = volume.open(record=False, read_only=True)
-    with unchanged(volume):
-        for type in LockType:
-            for block in (False, True):
-                refuses(EROFS, ask, reader, 1, type, block=block)
-        assert reader.getlk(INODE, 1, R, 0, 99) == Lock(W, 0, 9, 0)
-
-
-# -- waiting ---------------------------------------------------------------------------------------
-
-
-@each_conflict
-@clause("plock/who-waits-gets-it-when-it-is-free", source="L2.12 L1.8", needs="plock", clients=2)
-def test_wait(volume: Volume, held: LockType, wanted: LockType) -> None:
-    """A caller who is willing to wait is not answered while a range stands in the way, and has theirs
-    afterwards."""
-    locking.waits_until_it_is_free(volume, plock, held, wanted)
-
-
-@each_wanted
-@clause("plock/who-gives-up-waiting-is-let-go-at-once", source="L2.12 L1.8 X2", needs="plock", clients=2)
-def test_cancel(volume: Volume, wanted: LockType) -> None:
-    """Of a hundred callers who give up while they wait, 99 are told EINTR within 50 ms over the interval at
-    which they ask; nothing is left of their wish."""
-    locking.gives_up_at_once(volume, plock, wanted)
-
-
-@each_lock_type
-@pytest.mark.parametrize("block", [False, True])
-@clause("plock/who-has-given-up-takes-none", source="L2.12 L1.8 X2", needs="plock")
-def test_given_up(volume: Volume, type: LockType, block: bool) -> None:
-    """A caller who gave up before the call is told EINTR, waiting or not, unlocking or not."""
-    locking.is_interrupted_beforehand(volume, plock, type, block)
-
-
-@each_wanted
-@clause("plock/who-waits-asks-at-intervals", source="L2.12 L1.8", needs="plock", clients=2)
-def test_poll(volume: Volume, network: Proxy, wanted: LockType) -> None:
-    """Who waits for an exclusive range asks again after 1 ms, for a shared one after 10, with at most four
-    commands each time."""
-    locking.asks_at_intervals(volume, network, plock, wanted)
-
-
-@clause("plock/all-who-wait-get-it-one-at-a-time", source="L2.12 L1.8 N42.1", needs="plock", clients=2)
-def test_everyone(volume: Volume) -> None:
-    """Eight callers of two clients who each wait ten times for one range all get it, and never two at once: a
-    counter that it alone protects is exact."""
-    locking.everyone_gets_it(volume, plock)
-
-
-@clause("plock/a-part-that-is-freed-lets-in-who-waits-for-it", source="L2.12 L2.6", needs="plock", clients=2)
-def test_wait_for_part(volume: Volume) -> None:
-    """Who waits for a range has it as soon as that part is free, though its holder keeps the rest."""
-    fs, other = volume.fs, volume.open()
-    ask(fs, 1, W, 0, 99)
-    with locking.waiting(
-        lambda ctx: other.setlk(INODE, 1, True, R, 40, 59, PID, ctx=ctx),
-        lambda ctx: other.setlk(INODE, 2, True, R, 90, 99, PID, ctx=ctx),
-    ) as (first, second):
-        ask(fs, 1, U, 40, 59)
-        first.result()
-        assert second.waits
-        ask(fs, 1, R, 60, 99)
-        second.result()
-    assert stored(volume) == [Range(W, PID, 0, 39), Range(R, PID, 60, 99)]
-
-
-@clause("plock/processes-exclude-each-other", source="L2.4 L2.12 N42.1", needs="plock", clients=2)
-def test_processes(volume: Volume) -> None:
-    """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
-    exact, and nothing is held afterwards."""
-    locking.processes_exclude_each_other(volume, "plock")
-
-
-# -- any history -----------------------------------------------------------------------------------
-
-HOLDERS = [(client, owner) for client in (0, 1) for owner in (1, 2)]
-
-
-@given(st.data())
-@clause(
-    "plock/any-history-is-that-of-the-model",
-    source="L2.1 L2.3 L2.4 L2.5 L2.6 L2.11",
-    needs="plock",
-    clients=2,
-)
-def test_history(volume: Volume, data: st.DataObject) -> None:
-    """After any calls of four owners in two sessions, with ranges that begin and end at or beside the ends of
-    others, each holds what the model says, and is told what it says is in the way."""
-    volume.reset()
-    clients = [volume.fs, volume.open()]
-    model = Model()
-    for _ in range(data.draw(st.integers(1, 12))):
-        client, owner = holder = data.draw(st.sampled_from(HOLDERS))
-        start, end = data.draw(ranges(model))
-        asked = Range(data.draw(st.sampled_from(LockType)), data.draw(st.integers(1, 2)), start, end)
-        in_the_way = model.in_the_way(holder, asked)
-        # Which of several is told is chance with some engines, so the question is not logged.
-        told = volume.clients[client + 1].getlk(INODE, owner, asked.type, start, end)
-        assert model.answers(holder, asked, told)
-        if in_the_way:
-            with unchanged(volume):
-                refuses(EAGAIN, ask, clients[client], owner, asked.type, start, end, asked.pid)
-            continue
-        ask(clients[client], owner, asked.type, start, end, asked.pid)
-        model.lay(holder, asked)
-        for client, owner in HOLDERS:
-            assert normal(stored(volume, client + 1, owner)) == normal(model.held.get((client, owner), []))
-    # What the sessions know of it has clauses of its own (Q32).
-    volume.raw.delete("locked1", "locked2")
-
-
-def ranges(model: Model) -> st.SearchStrategy[tuple[int, int]]:
-    """Ranges that begin and end at, before or behind the ends of those held, or anywhere."""
-    held = [one for ranges in model.held.values() for one in ranges]
-    edges = {0, 1, 10, EOF, *(one.start for one in held), *(one.end for one in held)}
-    near = sorted({edge + beside for edge in edges for beside in (-1, 0, 1) if 0 <= edge + beside <= EOF})
-    byte = st.one_of(st.sampled_from(near), st.integers(0, 40))
-    return st.tuples(byte, byte).map(lambda ends: (min(ends), max(ends)))

@@ -1,0 +1,1 @@
+"""What an engine does, in plain Python without a server: the reference, executable."""
