@@ -22,7 +22,24 @@ from metaparity.drivers.types import Config
 from .lifecycle import Lifecycle
 from .state import VolumeState as VolumeState
 
-CAPABILITIES = frozenset({"volume", "session", "namespace", "open", "dirstat", "trash", "lua", "clock"})
+CAPABILITIES = frozenset(
+    {
+        "volume",
+        "session",
+        "namespace",
+        "open",
+        "data",
+        "xattr",
+        "acl",
+        "dirstat",
+        "quota.dir",
+        "quota.user",
+        "clone",
+        "trash",
+        "clock",
+        "lua",
+    }
+)
 
 
 class Model(Lifecycle):

@@ -25,7 +25,10 @@ from metaparity.drivers.types import (
     Time,
 )
 
+from .acls import Acls
+from .attributes import Attributes
 from .quotas import Quotas
+from .xattrs import Xattrs
 
 META_VERSION = 1
 CLIENT_VERSION = "1.4.1"
@@ -35,7 +38,7 @@ FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersio
 YEAR = 365 * 24 * 3600
 
 
-class Lifecycle(Quotas):
+class Lifecycle(Quotas, Attributes, Acls, Xattrs):
     """Volume and session."""
 
     def init(self, format: Format, force: bool = False) -> None:
@@ -65,6 +68,8 @@ class Lifecycle(Quotas):
 
     def load(self, check_version: bool = False) -> Format:
         format = self.stored_format()  # N1.3
+        tiers = {"Tiers": format.get("Tiers") or {"0": {"ID": 0, "StorageClass": "", "Tag": ""}}}
+        format = format.replace(**tiers)
         if check_version:
             require_client(format)
         self._format = format

@@ -27,6 +27,9 @@ from .state import VolumeState
 LARGEST_SCRIPTED = (1 << 52) - 1
 """The largest inode that a script on the server can count with (N5.9)."""
 
+ATIME_MODES = ("noatime", "relatime", "strictatime")
+"""Which access times a client keeps: none, some, all (R14)."""
+
 DAY = 24 * 3600
 
 
@@ -35,6 +38,8 @@ class Lookup(Accounting):
 
     def __init__(self, volume: VolumeState, config: Config) -> None:
         super().__init__(volume, config)
+        if config.atime_mode not in ATIME_MODES:
+            raise ValueError(f"atime_mode {config.atime_mode!r} is none of {', '.join(ATIME_MODES)}")
         self._read_targets: dict[int, bytes] = {}
 
     def lookup(
@@ -109,20 +114,23 @@ class Lookup(Accounting):
         """Whether reading stamps access times at all (R14)."""
         return self.config.atime_mode != "noatime" and not self.config.read_only
 
-    def touch_atime(self, attr: Attr) -> None:
-        """Stamp an access of a node where one is due (R14)."""
+    def touch_atime(self, attr: Attr) -> bool:
+        """Stamp an access of a node where one is due; whether it was (R14)."""
         if not self.keeps_atime:
-            return
+            return False
         now = self.now()
         changed = attr.mtime > attr.atime or attr.ctime > attr.atime
         age = elapsed(attr.atime, now)
         strict = self.config.atime_mode == "strictatime"
-        if changed or age >= DAY or (strict and age >= 1):
-            attr.atime = now
+        if not (changed or age >= DAY or (strict and age >= 1)):
+            return False
+        attr.atime = now
+        return True
 
     def opened(self, inode: int, attr: Attr) -> Attr:
-        """A copy of the attributes of a node that has just been read, its access stamped."""
-        if inode in self.volume.nodes:
-            self.touch_atime(self.volume.nodes[inode])
-            return shown(self.volume.nodes[inode])
-        return replace(attr)
+        """A copy of the attributes with which a node was read, its access stamped where there is one (R14)."""
+        found = replace(attr)
+        node = self.volume.nodes.get(inode)
+        if node is not None and self.touch_atime(node):
+            found.atime = node.atime
+        return found

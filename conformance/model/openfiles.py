@@ -23,7 +23,7 @@ from metaparity.drivers.types import (
     Time,
 )
 
-from .core import elapsed
+from .core import elapsed, shown
 from .lookup import Lookup
 from .permissions import trashed
 from .state import VolumeState, aligned, space_of
@@ -134,16 +134,17 @@ class Opening(Lookup):
         inode = self.check_root(inode)
         attr = self.open_files.trusted(inode)
         if attr is None:
-            attr = super().getattr(inode, ctx=ctx)
+            attr = shown(self.known(inode))
             self.open_files.refresh(inode, attr)
         return attr
 
     def open_file(self, inode: int, flags: OpenFlag = OpenFlag.RDONLY, *, ctx: Context = ROOT) -> Attr:
         changing = flags & (WRITING | OpenFlag.TRUNC | OpenFlag.APPEND)
         refuse_if(self.config.read_only and bool(changing), errno.EROFS)  # N20.1
+        meant = self.check_root(inode)
         attr = self.open_files.trusted(inode)
         if attr is None:
-            attr = self.known(self.check_root(inode))
+            attr = self.known(meant)
             wanted = ACCESS_BY_MODE[flags & 3]
             execute = wanted == Access.R and flags & OpenFlag.EXEC
             self.require_access(ctx, attr, Access.X if execute else wanted)
@@ -155,7 +156,7 @@ class Opening(Lookup):
             self.open_files.open(inode, attr)
         else:
             self.open_files.open(inode, None)
-        return self.opened(inode, attr)
+        return self.opened(meant, attr)
 
     def close_file(self, inode: int, *, ctx: Context = ROOT) -> None:
         if self.open_files.close(inode):

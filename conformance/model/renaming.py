@@ -150,11 +150,11 @@ class Renaming(Trees):
         moved = self.node(source.inode)
         crossing = source.parent != target.parent
         if crossing and carried:
-            self._charge(source.parent, target.parent, carried)
+            self._pass_on(source.parent, target.parent, carried)
         if flags & EXCHANGE:
             other = self.node(target.inode)
             if crossing and carried:
-                self._charge(target.parent, source.parent, self._usage_of(ctx, target.inode, other))
+                self._pass_on(target.parent, source.parent, self._usage_of(ctx, target.inode, other))
             other.ctime = now
             self._enter(target, source, other)
         else:
@@ -230,7 +230,7 @@ class Renaming(Trees):
         below = self.summary(inode, recursive=True, ctx=ctx)
         return below.size, below.files + below.dirs
 
-    def _charge(self, source: int, target: int, usage: tuple[int, int]) -> None:
+    def _pass_on(self, source: int, target: int, usage: tuple[int, int]) -> None:
         space, inodes = usage
         self.charge_directories(source, -space, -inodes)
         self.charge_directories(target, space, inodes)
