@@ -30,6 +30,15 @@ from .trees import Trees
 
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO, INSERT = FallocateMode
 
+MANY = 350
+"""Records of a chunk from which each write compacts it (N21.5)."""
+
+WORTH_A_LOOK = 5
+"""Records or pieces from which a read compacts (N22.6)."""
+
+ROUND = 1000
+"""Records that one round of a compaction takes (N33.1)."""
+
 LONGEST = CHUNK_SIZE << 32
 """The longest file in bytes: the index of a chunk has 32 bits."""
 
@@ -52,6 +61,9 @@ class Contents(Trees):
         self._resize(inode, attr, length, mtime)
         self._append(inode, chunk, Slice(off, slice.id, slice.size, slice.off, slice.len))
         self.open_files.distrust(inode, chunk)
+        count = len(self._records(inode, chunk))
+        if count % 100 == 99 or count > MANY:  # N21.5
+            self._compact_chunk(inode, chunk)
 
     def read(self, inode: int, chunk: int, *, ctx: Context = ROOT) -> list[Slice]:
         kept = self.open_files.chunks(inode)  # N22.1
@@ -65,6 +77,8 @@ class Contents(Trees):
             pieces = [replace(piece, pos=0) for piece in assemble(records)]
             if kept is not None:
                 kept[chunk] = pieces
+            if max(len(records), len(pieces)) >= WORTH_A_LOOK:  # N22.6
+                self._compact_chunk(inode, chunk)
         if attr is not None and self.touch_atime(attr):
             self.open_files.distrust(inode)
         return [replace(piece) for piece in pieces]
@@ -191,36 +205,42 @@ class Contents(Trees):
             one, type = below.pop()
             below += [(child, type) for type, child in self.listed(one).values()]
             if type == FileType.FILE:
-                for index in sorted(self.volume.chunks.get(one, {})):
-                    self._compact_chunk(one, index)
+                self._settle_chunks(one)
 
     def compact_all(self, threads: int = 0, *, ctx: Context = ROOT) -> None:
-        for inode, chunks in self.volume.chunks.items():
-            for index in sorted(chunks):
-                self._compact_chunk(inode, index)
+        for inode in list(self.volume.chunks):
+            self._settle_chunks(inode)
 
-    def _compact_chunk(self, inode: int, index: int) -> None:
-        """Merge what is worth it of a chunk into one slice (N33.1-N33.4)."""
+    def _settle_chunks(self, inode: int) -> None:
+        """Compact the chunks of a file until nothing is left to do."""
+        for index in sorted(self.volume.chunks.get(inode, {})):
+            while self._compact_chunk(inode, index):
+                pass
+
+    def _compact_chunk(self, inode: int, index: int) -> bool:
+        """One round: merge what is worth it of a chunk into one slice; whether any is (N33.1-N33.4)."""
         records = self._records(inode, index)
-        kept = good_heads(records)
-        old = records[kept:]
+        kept = good_heads(records[:ROUND])
+        old, later = records[kept:ROUND], records[ROUND:]
         pieces = merge(old)
         size = sum(piece.len for piece in pieces)
-        if len(old) < 2 or size == 0:
-            return
+        if self.config.read_only or len(old) < 2 or size == 0:
+            return False
         id = self.slices.take()
-        if self.config.compact_chunk == "record":
-            self.asked.append(Event("compact_chunk", id, size, [replace(piece) for piece in pieces]))
         if self.config.compact_chunk == "fail":
-            return
-        self.volume.chunks[inode][index] = [*records[:kept], Slice(pieces[0].pos, id, size, 0, size)]
+            return False
+        if self.config.compact_chunk == "record":
+            self.asked.append(Event("compact_chunk", id, slices=[replace(piece, pos=0) for piece in pieces]))
+        merged = Slice(pieces[0].pos, id, size, 0, size)
+        self.volume.chunks[inode][index] = [*records[:kept], merged, *later]
+        self.open_files.distrust(inode, index)
         gone = [(record.id, record.size) for record in old if record.id]
         if self.format.trash_days > 0:
-            self.volume.delayed.append((self.now()[0], gone))
-        else:
-            for slice in gone:
-                self.release_slice(*slice)
-        self.open_files.distrust(inode, index)
+            self.volume.delayed[id, self.now()[0]] = gone
+            return True
+        for slice in gone:
+            self.release_slice(*slice)
+        return True
 
     # -- common ------------------------------------------------------------------------------------
 

@@ -32,29 +32,26 @@ BILLION = 10**9
 
 
 class Ids:
-    """Numbers that a client hands out from blocks it reserves on the volume (K2)."""
+    """Numbers from `lowest` on that a client hands out from blocks it sets aside on the volume (K2)."""
 
-    def __init__(self, reserve: Callable[[int], int], block: int) -> None:
+    def __init__(self, reserve: Callable[[int], int], block: int, lowest: int) -> None:
         self._reserve = reserve
         self._block = block
-        self._next = self._end = 0
+        self._next = self._lowest = lowest
+        self._last = 0
 
     @property
     def empty(self) -> bool:
         """Whether the next number asks for a new block."""
-        return self._next == self._end
+        return self._next > self._last
 
     def take(self) -> int:
         """A number never used before."""
         if self.empty:
-            self._next = self._reserve(self._block)
-            self._end = self._next + self._block
+            self._last = self._reserve(self._block)
+            self._next = max(self._last - self._block + 1, self._lowest)
         self._next += 1
         return self._next - 1
-
-    def forget(self) -> None:
-        """Drop what is left of the block."""
-        self._next = self._end = 0
 
 
 class Core(Engine):
@@ -65,8 +62,8 @@ class Core(Engine):
         self.config = config
         self.root = ROOT_INODE
         self.sid = 0
-        self.inodes = Ids(volume.reserve_inodes, 1024)
-        self.slices = Ids(volume.reserve_slices, 4096)
+        self.inodes = Ids(volume.reserve_inodes, 1024, ROOT_INODE + 1)
+        self.slices = Ids(volume.reserve_slices, 4096, 1)
         self.asked: list[Event] = []
         """What the object store was asked since the last `events`."""
         self._format: Format | None = None

@@ -35,6 +35,17 @@ CLIENT_VERSION = "1.4.1"
 FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersion")
 """Settings that may not change without force (N1.1)."""
 
+KNOWN = frozenset(
+    "Name UUID Storage StorageClass Tiers Bucket AccessKey SecretKey SessionToken BlockSize Compression Shards "
+    "HashPrefix Capacity Inodes EncryptKey EncryptAlgo KeyEncrypted UploadLimit DownloadLimit TrashDays "
+    "MetaVersion MinClientVersion MaxClientVersion DirStats UserGroupQuota EnableACL RangerRestUrl "
+    "RangerService ChangeLog ChangeLogMaxAge ChangeLogMaxLines Kerberos KerbConf".split()
+)
+"""The settings of this version: only others outlive a new format without them (S9.4.12)."""
+
+SHORTEST, LONGEST = 1.0, 600.0
+"""What a heartbeat is at least and at most, in seconds (L3.4)."""
+
 YEAR = 365 * 24 * 3600
 
 
@@ -64,12 +75,13 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         if wanted.user_group_quota and not stored.user_group_quota:
             self.volume.quotas[QuotaType.USER].clear()
             self.volume.quotas[QuotaType.GROUP].clear()
-        return Format({**stored, **wanted})
+        return Format({**{name: stored[name] for name in stored if name not in KNOWN}, **wanted})
 
     def load(self, check_version: bool = False) -> Format:
         format = self.stored_format()  # N1.3
-        tiers = {"Tiers": format.get("Tiers") or {"0": {"ID": 0, "StorageClass": "", "Tag": ""}}}
-        format = format.replace(**tiers)
+        if format.get("Tiers") is None:
+            standard = {"ID": 0, "StorageClass": format.get("StorageClass") or "", "Tag": ""}
+            format = format.replace(Tiers={"0": standard})
         if check_version:
             require_client(format)
         self._format = format
@@ -125,12 +137,13 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
 
     def _register(self) -> None:
         if not self.sid:
-            self.volume.next_session += 1
-            self.sid = self.volume.next_session
+            self.volume.last_session += 1
+            self.sid = self.volume.last_session
         self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self._info())
 
     def _expiry(self) -> int:
-        life = 5 * self.config.heartbeat or YEAR
+        heartbeat = self.config.heartbeat  # L3.4
+        life = 5 * min(max(heartbeat, SHORTEST), LONGEST) if heartbeat else YEAR
         return int(self.now()[0] + life)
 
     def _info(self) -> SessionInfo:

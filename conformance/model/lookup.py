@@ -128,7 +128,7 @@ class Lookup(Accounting):
         return True
 
     def opened(self, inode: int, attr: Attr) -> Attr:
-        """A copy of the attributes with which a node was read, its access stamped where there is one (R14)."""
+        """A copy of the attributes with which a node was read, its access stamped (R14)."""
         found = replace(attr)
         node = self.volume.nodes.get(inode)
         if node is not None and self.touch_atime(node):

@@ -15,8 +15,17 @@ def mode_of(rule: Rule) -> int:
 
 def with_mode(rule: Rule, mode: int) -> Rule:
     """The rule after a chmod: the bits of the group go to the mask (N8.8)."""
-    group = {"group" if rule.minimal else "mask": mode >> 3 & 7}
-    return replace(rule, owner=mode >> 6 & 7, other=mode & 7, **group)
+    changed = replace(rule, owner=moved(rule.owner, mode >> 6), other=moved(rule.other, mode))
+    if rule.minimal:
+        changed.group = moved(rule.group, mode >> 3)
+    else:
+        changed.mask = moved(rule.mask, mode >> 3)
+    return changed
+
+
+def moved(permissions: int, bits: int) -> int:
+    """Permissions with three new bits; what stands above these stays, as in an entry that was unset."""
+    return permissions & ~7 | bits & 7
 
 
 def filled(rule: Rule, mode: int) -> Rule:

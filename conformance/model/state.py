@@ -46,8 +46,8 @@ class VolumeState:
     """The records of each chunk in the order they were written (N21.3)."""
     references: dict[tuple[int, int], int] = field(default_factory=dict)
     """How many records refer to a slice, by id and size; absent means one (N21.4)."""
-    delayed: list[tuple[int, list[tuple[int, int]]]] = field(default_factory=list)
-    """Slices that a compaction left to the trash, with the second it did so (N33.4)."""
+    delayed: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    """Slices that a compaction left to the trash, by its new slice and the second it ran (N33.4)."""
     rules: list[Rule] = field(default_factory=list)
     """ACL rules; the number of a rule is its place, counted from 1 (N29.2)."""
     stats: dict[int, DirStat] = field(default_factory=dict)
@@ -60,10 +60,11 @@ class VolumeState:
     """Tops of copies that have no name yet, with the second they were begun (N25.3)."""
     used_space: int = 0
     total_inodes: int = 0
-    next_inode: int = 2
-    next_slice: int = 1
-    next_trash: int = 0
-    next_session: int = 0
+    last_inode: int = 0
+    """The highest inode that a client has set aside; so the slices, hours and sessions (I17)."""
+    last_slice: int = 0
+    last_trash: int = 0
+    last_session: int = 0
 
     def clear(self) -> None:
         """Forget everything (N1.4)."""
@@ -73,11 +74,11 @@ class VolumeState:
         self.lock = lock
 
     def reserve_inodes(self, count: int) -> int:
-        """The first of `count` inodes never used before (K2)."""
-        first, self.next_inode = self.next_inode, self.next_inode + count
-        return first
+        """Set aside `count` inodes never used before; the last of them (K2)."""
+        self.last_inode += count
+        return self.last_inode
 
     def reserve_slices(self, count: int) -> int:
-        """The first of `count` slice ids never used before (K2)."""
-        first, self.next_slice = self.next_slice, self.next_slice + count
-        return first
+        """Set aside `count` slice ids never used before; the last of them (K2)."""
+        self.last_slice += count
+        return self.last_slice

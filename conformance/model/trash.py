@@ -24,8 +24,8 @@ class Trash(Creation):
         entry = self.entry(TRASH_INODE, name)
         if entry is not None:
             return entry[2]
-        self.volume.next_trash += 1
-        hour = TRASH_INODE + self.volume.next_trash
+        self.volume.last_trash += 1
+        hour = TRASH_INODE + self.volume.last_trash
         self.make(ROOT, TRASH_INODE, hour, name, FileType.DIRECTORY, 0o555)
         return hour
 
