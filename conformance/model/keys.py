@@ -51,7 +51,7 @@ def written(state: VolumeState) -> Keyspace:
         for one, slices in state.delayed.items()
     }
     put("hash", KEYS.delayed_slices, delayed)
-    put("hash", KEYS.acl, {b"%d" % id: codec.encode_rule(rule) for id, rule in enumerate(state.rules, 1)})
+    put("hash", KEYS.acl, {b"%d" % id: codec.encode_rule(rule) for id, rule in state.rules.items()})
     for key, field in STATISTICS:
         put("hash", key, numbers({inode: getattr(stat, field) for inode, stat in state.stats.items()}))
     for type, quotas in state.quotas.items():
@@ -72,7 +72,7 @@ def written(state: VolumeState) -> Keyspace:
         keys[KEYS.used_space] = ("string", b"%d" % state.used_space)
         keys[KEYS.total_inodes] = ("string", b"%d" % state.total_inodes)
     if state.rules:
-        keys[KEYS.acl_max_id] = ("string", b"%d" % len(state.rules))
+        keys[KEYS.acl_max_id] = ("string", b"%d" % max(state.rules))
     return keys
 
 
@@ -106,7 +106,7 @@ def read_back(keys: Keyspace, state: VolumeState) -> Keyspace:
     """Give a volume the state that keys describe; the keys that describe none.  Raises `Damaged`."""
     try:
         return _read(keys, state)
-    except (codec.CorruptValue, ValueError, TypeError) as wrong:
+    except (codec.CorruptValue, AttributeError, TypeError, ValueError) as wrong:
         raise Damaged(str(wrong)) from wrong
 
 
@@ -121,8 +121,7 @@ def _read(keys: Keyspace, state: VolumeState) -> Keyspace:
         fresh.format = codec.decode_format(setting)
     for key, field in COUNTERS:
         setattr(fresh, field, codec.decode_counter(take(key, b"0")))
-    rules = take(KEYS.acl, {})
-    fresh.rules = [codec.decode_rule(rules[b"%d" % id]) for id in range(1, len(rules) + 1)]
+    fresh.rules = {int(id): codec.decode_rule(value) for id, value in take(KEYS.acl, {}).items()}
     take(KEYS.acl_max_id, b"")
     for field, value in take(KEYS.slice_refs, {}).items():
         fresh.references[codec.parse_slice_ref_field(field)] = int(value) + 1

@@ -36,10 +36,15 @@ FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersio
 """Settings that may not change without force (N1.1)."""
 
 KNOWN = frozenset(
-    "Name UUID Storage StorageClass Tiers Bucket AccessKey SecretKey SessionToken BlockSize Compression Shards "
-    "HashPrefix Capacity Inodes EncryptKey EncryptAlgo KeyEncrypted UploadLimit DownloadLimit TrashDays "
-    "MetaVersion MinClientVersion MaxClientVersion DirStats UserGroupQuota EnableACL RangerRestUrl "
-    "RangerService ChangeLog ChangeLogMaxAge ChangeLogMaxLines Kerberos KerbConf".split()
+    {
+        *("Name", "UUID", "Storage", "StorageClass", "Tiers"),
+        *("Bucket", "AccessKey", "SecretKey", "SessionToken", "BlockSize"),
+        *("Compression", "Shards", "HashPrefix", "Capacity", "Inodes"),
+        *("EncryptKey", "EncryptAlgo", "KeyEncrypted", "UploadLimit", "DownloadLimit"),
+        *("TrashDays", "MetaVersion", "MinClientVersion", "MaxClientVersion", "DirStats"),
+        *("UserGroupQuota", "EnableACL", "RangerRestUrl", "RangerService", "ChangeLog"),
+        *("ChangeLogMaxAge", "ChangeLogMaxLines", "KerbConf"),
+    }
 )
 """The settings of this version: only others outlive a new format without them (S9.4.12)."""
 
@@ -155,6 +160,8 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         if self.sid:  # L3.5
             session = self.volume.sessions.setdefault(self.sid, Session(self.sid, 0, self._info()))
             session.expire = self._expiry()
+            if not session.info.version:
+                session.info = self._info()
 
     def session_close(self) -> None:
         self.settle()  # N2.3
@@ -183,7 +190,8 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         return replace(bare, sustained=sorted(session.sustained)) if detail else bare
 
     def session_list(self) -> list[Session]:
-        return [self.session_get(sid) for sid in self.volume.sessions]
+        known = sorted(self.volume.sessions.values(), key=lambda session: (session.expire, str(session.sid)))
+        return [self.session_get(session.sid) for session in known]  # L3.12
 
 
 def fresh_root(mode: int, now: Time) -> Attr:

@@ -48,8 +48,8 @@ class VolumeState:
     """How many records refer to a slice, by id and size; absent means one (N21.4)."""
     delayed: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
     """Slices that a compaction left to the trash, by its new slice and the second it ran (N33.4)."""
-    rules: list[Rule] = field(default_factory=list)
-    """ACL rules; the number of a rule is its place, counted from 1 (N29.2)."""
+    rules: dict[int, Rule] = field(default_factory=dict)
+    """ACL rules by number (N29.2)."""
     stats: dict[int, DirStat] = field(default_factory=dict)
     """Statistics of directories as last flushed; absent means unknown (I13)."""
     quotas: dict[QuotaType, dict[int, Quota]] = field(
