@@ -62,6 +62,8 @@ class Core(Engine):
         self.config = config
         self.root = ROOT_INODE
         self.sid = 0
+        self.ended = False
+        """Whether the session was closed: nobody would release what is taken now."""
         self.inodes = Ids(volume.reserve_inodes, 1024, ROOT_INODE + 1)
         self.slices = Ids(volume.reserve_slices, 4096, 1)
         self.asked: list[Event] = []

@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.keys import Keys
-from metaparity.drivers.types import DirStat, Quota, QuotaType, Session
+from metaparity.drivers.types import DirStat, LockType, Quota, QuotaType, Session
 
+from .locks import Holder, Record
 from .state import VolumeState
 
 Keyspace: TypeAlias = dict[bytes, tuple[str, Any]]
@@ -64,6 +65,10 @@ def written(state: VolumeState) -> Keyspace:
     put("zset", KEYS.all_sessions, ranked({sid: one.expire for sid, one in state.sessions.items()}))
     for sid, session in state.sessions.items():
         put("set", KEYS.sustained(sid), {b"%d" % inode for inode in session.sustained})
+    for key, fields in state.locks.keys().items():
+        put("hash", key, fields)
+    for sid in range(state.last_session + 1):
+        put("set", KEYS.locked(sid), state.locks.index(sid))
     put("zset", KEYS.detached_nodes, ranked(state.detached))
     for key, field in COUNTERS:
         if getattr(state, field):
@@ -172,6 +177,26 @@ def _chunk(state: VolumeState, numbers: tuple[int, ...], records: list[bytes]) -
     state.chunks.setdefault(inode, {})[index] = codec.decode_slices(records)
 
 
+def _flocks(state: VolumeState, numbers: tuple[int, ...], fields: Mapping[bytes, bytes]) -> None:
+    state.locks.flocks[numbers[0]] = {
+        Holder(*codec.parse_lock_field(field)): LockType[codec.decode_flock(value)]
+        for field, value in fields.items()
+    }
+
+
+def _plocks(state: VolumeState, numbers: tuple[int, ...], fields: Mapping[bytes, bytes]) -> None:
+    state.locks.records[numbers[0]] = {
+        Holder(*codec.parse_lock_field(field)): [
+            Record(LockType(one.type), one.pid, one.start, one.end) for one in codec.decode_plocks(value)
+        ]
+        for field, value in fields.items()
+    }
+
+
+def _nothing(state: VolumeState, numbers: tuple[int, ...], value: Any) -> None:
+    """What follows from the rest: in which inodes a session has locks."""
+
+
 NUMBERED: dict[str, Callable[[VolumeState, tuple[int, ...], Any], None]] = {
     "attr": lambda state, numbers, value: state.nodes.update({numbers[0]: codec.decode_attr(value)}),
     "symlink": lambda state, numbers, value: state.targets.update({numbers[0]: value}),
@@ -184,5 +209,8 @@ NUMBERED: dict[str, Callable[[VolumeState, tuple[int, ...], Any], None]] = {
     "xattrs": lambda state, numbers, value: state.xattrs.update({numbers[0]: dict(value)}),
     "chunk": _chunk,
     "sustained": _sustained,
+    "flocks": _flocks,
+    "plocks": _plocks,
+    "locked": _nothing,
 }
 """How the keys of each kind that has a number are read."""

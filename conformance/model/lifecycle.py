@@ -19,14 +19,18 @@ from metaparity.drivers.types import (
     Event,
     FileType,
     Format,
+    LockRecord,
     QuotaType,
     Session,
+    SessionFlock,
     SessionInfo,
+    SessionPlock,
     Time,
 )
 
 from .acls import Acls
 from .attributes import Attributes
+from .locking import Locking
 from .quotas import Quotas
 from .xattrs import Xattrs
 
@@ -54,7 +58,7 @@ SHORTEST, LONGEST = 1.0, 600.0
 YEAR = 365 * 24 * 3600
 
 
-class Lifecycle(Quotas, Attributes, Acls, Xattrs):
+class Lifecycle(Quotas, Attributes, Acls, Xattrs, Locking):
     """Volume and session."""
 
     def init(self, format: Format, force: bool = False) -> None:
@@ -145,6 +149,7 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
             self.volume.last_session += 1
             self.sid = self.volume.last_session
         self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self._info())
+        self.ended = False
 
     def _expiry(self) -> int:
         heartbeat = self.config.heartbeat  # L3.4
@@ -165,6 +170,7 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
 
     def session_close(self) -> None:
         self.settle()  # N2.3
+        self.ended = True
         if self.sid:
             self._clean(self.sid)
 
@@ -178,6 +184,7 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         session = self.volume.sessions.get(sid)
         if session is None:
             return
+        self.volume.locks.end_session(sid)
         for inode in [*session.sustained]:
             self.delete_sustained(sid, inode)
         del self.volume.sessions[sid]
@@ -187,7 +194,29 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         if session is None:
             raise Refused(f"session {sid} is not known: list the sessions")
         bare = replace(session, info=replace(session.info), sustained=[])
-        return replace(bare, sustained=sorted(session.sustained)) if detail else bare
+        if not detail:
+            return bare
+        flocks, plocks = self._held(sid)
+        return replace(bare, sustained=sorted(session.sustained), flocks=flocks, plocks=plocks)
+
+    def _held(self, sid: int) -> tuple[list[SessionFlock], list[SessionPlock]]:
+        """The locks of a session, by inode."""
+        locks = self.volume.locks
+        flocks = [
+            SessionFlock(inode, holder.owner, type.name)
+            for inode, held in sorted(locks.flocks.items())
+            for holder, type in held.items()
+            if holder.sid == sid
+        ]
+        plocks = [
+            SessionPlock(
+                inode, holder.owner, [LockRecord(one.type, one.pid, one.start, one.end) for one in records]
+            )
+            for inode, owners in sorted(locks.records.items())
+            for holder, records in owners.items()
+            if holder.sid == sid
+        ]
+        return flocks, plocks
 
     def session_list(self) -> list[Session]:
         known = sorted(self.volume.sessions.values(), key=lambda session: (session.expire, str(session.sid)))

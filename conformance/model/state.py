@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from metaparity.drivers.types import Attr, DirStat, FileType, Format, Quota, QuotaType, Rule, Session, Slice
 
+from .locks import LockModel
+
 PAGE = 4096
 """Bytes of space of a node without content; space is counted in whole pages (A4)."""
 
@@ -55,6 +57,7 @@ class VolumeState:
     quotas: dict[QuotaType, dict[int, Quota]] = field(
         default_factory=lambda: {type: {} for type in QuotaType}
     )
+    locks: LockModel = field(default_factory=LockModel)
     sessions: dict[int, Session] = field(default_factory=dict)
     detached: dict[int, int] = field(default_factory=dict)
     """Tops of copies that have no name yet, with the second they were begun (N25.3)."""
