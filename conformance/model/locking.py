@@ -22,6 +22,7 @@ class Locking(Core):
         self, inode: int, owner: int, type: LockType, block: bool = False, *, ctx: Context = ROOT
     ) -> None:
         self.require_writable()
+        type = known(type)
         self._obtain(lambda: self.volume.locks.flock(self.sid, inode, owner, type), type, block, ctx)
 
     def setlk(
@@ -37,6 +38,7 @@ class Locking(Core):
         ctx: Context = ROOT,
     ) -> None:
         self.require_writable()
+        type = known(type)
 
         def take() -> None:
             self.volume.locks.setlk(self.sid, inode, owner, type, start, end, pid)
@@ -62,8 +64,14 @@ class Locking(Core):
     def getlk(
         self, inode: int, owner: int, type: LockType, start: int, end: int, *, ctx: Context = ROOT
     ) -> Lock:
-        found = self.volume.locks.getlk(self.sid, inode, owner, type, start, end)
+        found = self.volume.locks.getlk(self.sid, inode, owner, known(type), start, end)
         return min(found, key=lambda lock: lock.start)  # any of them is right (L2.11)
 
     def locks_list(self, inode: int, *, ctx: Context = ROOT) -> Locks:
         return self.volume.locks.locks_list(inode)
+
+
+def known(type: int) -> LockType:
+    """A kind of lock that may be given as its number.  Raises EINVAL."""
+    refuse_if(type not in tuple(LockType), errno.EINVAL)
+    return LockType(type)

@@ -25,7 +25,7 @@ from . import volume_at
 from .keys import Damaged, Keyspace, read_back, written
 from .state import VolumeState
 
-UNKEPT = ("lock", "last_inode", "last_slice")
+UNKEPT = ("lock", "locks", "last_inode", "last_slice")
 """What of a volume is no state of its files: numbers set aside are lost by refused calls (N42.3)."""
 
 OF_THE_SERVER = frozenset(
@@ -37,8 +37,15 @@ NO_SERVER = "a server: the model has none to ask or to stop"
 NO_NETWORK = "a network: there is none between the model and its volume"
 BY_ITSELF = "time: nothing happens by itself in the model"
 OLD_CLIENTS = "old clients: the model knows none of their keys"
+TWO_PROCESSES = "two processes: the model lives in one"
+NO_LOG = "a change log: the model keeps none"
 ELSEWHERE = {
-    "concurrency/clients-of-two-processes-lose-nothing": "two processes: the model lives in one",
+    "concurrency/clients-of-two-processes-lose-nothing": TWO_PROCESSES,
+    "flock/processes-exclude-each-other": TWO_PROCESSES,
+    "plock/processes-exclude-each-other": TWO_PROCESSES,
+    "session/a-killed-process-is-cleaned-up-after": TWO_PROCESSES,
+    "flock/leaves-a-line-in-the-log": NO_LOG,
+    "plock/leaves-a-line-in-the-log": NO_LOG,
     "trash/a-compacted-slice-is-kept-for-its-days": "maintenance: the model does not offer it",
     "clone/a-caller-that-gives-up-leaves-nothing": "a step: a clone of the model is one",
     "cleanup/is-made-by-one-client-in-a-period": BY_ITSELF,
@@ -148,7 +155,8 @@ class Volume(volumes.Volume):
     def state(self) -> dict[bytes, Any]:
         state = volume_at(self.driver.url(self.place.address))
         fields = (name for name in state.__slots__ if name not in UNKEPT)
-        return {name.encode(): copy.deepcopy(getattr(state, name)) for name in fields}
+        kept = {name.encode(): copy.deepcopy(getattr(state, name)) for name in fields}
+        return {**kept, b"locks": state.locks.keys()}
 
 
 def reason_to_skip(item: pytest.Item) -> str:
