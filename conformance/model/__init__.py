@@ -87,8 +87,8 @@ def volume_at(url: str) -> VolumeState:
 
 
 def forget_volume(url: str) -> None:
-    """Drop a volume; clients that still have it open keep theirs."""
-    _volumes.pop(url, None)
+    """Empty the volume that this URL names."""
+    volume_at(url).clear()
 
 
 DRIVER = Driver(
@@ -97,4 +97,5 @@ DRIVER = Driver(
     schemes=("model",),
     capabilities=CAPABILITIES,
     open=open_model,
+    forget=forget_volume,
 )
