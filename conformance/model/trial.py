@@ -70,6 +70,8 @@ class RawKeys:
         self._mirror = mirror
         self._others: Keyspace = {}
         """Keys that say nothing about the model's state."""
+        self._written: Keyspace | None = None
+        """What the database holds, as far as that is known."""
 
     @property
     def edits(self) -> int:
@@ -124,14 +126,19 @@ class RawKeys:
 
     def _show(self) -> None:
         """Write the state to the database."""
+        keys = self.keyspace()
+        if keys == self._written:
+            return
         with self._mirror.pipeline(transaction=False) as pipe:
             pipe.flushdb()
-            for key, (kind, value) in self.keyspace().items():
+            for key, (kind, value) in keys.items():
                 WRITERS[kind](pipe, key, value)
             pipe.execute()
+        self._written = keys
 
     def _take(self) -> None:
         """Read the state from the database."""
+        self._written = None
         try:
             self._others = read_back(volumes.keyspace(self._mirror), self._state)
         except Damaged:

@@ -19,7 +19,7 @@ from metaparity.fixtures.volumes import FORMAT
 from .conftest import Ran, finished
 
 URL = "model://selftest"
-TRIAL = ("-p", "metaparity.conformance.model.trial", "-p", "no:cacheprovider", "-q")
+TRIAL = ("-p", "metaparity.conformance.model.trial", "-p", "no:cacheprovider", "--assert=plain", "-q")
 
 AGREEING = 890
 """Clauses that agree with the model, at least."""
