@@ -19,7 +19,7 @@ from metaparity.drivers.driver import Driver
 from metaparity.drivers.errors import refuse_if
 from metaparity.drivers.types import Config
 
-from .lifecycle import Lifecycle
+from .sessions import Sessions
 from .state import VolumeState as VolumeState
 
 CAPABILITIES = frozenset(
@@ -48,7 +48,7 @@ WAITING = frozenset({"flock", "setlk"})
 """Primitives that may wait for others, who must get in meanwhile."""
 
 
-class Model(Lifecycle):
+class Model(Sessions):
     """A client of a volume in this process."""
 
     capabilities = CAPABILITIES
