@@ -68,6 +68,7 @@ class Cloning(Contents):
         below = self.summary(src, recursive=True, ctx=ctx)
         total = below.files + below.dirs
         self.check_room(below.size, total, ctx.uid, ctx.gid, [dst_parent])
+        inode = self.inodes.take()
 
         directory = self.node(dst_parent)  # N25.2, N25.3
         refuse_if(directory.type != FileType.DIRECTORY, errno.ENOTDIR)
@@ -78,11 +79,10 @@ class Cloning(Contents):
         is_directory = source.type == FileType.DIRECTORY
         refuse_if(is_directory and trashed(directory), errno.ENOENT)
 
-        copy = self._copy(copying, src, dst_parent, dst_name)
+        self._copy(copying, src, inode, dst_parent, dst_name)
         directory.nlink += is_directory
         self.stamp(dst_parent, copying.now, always=True)
         self.charge_directories(dst_parent, copying.space, copying.count)
-        self.open_files.distrust(copy)
         return Cloned(copying.count, total)
 
     def _require_copyable(self, copying: Copying, src: int, parent: int) -> None:
@@ -112,13 +112,11 @@ class Cloning(Contents):
             copy.atime = copy.mtime = copy.ctime = copying.now
         return copy
 
-    def _copy(self, copying: Copying, src: int, parent: int, name: bytes) -> int:
-        """Copy a node of any type and all below it; the inode of the copy (N25.4-N25.6, Q19)."""
+    def _copy(self, copying: Copying, src: int, inode: int, parent: int, name: bytes) -> None:
+        """Copy a node of any type, and all below it, to a new inode (N25.4-N25.6, Q19)."""
         source = self.node(src)
         entries = dict(self.listed(src))
-        inode = self.inodes.take()
         copy = self.volume.nodes[inode] = self._copied(copying, source, parent)
-        self.add_entry(parent, name, copy.type, inode)
         self._copy_belongings(src, inode, copy)
         copying.count += 1
         copying.space += space_of(copy)
@@ -131,9 +129,9 @@ class Cloning(Contents):
                 entries.items(), key=lambda one: one[1][0] == FileType.DIRECTORY
             ):
                 if below in self.volume.nodes:
-                    self._copy(copying, below, inode, child)
+                    self._copy(copying, below, self.inodes.take(), inode, child)
                     copy.nlink += type == FileType.DIRECTORY
-        return inode
+        self.add_entry(parent, name, copy.type, inode)  # last: a copy below its source is none of it
 
     def _copy_belongings(self, src: int, inode: int, copy: Attr) -> None:
         """Copy extended attributes, target and content of a node."""
