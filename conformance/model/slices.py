@@ -34,13 +34,18 @@ def assemble(records: Sequence[Slice]) -> list[Slice]:
         end = end_of(record)
         left = [part(piece, piece.pos, record.pos) for piece in cut[:1] if piece.pos < record.pos]
         right = [part(piece, end, end_of(piece)) for piece in cut[-1:] if end_of(piece) > end]
-        pieces[first:last] = sorted([*whole, *left, record, *right], key=start_of)
+        pieces[first:last] = sorted([record, *whole, *left, *right], key=span)
     return list(without_gaps(pieces))
 
 
-def overlaps(one: Slice, other: Slice) -> bool:
-    """Whether two pieces share a byte, or one of no bytes lies within the other."""
-    return one.pos < end_of(other) and other.pos < end_of(one)
+def overlaps(piece: Slice, record: Slice) -> bool:
+    """Whether a record covers some of a piece, which may have no bytes, or cuts it in two."""
+    return piece.pos < end_of(record) and (end_of(piece) > record.pos or piece.pos >= record.pos)
+
+
+def span(piece: Slice) -> tuple[int, int]:
+    """Where a piece begins and ends: one of no bytes comes ahead of what begins with it."""
+    return piece.pos, end_of(piece)
 
 
 def start_of(piece: Slice) -> int:
@@ -53,7 +58,8 @@ def without_gaps(pieces: Sequence[Slice]) -> Iterator[Slice]:
     at = 0
     for piece in pieces:
         if piece.pos > at:
-            yield Slice(at, 0, 0 if at else piece.pos, 0, piece.pos - at)
+            size = piece.pos if piece is pieces[0] else 0  # as the original answers them (N22.4)
+            yield Slice(at, 0, size, 0, piece.pos - at)
         yield piece
         at = end_of(piece)
 
