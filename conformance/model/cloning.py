@@ -136,7 +136,7 @@ class Cloning(Contents):
     def _copy_belongings(self, src: int, inode: int, copy: Attr) -> None:
         """Copy extended attributes, target and content of a node."""
         if values := self.volume.xattrs.get(src):
-            self.volume.xattrs[inode] = dict(values)
+            self.volume.xattrs.setdefault(inode, {}).update(values)  # set before it was there, maybe (D7)
         if copy.type == FileType.DIRECTORY:
             self.volume.stats[inode] = DirStat()
         if copy.type == FileType.SYMLINK:
