@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import settings
 
 from metaparity.drivers.driver import Driver
 from metaparity.fixtures import volumes
@@ -32,6 +33,9 @@ UNKEPT = ("lock", "locks", "last_inode", "last_slice")
 OF_THE_SERVER = frozenset(
     {"client_kill_filter", "config_get", "config_set", "info", "script", "script_flush"}
 )
+
+FEW = 5
+"""Examples of a generated test where few cases are asked for."""
 
 DAMAGE = "damage: the model holds no value that cannot be read"
 NO_SERVER = "a server: the model has none to ask or to stop"
@@ -177,7 +181,10 @@ def reason_to_skip(item: pytest.Item) -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--cases", type=int, metavar="N", help="ask the model at most N cases of each clause, spread evenly"
+        "--cases",
+        type=int,
+        metavar="N",
+        help="at most N cases of each clause, and few examples",
     )
 
 
@@ -256,6 +263,9 @@ UNDECLARED = re.compile(r"^unsupported: the driver \S+ ")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("cases") is not None:
+        settings.register_profile("few", settings(), max_examples=FEW)
+        settings.load_profile("few")
     config.pluginmanager.register(Fixtures(), "metaparity-model")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Figures(), "metaparity-model-figures")
