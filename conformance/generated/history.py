@@ -1,0 +1,336 @@
+"""Histories: drawn while one engine makes them, made by the others right behind it, compared step by step."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from metaparity.drivers.types import ROOT_INODE
+from metaparity.drivers.wire import encode
+from metaparity.fixtures.volumes import FORMAT
+
+from ..laws import LAWS, Tree
+from .lanes import Lane
+from .steering import Pin, steered
+from .vocabulary import CLIENTS, PREVIOUS, WORDS, Call, Draw, offered
+from .world import Json, Step, World
+
+ATTEMPTS = 20
+"""How often a step is drawn again that is steered around; then it is left out."""
+DRAINED = 1.0
+"""Seconds that deletions in the background get at the end before what they leave is a disagreement."""
+BACKGROUND = frozenset(
+    {"sliceRef", "delSlices", "delfiles", "c_", "nothing_outlives_its_node", "slices_are_counted"}
+)
+"""What may show that a deletion is still under way."""
+PACE = 32
+"""Steps between two comparisons."""
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Where engines do not agree: a step with what each showed, or what each left at the end.
+
+    `kind` is `step`, `keys` or `laws`; `what` says in a word what a shrunk history must still show.
+    """
+
+    kind: str
+    what: str
+    shown: dict[str, Json]
+    step: Step | None = None
+
+    @property
+    def signature(self) -> tuple[str, str]:
+        return self.kind, self.what
+
+
+@dataclass
+class Told:
+    """What became of a history."""
+
+    steps: list[Step] = field(default_factory=list)
+    disagreement: Disagreement | None = None
+    cells: set[tuple[str, str]] = field(default_factory=set)
+    """Which primitive answered which errno, or `ok`."""
+    steered: dict[str, int] = field(default_factory=dict)
+    """How often a step was drawn again for a pin of the ledger."""
+
+
+def drawn_settings(seed: int, capabilities: frozenset[str]) -> dict[str, Json]:
+    """The settings of a volume: with trash or without, ACLs, counted users, limits."""
+    chance = random.Random(f"settings {seed}")
+    drawn: dict[str, Json] = dict(encode(FORMAT))
+    if "trash" in capabilities:
+        drawn["TrashDays"] = chance.choice((0, 1))
+    if "acl" in capabilities:
+        drawn["EnableACL"] = chance.random() < 0.5
+    if "quota.user" in capabilities:
+        drawn["UserGroupQuota"] = chance.random() < 0.4
+    if chance.random() < 0.2:
+        drawn |= {"Capacity": 100 << 20, "Inodes": 120}
+    return drawn
+
+
+def drawn_config(seed: int) -> dict[str, Json]:
+    """How both clients are configured: whether what they compact in the background comes to anything."""
+    return {"compact_chunk": "record" if random.Random(f"config {seed}").random() < 0.3 else "fail"}
+
+
+def opening(settings: dict[str, Json], config: dict[str, Json]) -> list[Step]:
+    """The steps that make a volume and its two clients."""
+    calls: list[tuple[str, str, dict[str, Json]]] = [
+        *((client, "open", {"config": config}) for client in CLIENTS),
+        ("c1", "init", {"format": settings}),
+    ]
+    for client in CLIENTS:
+        calls += [(client, "load", {}), (client, "session_new", {"record": True})]
+    # A root without statistics is counted anew by whoever flushes first, and what others flush is added.
+    calls.append(("c1", "dirstat_get", {"inode": ROOT_INODE}))
+    return [Step(number, client, method, params) for number, (client, method, params) in enumerate(calls)]
+
+
+class Author:
+    """Draws the steps of one history."""
+
+    def __init__(
+        self, chance: random.Random, world: World, weights: dict[str, int], pins: Sequence[Pin]
+    ) -> None:
+        self.chance = chance
+        self.world = world
+        self.pins = pins
+        self.steered: dict[str, int] = {}
+        self._words = list(weights)
+        self._weights = list(weights.values())
+        self._number = len(opening({}, {}))
+
+    def draw(self) -> list[Step]:
+        """The steps of the next word."""
+        for _ in range(ATTEMPTS):
+            client = CLIENTS[self.chance.randrange(len(CLIENTS))]
+            (word,) = self.chance.choices(self._words, self._weights)
+            calls = WORDS[word][1](Draw(self.chance, self.world, client))
+            pin = next(
+                (pin for call in calls if (pin := steered(self.world, client, *call, self.pins))), None
+            )
+            if pin is None:
+                return list(self._steps(client, calls))
+            self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
+        return []
+
+    def _steps(self, client: str, calls: Sequence[Call]) -> Iterator[Step]:
+        answering = -1
+        for method, params in calls:
+            name, _, other = method.partition("@")
+            yield Step(self._number, other or client, name, _placed(params, answering))
+            if answering < 0 and name in ("new_slice", "lookup"):
+                answering = self._number
+            self._number += 1
+
+
+def _placed(value: Json, number: int) -> Json:
+    """Parameters in which what the call before has answered is named by its number."""
+    if value == PREVIOUS:
+        return {"$": f"{number}.ok.id"}
+    if value == {"$": "previous.inode"}:
+        return {"$": f"{number}.ok.inode"}
+    if isinstance(value, dict):
+        return {key: _placed(one, number) for key, one in value.items()}
+    return [_placed(one, number) for one in value] if isinstance(value, list) else value
+
+
+Source = Callable[[Step | None, dict[str, Json], dict[str, Json]], Iterator[Step]]
+
+
+class Follower(threading.Thread):
+    """Makes the steps of a history on one lane, right behind the one that leads."""
+
+    def __init__(self, lane: Lane) -> None:
+        super().__init__(daemon=True, name=f"lane-{lane.name}")
+        self.lane = lane
+        self.steps: queue.SimpleQueue[Step | None] = queue.SimpleQueue()
+        self.shown: list[Json] = []
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            while (step := self.steps.get()) is not None:
+                _, result = self.lane.take(step)
+                self.shown.append(self.lane.shown(step, result))
+        except BaseException as failure:  # told by whoever waits
+            self.failure = failure
+
+
+def make(
+    lanes: Sequence[Lane],
+    steps: Iterator[Step],
+    learn: Callable[[Step, Json, Json], None],
+    progress: Callable[[int], None] = lambda count: None,
+) -> Told:
+    """Make steps on the first lane as they are drawn, and on the others behind it; stops at the first step that
+    they do not agree on."""
+    told = Told()
+    leading, *others = lanes
+    followers = [Follower(lane) for lane in others]
+    for lane in lanes:
+        lane.begin()
+    for follower in followers:
+        follower.start()
+    shown: list[Json] = []
+    compared = 0
+    try:
+        for step in steps:
+            params, result = leading.take(step)
+            for follower in followers:
+                follower.steps.put(step)
+            told.steps.append(step)
+            shown.append(leading.shown(step, result))
+            learn(step, params, result)
+            told.cells.add((step.method, _cell(result)))
+            if len(shown) % PACE == 0 or "failure" in result:
+                compared = _compare(told, leading, shown, followers, compared)
+                progress(len(shown))
+                if told.disagreement is not None or "failure" in result:
+                    break
+    finally:
+        for follower in followers:
+            follower.steps.put(None)
+        for follower in followers:
+            follower.join()
+    for follower in followers:
+        if follower.failure is not None:
+            raise follower.failure
+    if told.disagreement is None:
+        _compare(told, leading, shown, followers, compared)
+    return told
+
+
+def _cell(result: dict[str, Json]) -> str:
+    kind = next(iter(result))
+    return str(result["errno"]) if kind == "errno" else kind
+
+
+def _compare(told: Told, leading: Lane, shown: list[Json], followers: Sequence[Follower], since: int) -> int:
+    """Compare what all have made since; where they disagree, it is noted, and what follows is dropped."""
+    made = min([len(shown), *(len(one.shown) for one in followers)])
+    for index in range(since, made):
+        answers = [shown[index], *(one.shown[index] for one in followers)]
+        failed = any("failure" in one for one in answers)
+        if failed or any(one != answers[0] for one in answers[1:]):
+            step = told.steps[index]
+            names = [leading.name, *(one.lane.name for one in followers)]
+            told.disagreement = Disagreement(
+                "step", step.method, dict(zip(names, answers, strict=True)), step
+            )
+            del told.steps[index + 1 :]
+            break
+    return made
+
+
+def ending(lanes: Sequence[Lane], pinned_laws: frozenset[str]) -> Disagreement | None:
+    """What the lanes leave: the laws that the keys of any break, and the keys that differ.
+
+    `pinned_laws` are not asked of lanes whose engine is known to break them.
+    """
+    until = time.monotonic() + DRAINED
+    while True:
+        found = _left(lanes, pinned_laws)
+        if found is None or found.what not in BACKGROUND or time.monotonic() > until:
+            return found
+        time.sleep(DRAINED / 20)
+
+
+def _left(lanes: Sequence[Lane], pinned_laws: frozenset[str]) -> Disagreement | None:
+    for lane in lanes:
+        lane.settle()
+    left = {lane.name: lane.keys() for lane in lanes}
+    broken = {
+        name: [f"{law.__name__}: {one}" for law in LAWS for one in law(Tree(keys))]
+        for name, keys in left.items()
+    }
+    broken = {
+        name: [one for one in lines if one.partition(":")[0] not in pinned_laws]
+        for name, lines in broken.items()
+    }
+    if any(broken.values()):
+        first = next(line for lines in broken.values() for line in lines)
+        return Disagreement("laws", first.partition(":")[0], broken)
+    rows = {lane.name: lane.rows(left[lane.name]) for lane in lanes}
+    leading = rows[lanes[0].name]
+    for lane in lanes[1:]:
+        other = rows[lane.name]
+        for key in sorted(leading.keys() | other.keys()):
+            if leading.get(key) != other.get(key):
+                differing = {
+                    one.name: {
+                        name: rows[one.name].get(name, "nothing")
+                        for name in sorted(leading.keys() | other.keys())
+                        if leading.get(name) != other.get(name)
+                    }
+                    for one in lanes
+                }
+                return Disagreement("keys", _family(key), differing)
+    return None
+
+
+def _family(key: str) -> str:
+    """The kind of a key, without its numbers and its field."""
+    return "".join(one for one in key.partition("[")[0] if not one.isdigit())
+
+
+def generate(
+    lanes: Sequence[Lane],
+    seed: int,
+    count: int,
+    pins: Sequence[Pin],
+    progress: Callable[[int], None] = lambda count: None,
+    words: dict[str, int] | None = None,
+) -> Told:
+    """Draw a history of so many steps from a seed, make it on every lane, and compare all that it shows."""
+    capabilities = frozenset.intersection(*(lane.driver.capabilities for lane in lanes))
+    settings, config = drawn_settings(seed, capabilities), drawn_config(seed)
+    if steered(World(settings), "c1", "init", {"format": settings}, pins) is not None:
+        settings["TrashDays"] = 0
+    world = World(settings, config)
+    author = Author(random.Random(f"steps {seed}"), world, words or offered(capabilities), pins)
+
+    def steps() -> Iterator[Step]:
+        made = opening(settings, config)
+        yield from made
+        number = len(made)
+        while number < count:
+            for step in author.draw() or ():
+                yield step
+                number += 1
+
+    told = make(lanes, steps(), world.learn, progress)
+    told.steered = author.steered
+    if told.disagreement is None:
+        laws = frozenset(law for pin in pins for law in pin.laws)
+        told.disagreement = ending(lanes, laws)
+    return told
+
+
+def again(lanes: Sequence[Lane], steps: Sequence[Step], pins: Sequence[Pin]) -> Disagreement | None:
+    """Make known steps again on fresh volumes; what the lanes do not agree on.
+
+    Nothing is told of steps that generated histories are steered around: those are another disagreement.
+    """
+    (settings,) = [step.params["format"] for step in steps[: len(opening({}, {}))] if step.method == "init"]
+    world = World(settings)
+    avoided: list[Step] = []
+
+    def learn(step: Step, params: Json, result: Json) -> None:
+        if steered(world, step.client, step.method, step.params, pins) is not None:
+            avoided.append(step)
+        world.learn(step, params, result)
+
+    told = make(lanes, iter(steps), learn)
+    if avoided:
+        return None
+    if told.disagreement is not None:
+        return told.disagreement
+    return ending(lanes, frozenset(law for pin in pins for law in pin.laws))
