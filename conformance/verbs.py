@@ -53,9 +53,9 @@ def given_up_after(seconds: float) -> Iterator[Context]:
 @contextmanager
 def unchanged(volume: Volume) -> Iterator[None]:
     """What runs inside leaves every key of the volume as it was."""
-    before = volume.keyspace()
+    before = volume.state()
     yield
-    after = volume.keyspace()
+    after = volume.state()
     changed = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
     assert not changed, "expected no key to change, observed " + ", ".join(
         f"{key!r}: {before.get(key)!r} -> {after.get(key)!r}" for key in changed

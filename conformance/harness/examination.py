@@ -90,7 +90,7 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
 
     A generated test already ran many times, and a test with fixtures of its own cannot have them anew.
     """
-    since_format = difference(volume.formatted, volume.keyspace())
+    since_format = difference(volume.formatted, volume.state())
     arguments = inspect.signature(item.obj).parameters
     repeatable = arguments.keys() <= REPEATABLE | parameters_of(item).keys()
     lost = isinstance(error, EngineFailure)  # another run would cost another time-out or restart
@@ -106,7 +106,7 @@ def _keys(item: pytest.Function, volume: Volume, error: BaseException) -> tuple[
         item.obj(**values)
     except BaseException as again:
         if type(again) is type(error):
-            return _last_change(volume.log.kept(), volume.keyspace())
+            return _last_change(volume.log.kept(), volume.state())
     finally:
         volume.log.watch = None
         volume.log = first

@@ -1,0 +1,170 @@
+"""The spec run on the model: a pytest plugin whose volumes live in this process.
+
+`pytest -p metaparity.conformance.model.trial --driver metaparity.conformance.model:DRIVER conformance/spec`
+
+What a clause reads and writes past the driver are keys on a server. They are written there from the state of the
+model when a clause asks for them, and read back when it has changed them. A clause that asks for what a model
+cannot have (damaged values, a network, other processes) is skipped, and says so.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from metaparity.drivers.driver import Driver
+from metaparity.fixtures import volumes
+from metaparity.fixtures.provision import Place
+
+from ..clause import clause_of
+from . import volume_at
+from .keys import Damaged, Keyspace, read_back, written
+from .state import VolumeState
+
+UNKEPT = ("lock", "last_inode", "last_slice")
+"""What of a volume is no state of its files: numbers set aside are lost by refused calls (N42.3)."""
+
+OF_THE_SERVER = frozenset(
+    {"client_kill_filter", "config_get", "config_set", "info", "script", "script_flush"}
+)
+
+DAMAGE = "damage: the model holds no value that cannot be read"
+NO_SERVER = "a server: the model has none to ask or to stop"
+NO_NETWORK = "a network: there is none between the model and its volume"
+ELSEWHERE = {
+    "concurrency/clients-of-two-processes-lose-nothing": "two processes: the model lives in one",
+    "trash/a-compacted-slice-is-kept-for-its-days": "maintenance: the model does not offer it",
+}
+"""Clauses that ask for more than they say they need, and for what."""
+
+
+class RawKeys:
+    """A connection to a database that shows the state of a volume of the model."""
+
+    def __init__(self, state: VolumeState, connection: Any, mirror: Any) -> None:
+        """`connection` is what tests use, `mirror` another one to the same database."""
+        self._state = state
+        self._connection = connection
+        self._mirror = mirror
+        self._others: Keyspace = {}
+        """Keys that say nothing about the model's state."""
+
+    @property
+    def edits(self) -> int:
+        """How often a key may have been changed."""
+        return int(self._connection.edits)
+
+    @property
+    def edited(self) -> bool:
+        return bool(self._connection.edited)
+
+    @edited.setter
+    def edited(self, value: bool) -> None:
+        self._connection.edited = value
+
+    def keyspace(self) -> Keyspace:
+        """Every key with its type and value."""
+        return {**written(self._state), **self._others}
+
+    def __getattr__(self, name: str) -> Any:
+        if name in OF_THE_SERVER:
+            pytest.skip(NO_SERVER)
+        made = getattr(self._connection, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            self._show()
+            before = self.edits
+            answer = made(*args, **options)
+            if isinstance(answer, redis.client.Pipeline):
+                vars(answer)["execute"] = self._taking(answer.execute)
+            elif isinstance(answer, Iterator):
+                answer = iter([*answer])
+            elif self.edits != before:
+                self._take()
+            return answer
+
+        return call
+
+    def _taking(self, execute: Any) -> Any:
+        def call(*args: Any, **options: Any) -> Any:
+            answer = execute(*args, **options)
+            self._take()
+            return answer
+
+        return call
+
+    def _show(self) -> None:
+        """Write the state to the database."""
+        with self._mirror.pipeline(transaction=False) as pipe:
+            pipe.flushdb()
+            for key, (kind, value) in self.keyspace().items():
+                WRITERS[kind](pipe, key, value)
+            pipe.execute()
+
+    def _take(self) -> None:
+        """Read the state from the database."""
+        try:
+            self._others = read_back(volumes.keyspace(self._mirror), self._state)
+        except Damaged:
+            pytest.skip(DAMAGE)
+
+
+WRITERS: dict[str, Any] = {
+    "string": lambda pipe, key, value: pipe.set(key, value),
+    "hash": lambda pipe, key, value: pipe.hset(key, mapping=value),
+    "set": lambda pipe, key, value: pipe.sadd(key, *value),
+    "list": lambda pipe, key, value: pipe.rpush(key, *value),
+    "zset": lambda pipe, key, value: pipe.zadd(key, dict(value)),
+}
+
+
+class Volume(volumes.Volume):
+    """A volume of the model."""
+
+    def keyspace(self) -> dict[bytes, Any]:
+        return dict(self.raw.keyspace())
+
+    def state(self) -> dict[bytes, Any]:
+        state = volume_at(self.driver.url(self.place.address))
+        fields = (name for name in state.__slots__ if name not in UNKEPT)
+        return {name.encode(): copy.deepcopy(getattr(state, name)) for name in fields}
+
+
+def reason_to_skip(item: pytest.Item) -> str:
+    """Why a test has nothing to say about the model, as far as that can be known before it runs."""
+    clause = clause_of(item)
+    if "network" in getattr(item, "fixturenames", ()):
+        return NO_NETWORK
+    return ELSEWHERE.get(clause.id, "") if clause else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if reason := reason_to_skip(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class Fixtures:
+    """What the tests of the spec get instead of a database that an engine uses."""
+
+    @pytest.fixture
+    def raw(self, driver: Driver, place: Place) -> Iterator[Any]:
+        """The keys of the model."""
+        with place.connect() as connection, place.connect() as mirror:
+            yield RawKeys(volume_at(driver.url(place.address)), connection, mirror)
+
+    @pytest.fixture
+    def volume(self, driver: Driver, place: Place, raw: Any) -> Iterator[Volume]:
+        """A fresh volume of the model."""
+        fresh = Volume(driver, place, raw)
+        fresh.reset()
+        yield fresh
+        fresh.close()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Fixtures(), "metaparity-model")
