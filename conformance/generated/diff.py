@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from metaparity.drivers import registry
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
@@ -21,7 +20,7 @@ from ..harness.choices import UnusableReport, known_drivers, require_writable
 from ..harness.exits import ENVIRONMENT, USAGE, complain
 from ..traces.recorder import Unrecordable
 from .history import Told, again, generate, opening
-from .lanes import Lane
+from .lanes import Lane, lane
 from .shrink import PATIENCE, Shrinker
 from .steering import pins_of
 from .verdict import save_trace, told, wrong
@@ -73,15 +72,15 @@ def diff(options: argparse.Namespace) -> int:
     lanes: list[Lane] = []
     try:
         places = [provider.place() for _ in names]
-        lanes += [Lane(name, registry.driver(name), place) for name, place in zip(names, places, strict=True)]
+        lanes += [lane(name, place) for name, place in zip(names, places, strict=True)]
         return _histories(options, lanes, out)
     except ServerUnavailable as unavailable:
         return complain(unavailable, ENVIRONMENT)
     except EngineFailure as failure:
         return complain(f"a driver cannot be opened any more: {failure}", ENVIRONMENT)
     finally:
-        for lane in lanes:
-            lane.close()
+        for one in lanes:
+            one.close()
         provider.close()
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from metaparity.drivers import wire
+from metaparity.drivers import registry, wire
 from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.driver import Driver
@@ -18,13 +18,18 @@ from metaparity.fixtures.provision import Place
 from metaparity.fixtures.volumes import QUIET, keyspace
 
 from ..harness import keyspaces
-from ..harness.rendering import Normal
-from ..scenes.contents import normal
+from ..harness.rendering import DEFAULTS, Normal
+from ..scenes.contents import RECORD, normal
+from ..model import DRIVER as MODEL
+from ..model import forget_volume, volume_at
+from ..model.keys import written
 from ..traces.recorder import HOST
-from ..traces.replay import KINDS, TIMES, UNORDERED, UNORDERED_FIELDS
+from ..traces.replay import KINDS as ANSWERED
+from ..traces.replay import TIMES, UNORDERED, UNORDERED_FIELDS
 from .world import HOUR, Json, Step
 
 SECOND = 10**9
+KINDS = {**ANSWERED, "access_acl": "acl", "default_acl": "acl"}
 NUMBERS = frozenset({"inode", "parent", "id", "handle", "sid", *KINDS})
 """Fields that hold a number which the engine chose."""
 KEYED = frozenset({"parents"})
@@ -168,6 +173,8 @@ class Lane:
         body = {name: value for name, value in result.items() if name != "detail"}
         if step.method == "check" and "ok" in body:
             return {"ok": {"problems": len(body["ok"]["problems"])}}
+        if step.method == "load" and "ok" in body:
+            body["ok"] = {name: one for name, one in body["ok"].items() if DEFAULTS.get(name) != one}
         if step.method in UNORDERED and isinstance(body.get("ok"), list):
             body["ok"] = sorted(body["ok"], key=_name)
         if step.method in KEYED and "ok" in body:
@@ -191,17 +198,26 @@ class Lane:
         return value
 
     def _number(self, kind: str, value: int) -> Json:
-        if value in (0, ROOT_INODE, TRASH_INODE):
+        if value == 0 or (kind == "inode" and value in (ROOT_INODE, TRASH_INODE)):
             return value
+        if kind == "acl":
+            return "an ACL"  # a client that does not know of a rule stores it again
         return self._numbers.setdefault((kind, value), f"{kind} {len(self._numbers)}")
 
     def _moment(self, stamp: list[int]) -> Json:
         """The step within whose call a time lies; a time that a caller asked for is as it is."""
         moment = stamp[0] * SECOND + stamp[1]
+        if stamp[1] == 0 and abs(moment - self.begun) < 2 * SECOND:
+            return "the time of the set-up"  # in whole seconds
         at = bisect_right(self._starts, moment) - 1
         if at >= 0 and moment <= self._steps[at][0]:
             return f"the time of step {self._steps[at][1]}"
-        return "the time of the set-up" if abs(moment - self.begun) < 2 * SECOND else stamp
+        return stamp
+
+    @property
+    def keeps_keys(self) -> bool:
+        """Whether its keys are those of an engine, to be compared with another's."""
+        return True
 
     # -- what is left ------------------------------------------------------------------------------
 
@@ -215,9 +231,58 @@ class Lane:
         """Every key with its type and value."""
         return keyspace(self.raw)
 
+    def _renumbered(self, key: bytes, value: Any) -> Any:
+        """A value with the slices that were answered numbered by their first appearance: a compaction in the
+        background takes numbers, too."""
+        if keyspaces.KEYS.parse(key).kind == "chunk":
+            return [_record(one, self._slice) for one in value]
+        if key == keyspaces.KEYS.slice_refs:
+            return {_reference(field, self._slice): one for field, one in value.items()}
+        return value
+
+    def _slice(self, id: int) -> int:
+        name = self._numbers.get(("id", id))
+        return id if name is None else FIRST_SLICE + int(name.partition(" ")[2])
+
     def rows(self, keys: dict[bytes, Any]) -> dict[str, str]:
         """What is left as text, less what may rightly differ."""
+        keys = {key: (kind, self._renumbered(key, value)) for key, (kind, value) in keys.items()}
         return keyspaces.rows(keys, Normal(self.begun, time.time_ns()))
+
+
+FIRST_SLICE = 1 << 32
+"""What slices are numbered from where they are compared."""
+
+
+def _record(record: bytes, number: Callable[[int], int]) -> bytes:
+    pos, id, *rest = RECORD.unpack(record)
+    return RECORD.pack(pos, number(id), *rest)
+
+
+def _reference(field: bytes, number: Callable[[int], int]) -> bytes:
+    id, _, size = field[1:].partition(b"_")
+    return b"k%d_%s" % (number(int(id)), size) if id.isdigit() else field
+
+
+class ModelLane(Lane):
+    """The model in a generated history: its keys are what an engine would have for its state."""
+
+    def begin(self) -> None:
+        super().begin()
+        forget_volume(self.driver.url(self.place.address))
+
+    @property
+    def keeps_keys(self) -> bool:
+        return False  # it sets numbers aside otherwise, and keeps no chunk that nobody sees
+
+    def keys(self) -> dict[bytes, Any]:
+        return dict(written(volume_at(self.driver.url(self.place.address))))
+
+
+def lane(name: str, place: Place) -> Lane:
+    """A lane of the driver of this name.  Raises `UnknownDriver`."""
+    driver = registry.driver(name)
+    return (ModelLane if driver is MODEL else Lane)(name, driver, place)
 
 
 def _name(value: Json) -> str:
@@ -228,6 +293,3 @@ def _by_path(tree: dict[str, Json]) -> dict[str, Json]:
     """A summary whose children are in the order of their paths: equally large ones have no other."""
     children = sorted(map(_by_path, tree["children"]), key=lambda one: str(one["path"]))
     return {**tree, "children": children}
-
-
-Progress = Callable[[str], None]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import groupby
 
+from .history import HANDED, handed
+from .vocabulary import CLIENTS
 from .world import Json, Step
 
 PATIENCE = 110.0
@@ -32,7 +35,12 @@ class Shrinker:
     ) -> None:
         """The first `fixed` steps make the volume and stay."""
         self.head = list(steps[:fixed])
-        self.steps = list(steps[fixed:])
+        self.words = [
+            list(word)
+            for _, word in groupby(
+                (step for step in steps[fixed:] if step.number != HANDED), key=lambda step: step.word
+            )
+        ]
         self.tries = 0
         self._shows = shows
         self._progress = progress
@@ -46,51 +54,66 @@ class Shrinker:
             self._fewer()
         except _Over:
             pass
-        return self.head + self.steps
+        return self._whole(self.words)
 
-    def _try(self, steps: list[Step]) -> bool:
+    def _whole(self, words: Sequence[Sequence[Step]]) -> list[Step]:
+        """The steps of these words, and what is between two of different clients."""
+        steps, client = list(self.head), CLIENTS[0]
+        for word in words:
+            own = word[-1].client
+            steps += [*handed(client, own), *word]
+            client = own
+        return steps
+
+    def _try(self, words: list[list[Step]]) -> bool:
         if time.monotonic() > self._deadline:
             raise _Over
         self.tries += 1
-        shows = self._shows(self.head + steps)
+        shows = self._shows(self._whole(words))
         if shows:
-            self.steps = steps
-        self._progress(len(self.steps), self.tries)
+            self.words = words
+        self._progress(sum(map(len, self.words)), self.tries)
         return shows
 
     def _fewer(self) -> None:
         parts = 2
-        while len(self.steps) >= 2:
-            size = max(len(self.steps) // parts, 1)
-            for start in range(0, len(self.steps), size):
-                kept = answered(self.head, self.steps[:start] + self.steps[start + size :])
-                if len(kept) < len(self.steps) and self._try(kept):
+        while len(self.words) >= 2:
+            size = max(len(self.words) // parts, 1)
+            for start in range(0, len(self.words), size):
+                kept = answered(self.words[:start] + self.words[start + size :])
+                if len(kept) < len(self.words) and self._try(kept):
                     parts = max(parts - 1, 2)
                     break
             else:
                 if size == 1:
                     return
-                parts = min(parts * 2, len(self.steps))
+                parts = min(parts * 2, len(self.words))
 
     def _plainer(self) -> None:
-        index = 0
-        while index < len(self.steps):
-            while any(
-                self._try([*self.steps[:index], plainer, *self.steps[index + 1 :]])
-                for plainer in simpler(self.steps[index])
-            ):
-                pass
-            index += 1
+        for number, word in enumerate(self.words):
+            for place in range(len(word)):
+                while any(
+                    self._try(_with(self.words, number, place, plainer))
+                    for plainer in simpler(self.words[number][place])
+                ):
+                    pass
 
 
-def answered(head: Sequence[Step], steps: Sequence[Step]) -> list[Step]:
-    """The steps without those that name what none before them answers."""
-    made = {step.number for step in head}
+def _with(words: list[list[Step]], number: int, place: int, step: Step) -> list[list[Step]]:
+    """The words with another step in one place."""
+    word = [*words[number][:place], step, *words[number][place + 1 :]]
+    return [*words[:number], word, *words[number + 1 :]]
+
+
+def answered(words: Sequence[list[Step]]) -> list[list[Step]]:
+    """The words without those that name what none before them answers."""
+    made: set[int] = set()
     kept = []
-    for step in steps:
-        if step.needs() <= made:
-            made.add(step.number)
-            kept.append(step)
+    for word in words:
+        needed = set().union(*(step.needs() for step in word)) - {step.number for step in word}
+        if needed <= made:
+            made |= {step.number for step in word}
+            kept.append(word)
     return kept
 
 
@@ -101,16 +124,13 @@ PLAIN: dict[str, Sequence[Json]] = {
     "size": (1, 4096),
     "off": (0,),
     "mtime": ([0, 0],),
-    "client": ("c1",),
     "flags": ([],),
 }
 """Plainer values of parameters, tried where they are not there already."""
 
 
 def simpler(step: Step) -> Iterator[Step]:
-    """The step by the first client, without one of its parameters, or with a plain value of it."""
-    if step.client != "c1":
-        yield replace(step, client="c1")
+    """The step without one of its parameters, or with a plain value of it."""
     for name in ("ctx", "skip_trash", "umask", "rdev", "plus", "threads", "flags", "preserve", "strict"):
         if name in step.params:
             yield replace(step, params={key: one for key, one in step.params.items() if key != name})

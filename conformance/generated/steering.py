@@ -14,6 +14,14 @@ from metaparity.drivers.types import TRASH_INODE
 from .world import Json, Node, World, key
 
 
+MODEL = "metaparity.conformance.model:DRIVER"
+"""The spec in plain Python."""
+
+
+ANY = "*"
+"""Every driver: where the rule itself leaves open what another client sees."""
+
+
 @dataclass(frozen=True)
 class About:
     """A call that was drawn, before it is made."""
@@ -67,8 +75,8 @@ def steer(clause: str, *methods: str, driver: str = "juicefs") -> Callable[[Trig
 
 def pins_of(drivers: Iterable[str]) -> list[Pin]:
     """The pins that concern these drivers; a driver with parameters or of a version is its driver still."""
-    names = {name.partition("?")[0].partition("@")[0] for name in drivers}
-    return [pin for pin in TABLE if pin.driver in names]
+    names = {"model" if name == MODEL else name.partition("?")[0].partition("@")[0] for name in drivers}
+    return [pin for pin in TABLE if pin.driver in {*names, ANY}]
 
 
 def steered(
@@ -135,6 +143,13 @@ def clones_what_is_no_file(about: About) -> bool:
     """Q12, Q16, Q18, Q19: what a copy of anything but a file counts, and leaves out."""
     source = about.node("src")
     return source is None or source.type != "file"
+
+
+@steer("clone/copies-into-itself-once", "clone", driver="model")
+def clones_into_itself(about: About) -> bool:
+    """The model has no end to that."""
+    source, into = about.node("src"), about.node("dst_parent")
+    return source is None or into is None or source.inode in about.world.above(into.inode)
 
 
 @steer("clone/is-charged-to-the-owner-of-the-copy", "clone")
@@ -213,7 +228,7 @@ def scans_owners(about: About) -> bool:
     return about.params["type"] in ("user", "group")
 
 
-@steer("quota/a-tree-with-its-own-quota-moves-as-counted", "rename", "quota_set")
+@steer("quota/a-tree-with-its-own-quota-moves-as-counted", "rename", "quota_set", driver=ANY)
 def moves_directories_under_quotas(about: About) -> bool:
     """A client remembers in which directory one was, and charges the quotas above that."""
     if about.method == "quota_set":
@@ -222,6 +237,12 @@ def moves_directories_under_quotas(about: About) -> bool:
         return False
     nodes = about.at("src_parent", "src_name"), about.at("dst_parent", "dst_name")
     return any(node is not None and node.type == "directory" for node in nodes)
+
+
+@steer("quota/a-deleted-one-does-not-come-back", "remove", "rmdir")
+def removes_what_has_a_quota(about: About) -> bool:
+    """Q20: what is pending for a quota creates its record again."""
+    return any(type == "dir" for type, _ in about.world.limited)
 
 
 @steer("resolve/answers-what-the-node-has", "resolve")

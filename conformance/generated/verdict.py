@@ -19,11 +19,8 @@ from ..traces.files import save
 from ..traces.recorder import trace_of
 from .history import Disagreement
 from .lanes import CONFIG, Lane
+from .steering import MODEL
 from .world import Json, Step
-
-MODEL = "metaparity.conformance.model:DRIVER"
-"""The spec in plain Python, which arbitrates where it takes part."""
-
 
 def wrong(disagreement: Disagreement) -> list[str]:
     """The drivers that stand against the model; without it, those in the minority, or none in a tie.

@@ -75,7 +75,8 @@ class Draw:
     def known(self, *types: str) -> Node:
         """A node, mostly one of these types that is there."""
         roll = self.chance.random()
-        if roll < 0.04 and (gone := [one for one in self.world.nodes.values() if one.gone]):
+        # Below what is gone, quotas are found or not: refusals differ with what a client remembers.
+        if roll < 0.04 and not self.world.limited and (gone := [one for one in self.world.nodes.values() if one.gone]):
             return self.one(gone[-8:])  # type: ignore[no-any-return]
         if roll < 0.05:
             return Node(999999, 999999, "file", gone=True)
@@ -301,9 +302,10 @@ def paths(d: Draw) -> list[Call]:
 @word(70)
 def setattr_(d: Draw) -> list[Call]:
     node = d.known()
-    bits = d.chance.sample(
-        SET[node.type == "symlink" :], d.one((1, 1, 1, 2, 3))
-    )  # no kernel asks for its mode
+    free = SET[node.type == "symlink" :]  # no kernel asks for the mode of one
+    if node.inode == ROOT_INODE:  # nobody is charged for it, but for a change of hands
+        free = tuple(bit for bit in free if bit not in ("uid", "gid"))
+    bits = d.chance.sample(free, d.one((1, 1, 1, 2, 3)))
     attr = Attr(
         mode=d.one(MODES),
         uid=d.one((0, 1000, 1001, 1002)),
@@ -360,9 +362,8 @@ def acl_set(d: Draw) -> list[Call]:
     if d.odds(15):
         rule = Rule()
     type = d.one(("access", "default"))
-    return [
-        ("acl_set", {"inode": d.node("file", "directory"), "type": type, "rule": encode(rule), **d.caller()})
-    ]
+    node = d.one(d.world.live("file", "directory"))  # no kernel asks for one of anything else
+    return [("acl_set", {"inode": node.symbol, "type": type, "rule": encode(rule), **d.caller()})]
 
 
 @word(10)
@@ -505,7 +506,10 @@ def quota_get(d: Draw) -> list[Call]:
 
 @word(4)
 def quota_delete(d: Draw) -> list[Call]:
-    type, key = quota_of(d)
+    # One of an owner that has none leaves half a record, which no limit that is set later can fill.
+    if not d.world.limited:
+        return quota_get(d)
+    type, key = d.one(d.world.limited)
     return [*settled(), ("quota_delete", {"type": type, "key": key}), *settled()]
 
 
@@ -526,10 +530,13 @@ def quota_check(d: Draw) -> list[Call]:
 @word(14)
 def clone(d: Draw) -> list[Call]:
     (parent, name), node = d.free(), d.known("file", "directory")
+    if node.inode == ROOT_INODE:
+        return lookup(d)
     links = d.world.links(node.inode)
     source = d.world.nodes[links[0][0]].symbol if links and links[0][0] in d.world.nodes else ROOT_INODE
     params = {"src_parent": source, "src": node.symbol, "dst_parent": parent, "dst_name": name}
-    umask = 0 if node.acl else 0o022  # the mode of a copy is masked, its ACL is not, and a law would find it
+    # The mode of a copy is masked, its ACL is not, and that of a symbolic link is, too: laws would find it.
+    umask = 0 if node.acl or node.type != "file" else 0o022
     return [("clone", {**params, "preserve": d.odds(50), "umask": umask, "threads": 1, **d.caller()})]
 
 

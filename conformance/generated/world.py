@@ -27,6 +27,8 @@ class Step:
     client: str
     method: str
     params: dict[str, Json]
+    word: int = 0
+    """The step that its word begins with: a history is shrunk word by word."""
 
     def needs(self) -> set[int]:
         """The steps whose answers its parameters are made of."""
@@ -221,9 +223,8 @@ class World:
         source = self.names.setdefault(params["src_parent"], {})
         target = self.names.setdefault(params["dst_parent"], {})
         moved, there = source.get(key(params["src_name"])), target.get(key(params["dst_name"]))
-        self.moved |= (
-            moved is not None and moved[1] in self.nodes and self.nodes[moved[1]].type == "directory"
-        )
+        directories = {inode for inode, node in self.nodes.items() if node.type == "directory"}
+        self.moved |= any(one is not None and one[1] in directories for one in (moved, there))
         if moved is None or answer.get("inode") == 0 or (there is not None and there[1] == moved[1]):
             return
         if "exchange" in params.get("flags", ()) and there is not None:
