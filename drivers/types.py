@@ -151,6 +151,11 @@ class Context:
         """The primary group, 0 where none was given."""
         return self.gids[0] if self.gids else 0
 
+    @property
+    def restricted(self) -> bool:
+        """Whether permissions hold the caller back: not root, nor whom the kernel has checked already (X1)."""
+        return self.uid != 0 and self.check_permission
+
 
 ROOT = Context()
 """The superuser: the context of a call that names none."""

@@ -35,11 +35,17 @@ CAPABILITIES = frozenset(
         "quota.dir",
         "quota.user",
         "clone",
+        "flock",
+        "plock",
         "trash",
         "clock",
         "lua",
     }
 )
+
+
+WAITING = frozenset({"flock", "setlk"})
+"""Primitives that may wait for others, who must get in meanwhile."""
 
 
 class Model(Lifecycle):
@@ -59,7 +65,7 @@ def one_at_a_time(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         with self.volume.lock:
             return method(self, *args, **kwargs)
 
-    return call
+    return method if name in WAITING else call
 
 
 for _name, _primitive in PRIMITIVES.items():

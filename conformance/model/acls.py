@@ -8,6 +8,7 @@ from dataclasses import replace
 from metaparity.drivers.errors import error, refuse_if
 from metaparity.drivers.types import ROOT, TRASH_INODE, AclType, Attr, AttrFlag, Context, Rule
 
+from .core import copied
 from .openfiles import Opening
 from .permissions import SETGID
 from .rules import filled, mode_of
@@ -52,8 +53,7 @@ class Acls(Opening):
         number = numbers.get(type, 0)
         if not number:
             raise error(errno.ENODATA)
-        rule = self.volume.rules[number - 1]
-        return replace(rule, users=[*rule.users], groups=[*rule.groups])
+        return copied(self.rule(number))
 
 
 def set_number(attr: Attr, type: AclType, number: int) -> None:

@@ -103,7 +103,7 @@ class Change:
     def _set_mode(self, mode: int) -> None:
         """Set the mode, and let an access rule follow it (N8.8)."""
         if self.current.access_acl:
-            self.rule = with_mode(self.client.volume.rules[self.current.access_acl - 1], mode)
+            self.rule = with_mode(self.client.rule(self.current.access_acl), mode)
             mode = mode & 0o7000 | mode_of(self.rule)
         self.result.mode, self.changed = mode, True
 

@@ -148,4 +148,11 @@ class Cloning(Contents):
                     self.hold_slice(record.id, record.size)
 
     def detached_cleanup(self, before: int, *, ctx: Context = ROOT) -> None:
-        self.require_writable()  # a clone is one step here: nothing is ever left detached (N35.5)
+        self.require_writable()  # N35.5
+        for inode, begun in list(self.volume.detached.items()):
+            if begun > before:
+                continue
+            if inode in self.volume.nodes:
+                self.empty_directory(ROOT, inode, skip_trash=True)
+                self.delete_directory(inode, self.node(inode))
+            self.volume.detached.pop(inode, None)

@@ -219,16 +219,16 @@ class Contents(Trees):
 
     def _compact_chunk(self, inode: int, index: int) -> bool:
         """One round: merge what is worth it of a chunk into one slice; whether any is (N33.1-N33.4)."""
+        if self.config.read_only or self.config.compact_chunk == "fail":
+            return False
         records = self._records(inode, index)
         kept = good_heads(records[:ROUND])
         old, later = records[kept:ROUND], records[ROUND:]
         pieces = merge(old)
         size = sum(piece.len for piece in pieces)
-        if self.config.read_only or len(old) < 2 or size == 0:
+        if len(old) < 2 or size == 0:
             return False
         id = self.slices.take()
-        if self.config.compact_chunk == "fail":
-            return False
         if self.config.compact_chunk == "record":
             self.asked.append(Event("compact_chunk", id, slices=[replace(piece, pos=0) for piece in pieces]))
         merged = Slice(pieces[0].pos, id, size, 0, size)

@@ -24,7 +24,7 @@ from metaparity.drivers.types import (
     is_trash,
 )
 
-from .permissions import permitted
+from .permissions import consults_rule, granted_by, permitted
 from .state import EntryValue, VolumeState
 
 DOTS = (b".", b"..")
@@ -62,6 +62,8 @@ class Core(Engine):
         self.config = config
         self.root = ROOT_INODE
         self.sid = 0
+        self.ended = False
+        """Whether the session was closed: nobody would release what is taken now."""
         self.inodes = Ids(volume.reserve_inodes, 1024, ROOT_INODE + 1)
         self.slices = Ids(volume.reserve_slices, 4096, 1)
         self.asked: list[Event] = []
@@ -121,8 +123,9 @@ class Core(Engine):
 
     def permits(self, ctx: Context, attr: Attr, mask: int) -> bool:
         """Whether a node grants a caller every bit of `mask` (R3)."""
-        rule = self.volume.rules[attr.access_acl - 1] if attr.access_acl else None
-        return permitted(ctx, attr, rule, mask)
+        if not consults_rule(ctx, attr):
+            return permitted(ctx, attr, mask)
+        return granted_by(self.rule(attr.access_acl), ctx, attr, mask)
 
     def require_access(self, ctx: Context, attr: Attr, mask: int) -> None:
         """Raise EACCES unless a node grants every bit of `mask` (R3)."""
@@ -135,9 +138,18 @@ class Core(Engine):
 
     def number_of(self, rule: Rule) -> int:
         """The number of a rule; equal rules have one number (N29.2)."""
-        if rule not in self.volume.rules:
-            self.volume.rules.append(replace(rule, users=[*rule.users], groups=[*rule.groups]))
-        return self.volume.rules.index(rule) + 1
+        for number, known in self.volume.rules.items():
+            if known == rule:
+                return number
+        number = max(self.volume.rules, default=0) + 1
+        self.volume.rules[number] = copied(rule)
+        return number
+
+    def rule(self, number: int) -> Rule:
+        """The rule of a number.  Raises ENOENT (N8.1)."""
+        if number not in self.volume.rules:
+            raise error(errno.ENOENT)
+        return self.volume.rules[number]
 
     # -- entries -----------------------------------------------------------------------------------
 
@@ -186,6 +198,11 @@ def elapsed(then: Time, now: Time) -> float:
 def shown(attr: Attr) -> Attr:
     """Attributes as a caller gets them: a copy that later calls do not change."""
     return replace(attr)
+
+
+def copied(rule: Rule) -> Rule:
+    """A rule that shares nothing with another."""
+    return replace(rule, users=[*rule.users], groups=[*rule.groups])
 
 
 def type_only(type: int) -> Attr:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 
 from metaparity.drivers.errors import NodeExists, error, refuse_if
 from metaparity.drivers.types import (
@@ -73,7 +74,7 @@ class Creation(Opening):
             raise error(errno.EEXIST)
         _, found, inode = entry
         attr = self.volume.nodes.get(inode)
-        raise NodeExists(Node(inode, shown(attr) if attr else type_only(found)))
+        raise NodeExists(Node(inode, shown(attr) if attr else replace(type_only(found), parent=parent)))
 
     def make(
         self,
@@ -124,7 +125,7 @@ class Creation(Opening):
 
     def _inherit_rule(self, directory: Attr, attr: Attr, mode: int) -> None:
         """Give a new node what the default rule of its directory says, the umask aside (N29.8)."""
-        default = self.volume.rules[directory.default_acl - 1]
+        default = self.rule(directory.default_acl)
         if attr.type == FileType.DIRECTORY:
             attr.default_acl = directory.default_acl
         if default.minimal:

@@ -58,7 +58,7 @@ class Directories(Renaming):
         return inode if inode == self.root else attr.parent
 
     def _entries(self, inode: int) -> list[Entry]:
-        return [Entry(name, child, type) for name, (type, child) in self.listed(inode).items()]
+        return [Entry(name, child, type) for name, (type, child) in self.listed(inode).items() if name]
 
     def _fill(self, entries: list[Entry]) -> None:
         """Give entries the attributes of their nodes; those without record know their type (N18.2)."""

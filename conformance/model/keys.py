@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.keys import Keys
-from metaparity.drivers.types import DirStat, Quota, QuotaType, Session
+from metaparity.drivers.types import DirStat, LockType, Quota, QuotaType, Session
 
+from .locks import Holder, Record
 from .state import VolumeState
 
 Keyspace: TypeAlias = dict[bytes, tuple[str, Any]]
@@ -52,7 +53,7 @@ def written(state: VolumeState) -> Keyspace:
         if slices
     }
     put("hash", KEYS.delayed_slices, delayed)
-    put("hash", KEYS.acl, {b"%d" % id: codec.encode_rule(rule) for id, rule in enumerate(state.rules, 1)})
+    put("hash", KEYS.acl, {b"%d" % id: codec.encode_rule(rule) for id, rule in state.rules.items()})
     for key, field in STATISTICS:
         put("hash", key, numbers({inode: getattr(stat, field) for inode, stat in state.stats.items()}))
     for type, quotas in state.quotas.items():
@@ -65,6 +66,10 @@ def written(state: VolumeState) -> Keyspace:
     put("zset", KEYS.all_sessions, ranked({sid: one.expire for sid, one in state.sessions.items()}))
     for sid, session in state.sessions.items():
         put("set", KEYS.sustained(sid), {b"%d" % inode for inode in session.sustained})
+    for key, fields in state.locks.keys().items():
+        put("hash", key, fields)
+    for sid in range(state.last_session + 1):
+        put("set", KEYS.locked(sid), state.locks.index(sid))
     put("zset", KEYS.detached_nodes, ranked(state.detached))
     for key, field in COUNTERS:
         if getattr(state, field):
@@ -73,7 +78,7 @@ def written(state: VolumeState) -> Keyspace:
         keys[KEYS.used_space] = ("string", b"%d" % state.used_space)
         keys[KEYS.total_inodes] = ("string", b"%d" % state.total_inodes)
     if state.rules:
-        keys[KEYS.acl_max_id] = ("string", b"%d" % len(state.rules))
+        keys[KEYS.acl_max_id] = ("string", b"%d" % max(state.rules))
     return keys
 
 
@@ -107,7 +112,7 @@ def read_back(keys: Keyspace, state: VolumeState) -> Keyspace:
     """Give a volume the state that keys describe; the keys that describe none.  Raises `Damaged`."""
     try:
         return _read(keys, state)
-    except (codec.CorruptValue, ValueError, TypeError) as wrong:
+    except (codec.CorruptValue, AttributeError, TypeError, ValueError) as wrong:
         raise Damaged(str(wrong)) from wrong
 
 
@@ -122,8 +127,7 @@ def _read(keys: Keyspace, state: VolumeState) -> Keyspace:
         fresh.format = codec.decode_format(setting)
     for key, field in COUNTERS:
         setattr(fresh, field, codec.decode_counter(take(key, b"0")))
-    rules = take(KEYS.acl, {})
-    fresh.rules = [codec.decode_rule(rules[b"%d" % id]) for id in range(1, len(rules) + 1)]
+    fresh.rules = {int(id): codec.decode_rule(value) for id, value in take(KEYS.acl, {}).items()}
     take(KEYS.acl_max_id, b"")
     for field, value in take(KEYS.slice_refs, {}).items():
         fresh.references[codec.parse_slice_ref_field(field)] = int(value) + 1
@@ -174,6 +178,26 @@ def _chunk(state: VolumeState, numbers: tuple[int, ...], records: list[bytes]) -
     state.chunks.setdefault(inode, {})[index] = codec.decode_slices(records)
 
 
+def _flocks(state: VolumeState, numbers: tuple[int, ...], fields: Mapping[bytes, bytes]) -> None:
+    state.locks.flocks[numbers[0]] = {
+        Holder(*codec.parse_lock_field(field)): LockType[codec.decode_flock(value)]
+        for field, value in fields.items()
+    }
+
+
+def _plocks(state: VolumeState, numbers: tuple[int, ...], fields: Mapping[bytes, bytes]) -> None:
+    state.locks.records[numbers[0]] = {
+        Holder(*codec.parse_lock_field(field)): [
+            Record(LockType(one.type), one.pid, one.start, one.end) for one in codec.decode_plocks(value)
+        ]
+        for field, value in fields.items()
+    }
+
+
+def _nothing(state: VolumeState, numbers: tuple[int, ...], value: Any) -> None:
+    """What follows from the rest: in which inodes a session has locks."""
+
+
 NUMBERED: dict[str, Callable[[VolumeState, tuple[int, ...], Any], None]] = {
     "attr": lambda state, numbers, value: state.nodes.update({numbers[0]: codec.decode_attr(value)}),
     "symlink": lambda state, numbers, value: state.targets.update({numbers[0]: value}),
@@ -186,5 +210,8 @@ NUMBERED: dict[str, Callable[[VolumeState, tuple[int, ...], Any], None]] = {
     "xattrs": lambda state, numbers, value: state.xattrs.update({numbers[0]: dict(value)}),
     "chunk": _chunk,
     "sustained": _sustained,
+    "flocks": _flocks,
+    "plocks": _plocks,
+    "locked": _nothing,
 }
 """How the keys of each kind that has a number are read."""

@@ -19,14 +19,18 @@ from metaparity.drivers.types import (
     Event,
     FileType,
     Format,
+    LockRecord,
     QuotaType,
     Session,
+    SessionFlock,
     SessionInfo,
+    SessionPlock,
     Time,
 )
 
 from .acls import Acls
 from .attributes import Attributes
+from .locking import Locking
 from .quotas import Quotas
 from .xattrs import Xattrs
 
@@ -36,10 +40,15 @@ FIXED = ("Name", "BlockSize", "Compression", "Shards", "HashPrefix", "MetaVersio
 """Settings that may not change without force (N1.1)."""
 
 KNOWN = frozenset(
-    "Name UUID Storage StorageClass Tiers Bucket AccessKey SecretKey SessionToken BlockSize Compression Shards "
-    "HashPrefix Capacity Inodes EncryptKey EncryptAlgo KeyEncrypted UploadLimit DownloadLimit TrashDays "
-    "MetaVersion MinClientVersion MaxClientVersion DirStats UserGroupQuota EnableACL RangerRestUrl "
-    "RangerService ChangeLog ChangeLogMaxAge ChangeLogMaxLines Kerberos KerbConf".split()
+    {
+        *("Name", "UUID", "Storage", "StorageClass", "Tiers"),
+        *("Bucket", "AccessKey", "SecretKey", "SessionToken", "BlockSize"),
+        *("Compression", "Shards", "HashPrefix", "Capacity", "Inodes"),
+        *("EncryptKey", "EncryptAlgo", "KeyEncrypted", "UploadLimit", "DownloadLimit"),
+        *("TrashDays", "MetaVersion", "MinClientVersion", "MaxClientVersion", "DirStats"),
+        *("UserGroupQuota", "EnableACL", "RangerRestUrl", "RangerService", "ChangeLog"),
+        *("ChangeLogMaxAge", "ChangeLogMaxLines", "KerbConf"),
+    }
 )
 """The settings of this version: only others outlive a new format without them (S9.4.12)."""
 
@@ -49,7 +58,7 @@ SHORTEST, LONGEST = 1.0, 600.0
 YEAR = 365 * 24 * 3600
 
 
-class Lifecycle(Quotas, Attributes, Acls, Xattrs):
+class Lifecycle(Quotas, Attributes, Acls, Xattrs, Locking):
     """Volume and session."""
 
     def init(self, format: Format, force: bool = False) -> None:
@@ -140,6 +149,7 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
             self.volume.last_session += 1
             self.sid = self.volume.last_session
         self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self._info())
+        self.ended = False
 
     def _expiry(self) -> int:
         heartbeat = self.config.heartbeat  # L3.4
@@ -155,9 +165,12 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         if self.sid:  # L3.5
             session = self.volume.sessions.setdefault(self.sid, Session(self.sid, 0, self._info()))
             session.expire = self._expiry()
+            if not session.info.version:
+                session.info = self._info()
 
     def session_close(self) -> None:
         self.settle()  # N2.3
+        self.ended = True
         if self.sid:
             self._clean(self.sid)
 
@@ -171,6 +184,7 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         session = self.volume.sessions.get(sid)
         if session is None:
             return
+        self.volume.locks.end_session(sid)
         for inode in [*session.sustained]:
             self.delete_sustained(sid, inode)
         del self.volume.sessions[sid]
@@ -180,10 +194,33 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs):
         if session is None:
             raise Refused(f"session {sid} is not known: list the sessions")
         bare = replace(session, info=replace(session.info), sustained=[])
-        return replace(bare, sustained=sorted(session.sustained)) if detail else bare
+        if not detail:
+            return bare
+        flocks, plocks = self._held(sid)
+        return replace(bare, sustained=sorted(session.sustained), flocks=flocks, plocks=plocks)
+
+    def _held(self, sid: int) -> tuple[list[SessionFlock], list[SessionPlock]]:
+        """The locks of a session, by inode."""
+        locks = self.volume.locks
+        flocks = [
+            SessionFlock(inode, holder.owner, type.name)
+            for inode, held in sorted(locks.flocks.items())
+            for holder, type in held.items()
+            if holder.sid == sid
+        ]
+        plocks = [
+            SessionPlock(
+                inode, holder.owner, [LockRecord(one.type, one.pid, one.start, one.end) for one in records]
+            )
+            for inode, owners in sorted(locks.records.items())
+            for holder, records in owners.items()
+            if holder.sid == sid
+        ]
+        return flocks, plocks
 
     def session_list(self) -> list[Session]:
-        return [self.session_get(sid) for sid in self.volume.sessions]
+        known = sorted(self.volume.sessions.values(), key=lambda session: (session.expire, str(session.sid)))
+        return [self.session_get(session.sid) for session in known]  # L3.12
 
 
 def fresh_root(mode: int, now: Time) -> Attr:

@@ -17,13 +17,15 @@ def check_name(name: bytes) -> None:
     refuse_if(not name or b"/" in name or b"\0" in name, errno.EINVAL)
 
 
-def permitted(ctx: Context, attr: Attr, rule: Rule | None, mask: int) -> bool:
-    """Whether a node with this access rule grants a caller every bit of `mask` (R3)."""
-    if ctx.uid == 0 or not ctx.check_permission:
-        return True
-    if rule is not None and attr.mode & GROUP_CLASS:
-        return granted_by(rule, ctx, attr, mask)
-    return grants(mode_bits(ctx, attr), mask)
+def permitted(ctx: Context, attr: Attr, mask: int) -> bool:
+    """Whether the mode of a node grants a caller every bit of `mask` (R3)."""
+    return ctx.uid == 0 or not ctx.check_permission or grants(mode_bits(ctx, attr), mask)
+
+
+def consults_rule(ctx: Context, attr: Attr) -> bool:
+    """Whether the access rule of a node, not its mode, decides what a caller may do (R3, N29.9)."""
+    ruled = attr.access_acl != 0 and attr.mode & GROUP_CLASS != 0
+    return ruled and ctx.uid != 0 and ctx.check_permission
 
 
 def mode_bits(ctx: Context, attr: Attr) -> int:

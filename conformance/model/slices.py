@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -26,17 +27,25 @@ def assemble(records: Sequence[Slice]) -> list[Slice]:
     """The pieces of a chunk from its start, without gaps: later records win (N22.3)."""
     pieces: list[Slice] = []
     for record in records:
-        cut: list[Slice] = []
-        for piece in pieces:
-            if end_of(piece) <= record.pos or piece.pos >= end_of(record):
-                cut.append(piece)
-                continue
-            if piece.pos < record.pos:
-                cut.append(part(piece, piece.pos, record.pos))
-            if end_of(piece) > end_of(record):
-                cut.append(part(piece, end_of(record), end_of(piece)))
-        pieces = sorted([*cut, record], key=lambda piece: piece.pos)
+        first = bisect_left(pieces, record.pos, key=end_of)
+        last = bisect_right(pieces, end_of(record), key=start_of)
+        whole = [piece for piece in pieces[first:last] if not overlaps(piece, record)]
+        cut = [piece for piece in pieces[first:last] if overlaps(piece, record)]
+        end = end_of(record)
+        left = [part(piece, piece.pos, record.pos) for piece in cut[:1] if piece.pos < record.pos]
+        right = [part(piece, end, end_of(piece)) for piece in cut[-1:] if end_of(piece) > end]
+        pieces[first:last] = sorted([*whole, *left, record, *right], key=start_of)
     return list(without_gaps(pieces))
+
+
+def overlaps(one: Slice, other: Slice) -> bool:
+    """Whether two pieces share a byte, or one of no bytes lies within the other."""
+    return one.pos < end_of(other) and other.pos < end_of(one)
+
+
+def start_of(piece: Slice) -> int:
+    """Where a piece begins in its chunk."""
+    return piece.pos
 
 
 def without_gaps(pieces: Sequence[Slice]) -> Iterator[Slice]:

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from metaparity.drivers.types import Attr, DirStat, FileType, Format, Quota, QuotaType, Rule, Session, Slice
 
+from .locks import LockModel
+
 PAGE = 4096
 """Bytes of space of a node without content; space is counted in whole pages (A4)."""
 
@@ -48,13 +50,14 @@ class VolumeState:
     """How many records refer to a slice, by id and size; absent means one (N21.4)."""
     delayed: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
     """Slices that a compaction left to the trash, by its new slice and the second it ran (N33.4)."""
-    rules: list[Rule] = field(default_factory=list)
-    """ACL rules; the number of a rule is its place, counted from 1 (N29.2)."""
+    rules: dict[int, Rule] = field(default_factory=dict)
+    """ACL rules by number (N29.2)."""
     stats: dict[int, DirStat] = field(default_factory=dict)
     """Statistics of directories as last flushed; absent means unknown (I13)."""
     quotas: dict[QuotaType, dict[int, Quota]] = field(
         default_factory=lambda: {type: {} for type in QuotaType}
     )
+    locks: LockModel = field(default_factory=LockModel)
     sessions: dict[int, Session] = field(default_factory=dict)
     detached: dict[int, int] = field(default_factory=dict)
     """Tops of copies that have no name yet, with the second they were begun (N25.3)."""

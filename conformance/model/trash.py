@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import time
 
+from metaparity.drivers.errors import refuse_if
 from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, AttrFlag, FileType, Time, is_trash
 
 from .creation import Creation
@@ -23,6 +25,7 @@ class Trash(Creation):
         name = time.strftime(HOUR_FORMAT, time.gmtime(self.now()[0])).encode()
         entry = self.entry(TRASH_INODE, name)
         if entry is not None:
+            refuse_if(entry[2] <= TRASH_INODE, errno.EBADF)
             return entry[2]
         self.volume.last_trash += 1
         hour = TRASH_INODE + self.volume.last_trash

@@ -29,8 +29,8 @@ def records(volume: Volume, inode: int, chunk: int = 0) -> list[Slice]:
 
 def store(volume: Volume, inode: int, chunk: int, slices: Iterable[Slice]) -> None:
     """Append records to a chunk past the driver."""
-    for one in slices:
-        volume.raw.rpush(b"c%d_%d" % (inode, chunk), RECORD.pack(one.pos, one.id, one.size, one.off, one.len))
+    packed = [RECORD.pack(one.pos, one.id, one.size, one.off, one.len) for one in slices]
+    volume.raw.rpush(b"c%d_%d" % (inode, chunk), *packed)
 
 
 def hole(length: int) -> Slice:

@@ -94,19 +94,19 @@ class Change:
         refuse_if(not self._owner, errno.EPERM)
         if gid == self.current.gid:
             return
-        refuse_if(ctx.check_permission and ctx.uid != 0 and gid not in ctx.gids, errno.EPERM)
+        refuse_if(ctx.restricted and gid not in ctx.gids, errno.EPERM)
         self._assign("gid", gid)
 
     def _set_uid(self) -> None:
         if self.wanted.uid == self.current.uid:
             return
-        refuse_if(self.ctx.check_permission and self.ctx.uid != 0, errno.EPERM)
+        refuse_if(self.ctx.restricted, errno.EPERM)
         self._assign("uid", self.wanted.uid)
 
     def _set_mode(self) -> None:
         ctx, before = self.ctx, self.result.mode
         mode = self.wanted.mode & 0o7777
-        if ctx.check_permission and ctx.uid != 0 and self.current.gid not in ctx.gids:
+        if ctx.restricted and self.current.gid not in ctx.gids:
             mode &= ~SETGID
         if self.rule is not None and (self.anyone or (mode == before and self._owner)):
             self._follow(mode)

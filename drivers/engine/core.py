@@ -206,7 +206,7 @@ class Core(Engine):
 
     def require_access_to(self, ctx: Context, inode: int, mask: int) -> None:
         """Raise EACCES (or ENOENT) unless every bit of `mask` is granted on an inode (R3)."""
-        if ctx.uid != 0 and ctx.check_permission:
+        if ctx.restricted:
             self.require_access(ctx, self.known_attr(inode), mask)
 
     def permitted(self, ctx: Context, attr: Attr, mask: int) -> bool:

@@ -131,7 +131,7 @@ class Directories(Renaming):
         return attr or self.known_attr(inode), entries
 
     def _require_readable(self, ctx: Context, attr: Attr, plus: bool) -> None:
-        if ctx.uid != 0 and ctx.check_permission:
+        if ctx.restricted:
             self.require_access(ctx, attr, Access.R | Access.X if plus else Access.R)
 
     def _above(self, inode: int, attr: Attr) -> int:

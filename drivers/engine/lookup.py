@@ -53,7 +53,7 @@ class Lookup(Accounting):
         self, parent: int, name: bytes, check_permission: bool = False, *, ctx: Context = ROOT
     ) -> Node:
         parent = self.check_root(parent)
-        searcher = ctx if check_permission and ctx.uid != 0 and ctx.check_permission else None
+        searcher = ctx if check_permission and ctx.restricted else None
         if searcher is not None and (name in (b".", b"..", TRASH_NAME) or not self._scripted):
             self.require_access_to(ctx, parent, Access.X)
             searcher = None

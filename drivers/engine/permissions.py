@@ -18,12 +18,12 @@ def check_name(name: bytes) -> None:
 
 def consults_acl(ctx: Context, attr: Attr) -> bool:
     """Whether the ACL of a node, not its mode bits, decides what the caller may do (R3, N29.9)."""
-    return bool(attr.access_acl and attr.mode & 0o070 and ctx.uid != 0 and ctx.check_permission)
+    return bool(attr.access_acl and attr.mode & 0o070 and ctx.restricted)
 
 
 def permitted(ctx: Context, attr: Attr, mask: int) -> bool:
     """Whether the mode bits of a node grant every bit of `mask` (R3)."""
-    if ctx.uid == 0 or not ctx.check_permission:
+    if not ctx.restricted:
         return True
     if ctx.uid == attr.uid:
         granted = attr.mode >> 6
@@ -61,6 +61,6 @@ def inherited_mode(ctx: Context, parent: Attr, type: int, mode: int) -> int:
     if type == FileType.DIRECTORY:
         return mode | SETGID
     asked = SETGID | 0o010
-    if mode & asked == asked and ctx.uid != 0 and ctx.check_permission and parent.gid not in ctx.gids:
+    if mode & asked == asked and ctx.restricted and parent.gid not in ctx.gids:
         return mode & ~SETGID
     return mode
