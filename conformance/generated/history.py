@@ -74,7 +74,7 @@ def drawn_settings(seed: int, capabilities: frozenset[str]) -> dict[str, Json]:
     if "quota.user" in capabilities:
         drawn["UserGroupQuota"] = chance.random() < 0.4
     if chance.random() < 0.2:
-        drawn |= {"Capacity": 100 << 20, "Inodes": 120}
+        drawn |= {"Capacity": 20 << 20, "Inodes": 40}
     return drawn
 
 

@@ -245,6 +245,27 @@ def removes_what_has_a_quota(about: About) -> bool:
     return any(type == "dir" for type, _ in about.world.limited)
 
 
+@steer("quota/the-trash-is-nobodys-directory", "init", "quota_set")
+def limits_directories_and_keeps_trash(about: About) -> bool:
+    """Q15, Q30: what is in the trash is charged to a quota of the root, and credited twice."""
+    settings = {**about.world.settings, **about.params.get("format", {})}
+    limited = about.params.get("type") == "dir" or any(type == "dir" for type, _ in about.world.limited)
+    return bool(limited and settings.get("TrashDays"))
+
+
+@steer("quota/a-closed-session-gives-back-what-it-kept-open", "session")
+def closes_with_open_files(about: About) -> bool:
+    """What is deleted when a session ends is not given back to its owner."""
+    return any(count > 0 for (client, _), count in about.world.open.items() if client == about.client)
+
+
+@steer("trace/keys-hard-links", *GROWING)
+def grows_under_several_names(about: About) -> bool:
+    """The growth of a node with several names is counted in the background, whenever that comes to it."""
+    node = about.node("dst" if about.method == "copy_file_range" else "inode")
+    return node is not None and len(about.world.links(node.inode)) > 1
+
+
 @steer("resolve/answers-what-the-node-has", "resolve")
 def resolves_below_an_acl(about: About) -> bool:
     """The default ACL of a directory is answered for what is below it, which has none."""
@@ -262,6 +283,18 @@ def opens_what_is_in_several_directories(about: About) -> bool:
     """Inode 0, which stands above a node with several names, is taken for the root."""
     node = about.node("inode")
     return bool(about.params.get("plus")) and (node is None or node.type != "directory")
+
+
+@steer("plock/an-unknown-type-is-invalid", "flock", "setlk")
+def locks_in_an_unknown_way(about: About) -> bool:
+    """A lock of an unknown type is granted (L1.9, L2.12)."""
+    return about.params["type"] not in ("R", "W", "U")
+
+
+@steer("plock/a-range-does-not-end-before-it-starts", "setlk", "getlk")
+def locks_backwards(about: About) -> bool:
+    """A range that ends before it starts is granted, and looked for."""
+    return bool(about.params["end"] < about.params["start"])
 
 
 @steer("handle/beyond-the-end-there-is-nothing", "dir_list")

@@ -22,6 +22,7 @@ from .lanes import CONFIG, Lane
 from .steering import MODEL
 from .world import Json, Step
 
+
 def wrong(disagreement: Disagreement) -> list[str]:
     """The drivers that stand against the model; without it, those in the minority, or none in a tie.
 

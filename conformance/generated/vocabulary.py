@@ -76,7 +76,11 @@ class Draw:
         """A node, mostly one of these types that is there."""
         roll = self.chance.random()
         # Below what is gone, quotas are found or not: refusals differ with what a client remembers.
-        if roll < 0.04 and not self.world.limited and (gone := [one for one in self.world.nodes.values() if one.gone]):
+        if (
+            roll < 0.04
+            and not self.world.limited
+            and (gone := [one for one in self.world.nodes.values() if one.gone])
+        ):
             return self.one(gone[-8:])  # type: ignore[no-any-return]
         if roll < 0.05:
             return Node(999999, 999999, "file", gone=True)
@@ -195,7 +199,7 @@ def unlink(d: Draw) -> list[Call]:
 
 @word(30)
 def rmdir(d: Draw) -> list[Call]:
-    parent, name = d.place("directory")
+    parent, name = (d.directory().symbol, ".") if d.odds(3) else d.place("directory")
     return [("rmdir", {"parent": parent, "name": name, **d.skip(), **d.caller()})]
 
 
@@ -211,7 +215,10 @@ def rename(d: Draw) -> list[Call]:
 
 @word(10)
 def batch_unlink(d: Draw) -> list[Call]:
-    directory = d.directory()
+    directory = d.known("directory") if d.odds(80) else d.known()
+    if directory.type != "directory" or directory.gone:
+        entry = {"name": "a", "inode": d.node("file"), "type": "file"}
+        return [("batch_unlink", {"parent": directory.symbol, "entries": [entry], **d.caller()})]
     names = list(d.world.names.get(directory.inode, {}).values())
     nodes = d.world.nodes
     entries = [
@@ -224,7 +231,7 @@ def batch_unlink(d: Draw) -> list[Call]:
 
 @word(8)
 def remove(d: Draw) -> list[Call]:
-    parent, name = d.place()
+    parent, name = (d.directory().symbol, ".") if d.odds(4) else d.place()
     return [("remove", {"parent": parent, "name": name, "threads": 1, **d.skip(), **d.caller()})]
 
 
@@ -322,18 +329,15 @@ def setattr_(d: Draw) -> list[Call]:
 @word(12)
 def xattr_set(d: Draw) -> list[Call]:
     # What is set on a node that is gone stays (N28.1): no kernel asks for it, and a law would find it.
-    params = {
-        "inode": d.one(d.world.live()).symbol,
-        "name": d.one(XATTRS),
-        "value": d.one(("", "v", "w" * 300)),
-    }
+    there = [(node, name) for node, name in d.world.xattrs if not node.gone]
+    node, name = d.one(there) if there and d.odds(40) else (d.one(d.world.live()), d.one(XATTRS))
+    params = {"inode": node.symbol, "name": name, "value": d.one(("", "v", "w" * 300))}
     return [("xattr_set", {**params, "flags": d.one((0, 0, 1, 2, 3)), **d.caller()})]
 
 
 @word(12)
 def xattr_get(d: Draw) -> list[Call]:
-    name = d.one(d.world.xattrs) if d.world.xattrs and d.odds(70) else d.one(XATTRS)
-    return [("xattr_get", {"inode": d.node(), "name": name, **d.caller()})]
+    return [("xattr_get", {**attribute(d), **d.caller()})]
 
 
 @word(8)
@@ -343,8 +347,15 @@ def xattr_list(d: Draw) -> list[Call]:
 
 @word(6)
 def xattr_remove(d: Draw) -> list[Call]:
-    name = d.one(d.world.xattrs) if d.world.xattrs and d.odds(70) else d.one(XATTRS)
-    return [("xattr_remove", {"inode": d.node(), "name": name, **d.caller()})]
+    return [("xattr_remove", {**attribute(d), **d.caller()})]
+
+
+def attribute(d: Draw) -> dict[str, Json]:
+    """An extended attribute that was set, or any."""
+    if d.world.xattrs and d.odds(60):
+        node, name = d.one(d.world.xattrs)
+        return {"inode": node.symbol, "name": name}
+    return {"inode": d.node(), "name": d.one(XATTRS)}
 
 
 @word(16)
@@ -361,8 +372,12 @@ def acl_set(d: Draw) -> list[Call]:
     )
     if d.odds(15):
         rule = Rule()
+    elif d.odds(8):
+        rule = Rule(7, 7, 0xFFFF, 7, [(1000, 7)])  # named, and no mask
     type = d.one(("access", "default"))
-    node = d.one(d.world.live("file", "directory"))  # no kernel asks for one of anything else
+    # No kernel asks for one of anything else.
+    there = d.one(d.world.live("file", "directory"))
+    node = there if not d.odds(4) else Node(999999, 999999, "file", gone=True)
     return [("acl_set", {"inode": node.symbol, "type": type, "rule": encode(rule), **d.caller()})]
 
 
@@ -395,6 +410,8 @@ def writable(d: Draw, chunk: int) -> Node:
     roomy = [one for one in d.world.live("file") if one.stored[chunk] < most]
     if roomy and not d.odds(6):
         return d.one(roomy)  # type: ignore[no-any-return]
+    if d.odds(40) and (others := d.world.live("fifo", "symlink", "directory")):
+        return d.one(others)  # type: ignore[no-any-return]
     return Node(999999, 999999, "file", gone=True) if d.odds(50) else d.directory()
 
 
@@ -437,10 +454,10 @@ def fallocate(d: Draw) -> list[Call]:
 @word(15)
 def copy_file_range(d: Draw) -> list[Call]:
     node = writable(d, 0)
-    if node.stored[0]:
+    if node.stored[0] and d.world.config.get("compact_chunk") != "fail":
         return truncate(d)
     params = {"src": d.node("file"), "src_off": d.one(OFFSETS[:5]), "dst": node.symbol}
-    params |= {"dst_off": d.one(OFFSETS[:5]), "size": d.one((0, 1, 4096, 100000))}
+    params |= {"dst_off": d.one(OFFSETS), "size": d.one((0, 1, 4096, 100000, CHUNK_SIZE))}
     return [("copy_file_range", {**params, **d.caller()})]
 
 
@@ -465,7 +482,7 @@ def statfs(d: Draw) -> list[Call]:
 @word(12)
 def dirstat_get(d: Draw) -> list[Call]:
     node = d.known("directory")
-    known = node if node.type == "directory" else d.world.nodes[ROOT_INODE]  # a file gets some by asking (Q25)
+    known = node if node.type == "directory" or node.gone else d.world.nodes[ROOT_INODE]  # not of files (Q25)
     return [*settled(), ("dirstat_get", {"inode": known.symbol})]
 
 
@@ -532,6 +549,7 @@ def clone(d: Draw) -> list[Call]:
     (parent, name), node = d.free(), d.known("file", "directory")
     if node.inode == ROOT_INODE:
         return lookup(d)
+    name = d.one(ODD_NAMES) if d.odds(4) else name
     links = d.world.links(node.inode)
     source = d.world.nodes[links[0][0]].symbol if links and links[0][0] in d.world.nodes else ROOT_INODE
     params = {"src_parent": source, "src": node.symbol, "dst_parent": parent, "dst_name": name}
@@ -585,20 +603,27 @@ def settings(d: Draw) -> list[Call]:
 
 @word(20)
 def flock(d: Draw) -> list[Call]:
-    type = d.one(("R", "W", "U"))
+    type = d.one(("R", "W", "U")) if not d.odds(2) else 9
     return [("flock", {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": type})]
+
+
+def bounds(d: Draw) -> tuple[int, int]:
+    """The first and the last byte of a range, now and then the other way round."""
+    start, end = sorted(d.chance.choices(EDGES, k=2))
+    return (end, start) if d.odds(4) else (start, end)
 
 
 @word(20)
 def setlk(d: Draw) -> list[Call]:
-    start, end = sorted(d.chance.choices(EDGES, k=2))
-    params = {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": d.one(("R", "W", "U"))}
+    start, end = bounds(d)
+    type = d.one(("R", "W", "U")) if not d.odds(2) else 9
+    params = {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": type}
     return [("setlk", {**params, "block": False, "start": start, "end": end, "pid": d.one((1, 2))})]
 
 
 @word(10)
 def getlk(d: Draw) -> list[Call]:
-    start, end = sorted(d.chance.choices(EDGES, k=2))
+    start, end = bounds(d)
     params = {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": d.one(("R", "W"))}
     return [("getlk", {**params, "start": start, "end": end})]
 

@@ -92,7 +92,7 @@ class World:
         """Whether a directory was ever moved."""
         self.open: Counter[tuple[str, int]] = Counter()
         self.handles: list[tuple[str, Json]] = []
-        self.xattrs: list[str] = []
+        self.xattrs: list[tuple[Node, str]] = []
         self.limited: list[tuple[str, Json]] = []
         """Quotas that were set: kind and key."""
         self.locked: Counter[int] = Counter()
@@ -273,7 +273,7 @@ class World:
             self.nodes[inode].stored.update({chunk: count for chunk in chunks})
 
     def _after_xattr_set(self, step: Step, params: Json, answer: Json) -> None:
-        self.xattrs.append(params["name"])
+        self.xattrs.append((self.nodes[params["inode"]], params["name"]))
         del self.xattrs[:-6]
 
     def _after_quota_set(self, step: Step, params: Json, answer: Json) -> None:
