@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
 from metaparity.drivers.api import Engine
+from metaparity.drivers.engine.store import Command
+from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
 from metaparity.drivers.types import Config
 
@@ -17,6 +20,26 @@ PACKAGE = "metaparity.drivers"
 
 def nothing(*args: Any, **kwargs: Any) -> None:
     """In place of something that was to be done."""
+
+
+def never(*args: Any, **kwargs: Any) -> bool:
+    """In place of a condition."""
+    return False
+
+
+def always(*args: Any, **kwargs: Any) -> bool:
+    """In place of a condition."""
+    return True
+
+
+def no_commands(*args: Any, **kwargs: Any) -> Iterator[Command]:
+    """In place of what was to be written."""
+    return iter(())
+
+
+def watch_nothing(self: Attempt) -> list[Command]:
+    """As if nobody else could write meanwhile."""
+    return []
 
 
 def exhibit(

@@ -139,9 +139,21 @@ SPAN = 16
 """A window reaches back over so many calls that have ended, or up to twice as many."""
 
 
-def check(history: History, *models: Model, limit: float = 60.0, shrinking: float = 10.0) -> Result:
+def no_call(_: Operation) -> bool:
+    """Every call is believed."""
+    return False
+
+
+def check(
+    history: History,
+    *models: Model,
+    limit: float = 60.0,
+    shrinking: float = 10.0,
+    doubted: Callable[[Operation], bool] = no_call,
+) -> Result:
     """Check a history against the models that know its calls, for `limit` seconds at most; where it is not
-    linearizable, its window is sought for `shrinking` more.
+    linearizable, its window is sought for `shrinking` more.  Calls that are `doubted` have happened as they
+    say, or not at all.
 
     Raises `ValueError` for a call that no model knows.
     """
@@ -150,7 +162,8 @@ def check(history: History, *models: Model, limit: float = 60.0, shrinking: floa
     orders: list[tuple[Operation, ...]] = []
     answer = Answer.LINEARIZABLE
     for model, calls in parts(history, models):
-        found = explore(model, calls, (1 << len(calls)) - 1, [(0, model.initial)], deadline)
+        needed = sum(1 << bit for bit, one in enumerate(calls) if not doubted(one))
+        found = explore(model, calls, needed, [(0, model.initial)], deadline)
         orders.append(tuple(calls[index] for index in found.order))
         if found.answer is Answer.NOT_LINEARIZABLE:
             window = shrink(model, calls, found, time.monotonic() + shrinking)

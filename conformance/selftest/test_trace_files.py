@@ -12,7 +12,7 @@ import pytest
 
 from .conftest import Ran, Run
 
-BROKEN = "metaparity.conformance.museum.breaks:SUBDIRECTORIES_UNCOUNTED"
+BROKEN = "metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED"
 
 
 @pytest.fixture

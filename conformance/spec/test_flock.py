@@ -6,8 +6,6 @@ from errno import EAGAIN, EBADF, EINVAL, EROFS
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes import locking
@@ -339,38 +337,3 @@ def test_processes(volume: Volume) -> None:
     """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
     exact, and nothing is held afterwards."""
     locking.processes_exclude_each_other(volume, "flock")
-
-
-# -- any history -----------------------------------------------------------------------------------
-
-HOLDERS = [(client, owner) for client in (0, 1) for owner in (1, 2)]
-
-
-@given(st.lists(st.tuples(st.sampled_from(HOLDERS), st.sampled_from(LockType)), max_size=20))
-@clause(
-    "flock/any-history-is-that-of-a-dictionary",
-    source="L1.1 L1.4 L1.5 L1.6 L1.7",
-    needs="flock",
-    clients=2,
-)
-def test_history(volume: Volume, steps: list[tuple[tuple[int, int], LockType]]) -> None:
-    """After any calls of four owners in two sessions each holds what a dictionary says that was treated the
-    same, and the keys say so."""
-    volume.reset()
-    clients = [volume.fs, volume.open()]
-    model: dict[tuple[int, int], LockType] = {}
-    for (client, owner), type in steps:
-        others = [kind for holder, kind in model.items() if holder != (client, owner)]
-        if type is not U and others and (type is W or W in others):
-            refuses(EAGAIN, flock, clients[client], owner, type)
-            continue
-        flock(clients[client], owner, type)
-        model[client, owner] = type
-        if type is U:
-            del model[client, owner]
-    wanted = {
-        b"%d_%016X" % (client + 1, owner): kind.name.encode() for (client, owner), kind in model.items()
-    }
-    assert stored(volume) == wanted
-    found = {(one.sid, one.owner): one.type for one in clients[0].locks_list(INODE).flocks}
-    assert found == {(client + 1, owner): kind.name for (client, owner), kind in model.items()}

@@ -11,6 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.plugin import CHOICES
 from metaparity.conformance.properties.checker import Answer, Model, check
-from metaparity.conformance.properties.history import History
+from metaparity.conformance.properties.history import History, Operation
 from metaparity.conformance.properties.models import ATTRIBUTES, FLOCK, NAMES, RECORDS
 from metaparity.conformance.properties.timeline import render_timeline
 from metaparity.conformance.scenes.histories import (
@@ -44,8 +45,26 @@ CALLS = 40
 Judge = Callable[[History, Model], None]
 
 
+def explained(volume: Volume, history: History, model: Model) -> list[str]:
+    """The drivers whose answers alone stand in the way of an order: there is one if some of the refusals and
+    moves that clients of theirs tell of have not happened."""
+    drivers = dict(zip(("c1", "c2"), volume.drivers[-2:], strict=True))
+
+    def doubted(one: Operation, name: str) -> bool:
+        return drivers[one.process.partition("/")[0]] == name and (one.refused or one.call == "rename")
+
+    names = sorted(set(drivers.values()))
+    if len(names) == 1:
+        return names
+    return [
+        name
+        for name in names
+        if check(history, model, doubted=partial(doubted, name=name)).answer is Answer.LINEARIZABLE
+    ]
+
+
 @pytest.fixture
-def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
+def judge(volume: Volume, request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
     """Requires that a history is linearizable; where it is not, its timeline is in the report."""
     report = request.config.stash[CHOICES].report
     folder = report / "timelines" if report is not None else tmp_path
@@ -59,8 +78,10 @@ def judge(request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
         page.write_text(render_timeline(f"{model.name}: {request.node.name}", history, result), "utf-8")
         page.with_suffix(".json").write_text(history.to_json(), "utf-8")
         shown = result.window or "the time was up"
+        told = explained(volume, history, model)
+        of = f" but for the answers of {' or '.join(told)}" if told else ""
         raise AssertionError(
-            f"expected an order that explains the calls, observed {result.answer.value}:\n{shown}\n"
+            f"expected an order that explains the calls, observed {result.answer.value}{of}:\n{shown}\n"
             f"timeline {page}"
         )
 

@@ -10,10 +10,9 @@ from importlib.resources import files
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
+from metaparity.conformance.model.locks import Record
 from metaparity.conformance.scenes import locking
 from metaparity.conformance.scenes.locking import (
     EOF,
@@ -29,7 +28,6 @@ from metaparity.conformance.scenes.locking import (
     each_wanted,
     plock,
 )
-from metaparity.conformance.scenes.ranges import Model, Range, normal
 from metaparity.conformance.scenes.scenery import each_type, make
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
@@ -47,10 +45,10 @@ NAMES = {"R": R, "W": W, "U": U}
 each_lock_type = pytest.mark.parametrize("type", LockType, ids=lambda one: one.name)
 
 
-def stored(volume: Volume, sid: int = 1, owner: int = 1) -> list[Range]:
+def stored(volume: Volume, sid: int = 1, owner: int = 1) -> list[Record]:
     """The records of an owner by the keys: type, pid, first and last byte."""
     value = volume.raw.hget(KEY, b"%d_%016X" % (sid, owner)) or b""
-    return [Range(LockType(type), pid, start, end) for type, pid, start, end in RECORD.iter_unpack(value)]
+    return [Record(LockType(type), pid, start, end) for type, pid, start, end in RECORD.iter_unpack(value)]
 
 
 def index(volume: Volume, sid: int) -> set[bytes]:
@@ -71,13 +69,13 @@ def ask(
     fs.setlk(INODE, owner, block, type, start, end, pid)
 
 
-def spoken(text: str) -> list[Range]:
+def spoken(text: str) -> list[Record]:
     """Ranges as the reference writes them: `W10[0,3f] R1[40,EOF]`, in hex, to the end of any file."""
     found = []
     for word in text.split():
         head, _, tail = word.partition("[")
         start, end = (EOF if part == "EOF" else int(part, 16) for part in tail.rstrip("]").split(","))
-        found.append(Range(NAMES[head[0]], int(head[1:]), start, end))
+        found.append(Record(NAMES[head[0]], int(head[1:]), start, end))
     return found
 
 
@@ -192,8 +190,8 @@ EXAMPLES = {
 def test_examples(volume: Volume, asked: str, left: str) -> None:
     """What an owner asks for replaces what they had there: ranges are cut, and neighbours of one type and
     process are joined, in pairs; the last that is unlocked takes the record along."""
-    for type, pid, start, end in spoken(asked):
-        ask(volume.fs, 1, type, start, end, pid)
+    for one in spoken(asked):
+        ask(volume.fs, 1, one.type, one.start, one.end, one.pid)
     assert stored(volume) == spoken(left)
     assert bool(volume.raw.exists(KEY)) == bool(left)
     assert index(volume, 1) == ({KEY} if left else set())
@@ -230,11 +228,11 @@ def test_last_byte(volume: Volume) -> None:
     fs = volume.fs
     for _ in range(2):
         ask(fs, 1, W, 0, MAX)
-        assert stored(volume) == [Range(W, PID, 0, MAX)]
+        assert stored(volume) == [Record(W, PID, 0, MAX)]
     ask(fs, 1, R, 100, MAX)
-    assert stored(volume) == [Range(W, PID, 0, 99), Range(R, PID, 100, MAX)]
+    assert stored(volume) == [Record(W, PID, 0, 99), Record(R, PID, 100, MAX)]
     ask(fs, 1, U, MAX, MAX)
-    assert stored(volume) == [Range(W, PID, 0, 99), Range(R, PID, 100, MAX - 1)]
+    assert stored(volume) == [Record(W, PID, 0, 99), Record(R, PID, 100, MAX - 1)]
     ask(fs, 1, U, 0, MAX)
     assert not volume.raw.exists(KEY, "locked1")
 
@@ -264,7 +262,7 @@ def test_stored(volume: Volume, owner: int) -> None:
 def test_pid(volume: Volume, pid: int) -> None:
     """The number of the process is kept as it is given, in 32 bits."""
     ask(volume.fs, 1, W, 1, 2, pid)
-    assert stored(volume) == [Range(W, pid, 1, 2)]
+    assert stored(volume) == [Record(W, pid, 1, 2)]
 
 
 @each_wanted
@@ -292,7 +290,7 @@ def test_index_forgets(volume: Volume) -> None:
     ask(fs, 1, R)
     ask(fs, 1, U)
     assert index(volume, 1) == set()
-    assert stored(volume, 11) == [Range(R, 1, 0, 9)]
+    assert stored(volume, 11) == [Record(R, 1, 0, 9)]
 
 
 @clause("plock/is-one-transaction", source="L2.15 L2.16 N42.1", needs="plock")
@@ -611,7 +609,7 @@ def test_wait_for_part(volume: Volume) -> None:
         assert second.waits
         ask(fs, 1, R, 60, 99)
         second.result()
-    assert stored(volume) == [Range(W, PID, 0, 39), Range(R, PID, 60, 99)]
+    assert stored(volume) == [Record(W, PID, 0, 39), Record(R, PID, 60, 99)]
 
 
 @clause("plock/processes-exclude-each-other", source="L2.4 L2.12 N42.1", needs="plock", clients=2)
@@ -619,50 +617,3 @@ def test_processes(volume: Volume) -> None:
     """Three processes, of both drivers where there are two, raise a counter that only a lock protects: it is
     exact, and nothing is held afterwards."""
     locking.processes_exclude_each_other(volume, "plock")
-
-
-# -- any history -----------------------------------------------------------------------------------
-
-HOLDERS = [(client, owner) for client in (0, 1) for owner in (1, 2)]
-
-
-@given(st.data())
-@clause(
-    "plock/any-history-is-that-of-the-model",
-    source="L2.1 L2.3 L2.4 L2.5 L2.6 L2.11",
-    needs="plock",
-    clients=2,
-)
-def test_history(volume: Volume, data: st.DataObject) -> None:
-    """After any calls of four owners in two sessions, with ranges that begin and end at or beside the ends of
-    others, each holds what the model says, and is told what it says is in the way."""
-    volume.reset()
-    clients = [volume.fs, volume.open()]
-    model = Model()
-    for _ in range(data.draw(st.integers(1, 12))):
-        client, owner = holder = data.draw(st.sampled_from(HOLDERS))
-        start, end = data.draw(ranges(model))
-        asked = Range(data.draw(st.sampled_from(LockType)), data.draw(st.integers(1, 2)), start, end)
-        in_the_way = model.in_the_way(holder, asked)
-        # Which of several is told is chance with some engines, so the question is not logged.
-        told = volume.clients[client + 1].getlk(INODE, owner, asked.type, start, end)
-        assert model.answers(holder, asked, told)
-        if in_the_way:
-            with unchanged(volume):
-                refuses(EAGAIN, ask, clients[client], owner, asked.type, start, end, asked.pid)
-            continue
-        ask(clients[client], owner, asked.type, start, end, asked.pid)
-        model.lay(holder, asked)
-        for client, owner in HOLDERS:
-            assert normal(stored(volume, client + 1, owner)) == normal(model.held.get((client, owner), []))
-    # What the sessions know of it has clauses of its own (Q32).
-    volume.raw.delete("locked1", "locked2")
-
-
-def ranges(model: Model) -> st.SearchStrategy[tuple[int, int]]:
-    """Ranges that begin and end at, before or behind the ends of those held, or anywhere."""
-    held = [one for ranges in model.held.values() for one in ranges]
-    edges = {0, 1, 10, EOF, *(one.start for one in held), *(one.end for one in held)}
-    near = sorted({edge + beside for edge in edges for beside in (-1, 0, 1) if 0 <= edge + beside <= EOF})
-    byte = st.one_of(st.sampled_from(near), st.integers(0, 40))
-    return st.tuples(byte, byte).map(lambda ends: (min(ends), max(ends)))

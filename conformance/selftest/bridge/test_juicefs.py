@@ -138,7 +138,7 @@ def test_the_adapter_declares_what_is_known_of_it(server_url: str) -> None:
 
 @needs_adapter
 @pytest.mark.parametrize(
-    ("name", "code"), [("redis", 0), ("metaparity.conformance.museum.breaks:SUBDIRECTORIES_UNCOUNTED", 1)]
+    ("name", "code"), [("redis", 0), ("metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED", 1)]
 )
 def test_its_check_is_a_second_opinion(metaparity: Run, server_url: str, name: str, code: int) -> None:
     """It finds what the clause itself does not ask about."""
