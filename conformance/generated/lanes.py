@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable
@@ -173,6 +175,8 @@ class Lane:
         body = {name: value for name, value in result.items() if name != "detail"}
         if step.method == "check" and "ok" in body:
             return {"ok": {"problems": len(body["ok"]["problems"])}}
+        if step.method == "getlk" and "ok" in body:
+            return {"ok": {"free": body["ok"]["type"] == "U"}}  # which of several is first is free
         if step.method == "load" and "ok" in body:
             body["ok"] = {name: one for name, one in body["ok"].items() if DEFAULTS.get(name) != one}
         if step.method in UNORDERED and isinstance(body.get("ok"), list):
@@ -184,6 +188,12 @@ class Lane:
         return {name: self._plain(value) for name, value in body.items()}
 
     def _plain(self, value: Json, name: str = "") -> Json:
+        if name == "name" and (filed := _filed(value)) is not None:
+            return [
+                self._number("inode", int(filed[1])),
+                self._number("inode", int(filed[2])),
+                repr(filed[3]),
+            ]
         if isinstance(value, dict):
             return {key: self._plain(one, key) for key, one in value.items() if key not in HOST}
         if name in TIMES and isinstance(value, list):
@@ -285,8 +295,21 @@ def lane(name: str, place: Place) -> Lane:
     return (ModelLane if driver is MODEL else Lane)(name, driver, place)
 
 
+FILED = re.compile(rb"(\d+)-(\d+)-(.*)", re.S)
+"""A name in the trash, which has the numbers of the directory and of the node."""
+
+
+def _filed(name: Json) -> re.Match[bytes] | None:
+    raw = base64.b64decode(name["base64"]) if isinstance(name, dict) else str(name).encode()
+    return FILED.fullmatch(raw)
+
+
 def _name(value: Json) -> str:
-    return repr(value.get("name", value)) if isinstance(value, dict) else repr(value)
+    """What a listing is sorted by: the name, in the trash without the numbers in it."""
+    if not isinstance(value, dict) or "name" not in value:
+        return repr(value)
+    filed = _filed(value["name"])
+    return repr(value["name"]) if filed is None else repr((filed[3], value.get("type")))
 
 
 def _by_path(tree: dict[str, Json]) -> dict[str, Json]:

@@ -259,17 +259,10 @@ def closes_with_open_files(about: About) -> bool:
     return any(count > 0 for (client, _), count in about.world.open.items() if client == about.client)
 
 
-@steer("trace/keys-hard-links", *GROWING)
-def grows_under_several_names(about: About) -> bool:
-    """The growth of a node with several names is counted in the background, whenever that comes to it."""
-    node = about.node("dst" if about.method == "copy_file_range" else "inode")
-    return node is not None and len(about.world.links(node.inode)) > 1
-
-
-@steer("resolve/answers-what-the-node-has", "resolve")
-def resolves_below_an_acl(about: About) -> bool:
-    """The default ACL of a directory is answered for what is below it, which has none."""
-    return bool(about.world.settings.get("EnableACL"))
+@steer("resolve/answers-what-the-node-has", "resolve", "lookup")
+def walks_by_an_acl(about: About) -> bool:
+    """The ACL of one node on the way is answered for the next, which has none."""
+    return about.world.ruled and (about.method == "resolve" or about.params["name"] == "..")
 
 
 @steer("flock/the-session-knows-of-a-shared-lock", "flock")

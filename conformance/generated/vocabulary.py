@@ -86,6 +86,9 @@ class Draw:
             return Node(999999, 999999, "file", gone=True)
         if roll < 0.06 and self.world.trash:
             return self.world.nodes[TRASH_INODE]
+        recent = [one for one in self.world.recent if not types or one.type in types]
+        if roll > 0.55 and (there := [one for one in recent if not one.gone and one.inode < TRASH_INODE]):
+            return self.one(there)  # type: ignore[no-any-return]
         among = self.world.live() if roll < 0.12 else self.world.live(*types)
         return self.one(among or self.world.live())  # type: ignore[no-any-return]
 
@@ -97,7 +100,7 @@ class Draw:
 
     def fresh(self, directory: Node) -> Name:
         """A name that is not believed to be there, or an impossible one now and then."""
-        if self.odds(3):
+        if self.odds(6):
             return self.one(ODD_NAMES)
         taken = self.world.names.get(directory.inode, {})
         free = [name for name in NAMES if str(name) not in taken]
@@ -232,7 +235,14 @@ def batch_unlink(d: Draw) -> list[Call]:
 @word(8)
 def remove(d: Draw) -> list[Call]:
     parent, name = (d.directory().symbol, ".") if d.odds(4) else d.place()
-    return [("remove", {"parent": parent, "name": name, "threads": 1, **d.skip(), **d.caller()})]
+    symbols = {one.inode: one.symbol for one in d.world.nodes.values()}
+    inode = next((i for p, n, i in d.world.entries() if symbols.get(p) == parent and n == name), 0)
+    # In which order a tree is emptied is free: what is gone when a caller is refused, too.
+    alone = bool(inode) and not d.world.names.get(inode)
+    caller = d.caller() if alone else {}
+    if not alone and any(node.flags & 3 for node in d.world.live()):
+        return lookup(d)
+    return [("remove", {"parent": parent, "name": name, "threads": 1, **d.skip(), **caller})]
 
 
 @word(60)
@@ -306,11 +316,11 @@ def paths(d: Draw) -> list[Call]:
 # -- attributes ------------------------------------------------------------------------------------
 
 
-@word(70)
+@word(90)
 def setattr_(d: Draw) -> list[Call]:
     node = d.known()
     free = SET[node.type == "symlink" :]  # no kernel asks for the mode of one
-    if node.inode == ROOT_INODE:  # nobody is charged for it, but for a change of hands
+    if node.inode in (ROOT_INODE, TRASH_INODE):  # nobody is charged for them, but for a change of hands
         free = tuple(bit for bit in free if bit not in ("uid", "gid"))
     bits = d.chance.sample(free, d.one((1, 1, 1, 2, 3)))
     attr = Attr(
@@ -330,7 +340,8 @@ def setattr_(d: Draw) -> list[Call]:
 def xattr_set(d: Draw) -> list[Call]:
     # What is set on a node that is gone stays (N28.1): no kernel asks for it, and a law would find it.
     there = [(node, name) for node, name in d.world.xattrs if not node.gone]
-    node, name = d.one(there) if there and d.odds(40) else (d.one(d.world.live()), d.one(XATTRS))
+    node, name = d.one(there) if there and d.odds(40) else (d.known(), d.one(XATTRS))
+    node = d.one(d.world.live()) if node.gone or node.inode >= TRASH_INODE else node
     params = {"inode": node.symbol, "name": name, "value": d.one(("", "v", "w" * 300))}
     return [("xattr_set", {**params, "flags": d.one((0, 0, 1, 2, 3)), **d.caller()})]
 
@@ -358,10 +369,10 @@ def attribute(d: Draw) -> dict[str, Json]:
     return {"inode": d.node(), "name": d.one(XATTRS)}
 
 
-@word(16)
+@word(25)
 def acl_set(d: Draw) -> list[Call]:
     bits = lambda: d.one(ACL_BITS)  # noqa: E731
-    named = d.odds(60)
+    named = d.odds(70)
     rule = Rule(
         bits(),
         bits(),
@@ -376,9 +387,13 @@ def acl_set(d: Draw) -> list[Call]:
         rule = Rule(7, 7, 0xFFFF, 7, [(1000, 7)])  # named, and no mask
     type = d.one(("access", "default"))
     # No kernel asks for one of anything else.
-    there = d.one(d.world.live("file", "directory"))
+    there = d.known("file", "directory")
+    if there.type not in ("file", "directory"):
+        there = d.one(d.world.live("directory"))
     node = there if not d.odds(4) else Node(999999, 999999, "file", gone=True)
-    return [("acl_set", {"inode": node.symbol, "type": type, "rule": encode(rule), **d.caller()})]
+    call = ("acl_set", {"inode": node.symbol, "type": type, "rule": encode(rule), **d.caller()})
+    asked = ("access", {"inode": node.symbol, "mask": d.one((1, 2, 4)), "ctx": encode(d.one(CALLERS[:3]))})
+    return [call, asked] if d.odds(50) else [call]
 
 
 @word(10)
@@ -422,7 +437,12 @@ def write(d: Draw) -> list[Call]:
     size = d.one((1, 100, 4096, 5000, 65536))
     piece = {"pos": 0, "id": PREVIOUS, "size": size, "off": 0, "len": size}
     params = {"inode": node.symbol, "chunk": chunk, "off": d.one(OFFSETS[:5]), "slice": piece}
-    return [("new_slice", {}), ("write", {**params, "mtime": d.one(MOMENTS)})]
+    return [("new_slice", {}), ("write", {**params, "mtime": d.one(MOMENTS)}), *counted(d, node)]
+
+
+def counted(d: Draw, node: Node) -> list[Call]:
+    """What grew under several names is counted in each directory, in the background."""
+    return [("settle", {})] if len(d.world.links(node.inode)) > 1 else []
 
 
 PREVIOUS = {"$": "previous"}
@@ -431,14 +451,29 @@ PREVIOUS = {"$": "previous"}
 
 @word(40)
 def read(d: Draw) -> list[Call]:
-    return [("read", {"inode": d.node("file"), "chunk": d.one((0, 0, 1))})]
+    node = d.known("file")
+    # What lies behind the end is nobody's: whether a compaction looks at it is free.
+    chunk = d.one((0, 0, 1)) if node.length > CHUNK_SIZE else 0
+    # While it is open, what a client was told is kept (N23.2).
+    kept = (
+        [("invalidate_chunk", {"inode": node.symbol, "chunk": chunk})]
+        if d.odds(50) or opened(d, node)
+        else []
+    )
+    return [*kept, ("read", {"inode": node.symbol, "chunk": chunk})]
+
+
+def opened(d: Draw, node: Node) -> bool:
+    """Whether the client may have it open, or had."""
+    return (d.client, node.inode) in d.world.open
 
 
 @word(35)
 def truncate(d: Draw) -> list[Call]:
     node = writable(d, 0)
     more = {"skip_permission": True} if d.odds(20) else {}
-    return [("truncate", {"inode": node.symbol, "length": d.one(SIZES), **more, **d.caller()})]
+    call = ("truncate", {"inode": node.symbol, "length": d.one(SIZES), **more, **d.caller()})
+    return [call, *counted(d, node)]
 
 
 @word(20)
@@ -448,7 +483,7 @@ def fallocate(d: Draw) -> list[Call]:
     if d.odds(8):
         mode = d.one((["punch_hole"], ["collapse"], ["insert"]))
     params = {"inode": node.symbol, "mode": mode, "off": d.one(OFFSETS), "size": d.one(SIZES[:6])}
-    return [("fallocate", {**params, **d.caller()})]
+    return [("fallocate", {**params, **d.caller()}), *counted(d, node)]
 
 
 @word(15)
@@ -458,7 +493,7 @@ def copy_file_range(d: Draw) -> list[Call]:
         return truncate(d)
     params = {"src": d.node("file"), "src_off": d.one(OFFSETS[:5]), "dst": node.symbol}
     params |= {"dst_off": d.one(OFFSETS), "size": d.one((0, 1, 4096, 100000, CHUNK_SIZE))}
-    return [("copy_file_range", {**params, **d.caller()})]
+    return [("copy_file_range", {**params, **d.caller()}), *counted(d, node)]
 
 
 @word(6)
@@ -584,6 +619,7 @@ def trashed(d: Draw) -> list[Call]:
                     },
                 ),
             ],
+            [("setattr", {"inode": nodes[inode].symbol, "set": ["mode"], "attr": encode(Attr(mode=0o604))})],
             [*hour, ("unlink", {"parent": within, "name": filed, **d.caller()})],
             [*hour, ("rmdir", {"parent": within, "name": filed, **d.caller()})],
         )
@@ -601,10 +637,12 @@ def settings(d: Draw) -> list[Call]:
 # -- locks and sessions ----------------------------------------------------------------------------
 
 
-@word(20)
+@word(30)
 def flock(d: Draw) -> list[Call]:
-    type = d.one(("R", "W", "U")) if not d.odds(2) else 9
-    return [("flock", {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": type})]
+    """A request, or two by the same owner: the second replaces the first, or gives it up."""
+    inode, owner = d.node("file"), d.one((1, 2, 3))
+    types = [d.one(("R", "W", "U")) if not d.odds(2) else 9 for _ in range(d.one((1, 2)))]
+    return [("flock", {"inode": inode, "owner": owner, "type": type}) for type in types]
 
 
 def bounds(d: Draw) -> tuple[int, int]:
@@ -613,7 +651,7 @@ def bounds(d: Draw) -> tuple[int, int]:
     return (end, start) if d.odds(4) else (start, end)
 
 
-@word(20)
+@word(35)
 def setlk(d: Draw) -> list[Call]:
     start, end = bounds(d)
     type = d.one(("R", "W", "U")) if not d.odds(2) else 9
@@ -621,14 +659,14 @@ def setlk(d: Draw) -> list[Call]:
     return [("setlk", {**params, "block": False, "start": start, "end": end, "pid": d.one((1, 2))})]
 
 
-@word(10)
+@word(20)
 def getlk(d: Draw) -> list[Call]:
     start, end = bounds(d)
     params = {"inode": d.node("file"), "owner": d.one((1, 2, 3)), "type": d.one(("R", "W"))}
     return [("getlk", {**params, "start": start, "end": end})]
 
 
-@word(6)
+@word(12)
 def locks_list(d: Draw) -> list[Call]:
     return [("locks_list", {"inode": d.node("file")})]
 

@@ -57,6 +57,7 @@ class Node:
     uid: int = 0
     gid: int = 0
     length: int = 0
+    flags: int = 0
     acl: bool = False
     gone: bool = False
     stored: Counter[int] = field(default_factory=Counter)
@@ -68,8 +69,11 @@ def key(name: Name) -> str:
     return name if isinstance(name, str) else f"base64:{name['base64']}"
 
 
+RECENT = 5
+"""How many nodes are recent."""
+
 MAKING = frozenset({"mknod", "mkdir", "create", "symlink"})
-ATTRIBUTES = ("mode", "uid", "gid", "length")
+ATTRIBUTES = ("mode", "uid", "gid", "length", "flags")
 
 
 class World:
@@ -86,8 +90,12 @@ class World:
         """By directory, each name with the inode it leads to, 0 where that was not told."""
         self.filed: list[tuple[int, int, Name]] = []
         """What may be in the trash: directory, inode and name."""
+        self.recent: list[Node] = []
+        """What was last spoken of: histories that stay with few nodes show more."""
         self.trashed: set[int] = set()
         """Nodes that lost a name while the trash was on."""
+        self.ruled = False
+        """Whether an ACL was ever set."""
         self.moved = False
         """Whether a directory was ever moved."""
         self.open: Counter[tuple[str, int]] = Counter()
@@ -149,8 +157,17 @@ class World:
     def learn(self, step: Step, params: dict[str, Json], result: dict[str, Json]) -> None:
         """Take note of an answer; `params` are those that were sent, without symbols."""
         if "ok" not in result:
+            if (
+                step.method == "remove"
+                and params
+                and (top := self.at(params["parent"], params["name"])) is not None
+            ):
+                self._gone(top.inode)  # who knows what is left of it
             return
         answer = result["ok"]
+        for name in ("inode", "src", "dst"):
+            if (node := self.nodes.get(params.get(name, 0))) is not None and node.inode != ROOT_INODE:
+                self.recent = [one for one in self.recent if one is not node][-RECENT:] + [node]
         learn = getattr(self, f"_after_{step.method}", None)
         if step.method in MAKING or step.method == "lookup":
             self._node(step, params["parent"], params["name"], answer)
@@ -184,6 +201,7 @@ class World:
     _after_setattr = _after_truncate = _after_getattr
 
     def _after_acl_set(self, step: Step, params: Json, answer: Json) -> None:
+        self.ruled = True
         if params["inode"] in self.nodes and params["type"] == "access":
             self.nodes[params["inode"]].acl = True
 
