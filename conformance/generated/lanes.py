@@ -185,7 +185,10 @@ class Lane:
             body["ok"] = {self._number("inode", int(key)): one for key, one in body["ok"].items()}
         if step.method == "tree_summary" and "ok" in body:
             body["ok"] = _by_path(body["ok"])
-        return {name: self._plain(value) for name, value in body.items()}
+        shown = {name: self._plain(value) for name, value in body.items()}
+        if step.method in UNORDERED and isinstance(shown.get("ok"), list):
+            shown["ok"].sort(key=repr)
+        return shown
 
     def _plain(self, value: Json, name: str = "") -> Json:
         if name == "name" and (filed := _filed(value)) is not None:
