@@ -45,6 +45,8 @@ class Driver:
     """Parameters in the URLs that the suite makes for it: `client-cache=true`."""
     check_ready: Callable[[], None] = field(default=always_ready, repr=False)
     """Raises `UnreadyDriver` where `open` could not work: its program is not built, for example."""
+    forget: Callable[[str], None] | None = field(default=None, repr=False)
+    """Empties the volume at a URL, of a driver that keeps none in a database."""
     partner: Driver | None = field(default=None, repr=False)
     """The driver of every second client of a volume, where two drivers are tried on one database."""
     at_version: Callable[[str], Driver] | None = field(default=None, repr=False)

@@ -63,19 +63,25 @@ class Told:
     """How often a step was drawn again for a pin of the ledger."""
 
 
-def drawn_settings(seed: int, capabilities: frozenset[str]) -> dict[str, Json]:
+def drawn_settings(seed: int, capabilities: frozenset[str], pins: Sequence[Pin] = ()) -> dict[str, Json]:
     """The settings of a volume: with trash or without, ACLs, counted users, limits."""
     chance = random.Random(f"settings {seed}")
-    drawn: dict[str, Json] = dict(encode(FORMAT))
-    if "trash" in capabilities:
-        drawn["TrashDays"] = chance.choice((0, 1))
-    if "acl" in capabilities:
-        drawn["EnableACL"] = chance.random() < 0.5
-    if "quota.user" in capabilities:
-        drawn["UserGroupQuota"] = chance.random() < 0.4
-    if chance.random() < 0.2:
-        drawn |= {"Capacity": 20 << 20, "Inodes": 40}
-    return drawn
+    trash, acl = (chance.random() < 0.5 and one in capabilities for one in ("trash", "acl"))
+    counted = chance.random() < 0.4 and "quota.user" in capabilities
+    return settings_of(trash, acl, counted, chance.random() < 0.2, pins)
+
+
+def settings_of(
+    trash: bool, acl: bool, counted: bool, limited: bool, pins: Sequence[Pin] = ()
+) -> dict[str, Json]:
+    """Settings without those that are steered around: then there is no trash."""
+    settings: dict[str, Json] = dict(encode(FORMAT))
+    settings |= {"TrashDays": int(trash), "EnableACL": acl, "UserGroupQuota": counted}
+    if limited:
+        settings |= {"Capacity": 20 << 20, "Inodes": 40}
+    if steered(World(settings), CLIENTS[0], "init", {"format": settings}, pins) is not None:
+        settings["TrashDays"] = 0
+    return settings
 
 
 def drawn_config(seed: int) -> dict[str, Json]:
@@ -123,15 +129,19 @@ class Author:
         for _ in range(ATTEMPTS):
             client = self.client if self.chance.random() < STAYS else self.chance.choice(CLIENTS)
             (word,) = self.chance.choices(self._words, self._weights)
-            calls = WORDS[word][1](Draw(self.chance, self.world, client))
-            pin = next(
-                (pin for call in calls if (pin := steered(self.world, client, *call, self.pins))), None
-            )
-            if pin is None:
-                former, self.client = self.client, client
-                return [*handed(former, client), *self._steps(client, calls)]
-            self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
+            if steps := self.say(word, client):
+                return steps
         return []
+
+    def say(self, word: str, client: str) -> list[Step]:
+        """The steps of this word by this client; none where it is steered around."""
+        calls = WORDS[word][1](Draw(self.chance, self.world, client))
+        pin = next((pin for call in calls if (pin := steered(self.world, client, *call, self.pins))), None)
+        if pin is not None:
+            self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
+            return []
+        former, self.client = self.client, client
+        return [*handed(former, client), *self._steps(client, calls)]
 
     def _steps(self, client: str, calls: Sequence[Call]) -> Iterator[Step]:
         answering, word = -1, self._number
@@ -201,7 +211,7 @@ def make(
             told.steps.append(step)
             shown.append(leading.shown(step, result))
             learn(step, params, result)
-            told.cells.add((step.method, _cell(result)))
+            told.cells.add((step.method, cell(result)))
             if len(shown) % PACE == 0 or "failure" in result:
                 compared = _compare(told, leading, shown, followers, compared)
                 progress(len(shown))
@@ -220,7 +230,8 @@ def make(
     return told
 
 
-def _cell(result: dict[str, Json]) -> str:
+def cell(result: dict[str, Json]) -> str:
+    """What a result adds to a primitive's row of cells: an errno, or `ok`."""
     kind = next(iter(result))
     return str(result["errno"]) if kind == "errno" else kind
 
@@ -230,16 +241,20 @@ def _compare(told: Told, leading: Lane, shown: list[Json], followers: Sequence[F
     made = min([len(shown), *(len(one.shown) for one in followers)])
     for index in range(since, made):
         answers = [shown[index], *(one.shown[index] for one in followers)]
-        failed = any("failure" in one for one in answers)
-        if failed or any(one != answers[0] for one in answers[1:]):
-            step = told.steps[index]
-            names = [leading.name, *(one.lane.name for one in followers)]
-            told.disagreement = Disagreement(
-                "step", step.method, dict(zip(names, answers, strict=True)), step
-            )
+        names = [leading.name, *(one.lane.name for one in followers)]
+        told.disagreement = judged(told.steps[index], names, answers)
+        if told.disagreement is not None:
             del told.steps[index + 1 :]
             break
     return made
+
+
+def judged(step: Step, names: Sequence[str], answers: Sequence[Json]) -> Disagreement | None:
+    """The disagreement in what engines have answered to a step, if any: a failure is one, too."""
+    failed = any("failure" in one for one in answers)
+    if failed or any(one != answers[0] for one in answers[1:]):
+        return Disagreement("step", step.method, dict(zip(names, answers, strict=True)), step)
+    return None
 
 
 def ending(lanes: Sequence[Lane], pinned_laws: frozenset[str]) -> Disagreement | None:
@@ -304,9 +319,7 @@ def generate(
 ) -> Told:
     """Draw a history of so many steps from a seed, make it on every lane, and compare all that it shows."""
     capabilities = frozenset.intersection(*(lane.driver.capabilities for lane in lanes))
-    settings, config = drawn_settings(seed, capabilities), drawn_config(seed)
-    if steered(World(settings), "c1", "init", {"format": settings}, pins) is not None:
-        settings["TrashDays"] = 0
+    settings, config = drawn_settings(seed, capabilities, pins), drawn_config(seed)
     world = World(settings, config)
     author = Author(random.Random(f"steps {seed}"), world, words or offered(capabilities), pins)
 

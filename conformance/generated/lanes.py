@@ -21,10 +21,10 @@ from metaparity.fixtures.volumes import QUIET, keyspace
 
 from ..harness import keyspaces
 from ..harness.rendering import DEFAULTS, Normal
-from ..scenes.contents import RECORD, normal
 from ..model import DRIVER as MODEL
 from ..model import forget_volume, volume_at
 from ..model.keys import written
+from ..scenes.contents import RECORD, normal
 from ..traces.recorder import HOST
 from ..traces.replay import KINDS as ANSWERED
 from ..traces.replay import TIMES, UNORDERED, UNORDERED_FIELDS

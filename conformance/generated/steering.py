@@ -13,7 +13,6 @@ from metaparity.drivers.types import TRASH_INODE
 
 from .world import Json, Node, World, key
 
-
 MODEL = "metaparity.conformance.model:DRIVER"
 """The spec in plain Python."""
 

@@ -614,8 +614,11 @@ def trashed(d: Draw) -> list[Call]:
                 (
                     "rename",
                     {
-                        **{"src_parent": within, "src_name": filed, "dst_parent": nodes[parent].symbol},
-                        **{"dst_name": name, "flags": ["noreplace", "restore"]},
+                        "src_parent": within,
+                        "src_name": filed,
+                        "dst_parent": nodes[parent].symbol,
+                        "dst_name": name,
+                        "flags": ["noreplace", "restore"],
                     },
                 ),
             ],

@@ -167,7 +167,7 @@ class World:
         answer = result["ok"]
         for name in ("inode", "src", "dst"):
             if (node := self.nodes.get(params.get(name, 0))) is not None and node.inode != ROOT_INODE:
-                self.recent = [one for one in self.recent if one is not node][-RECENT:] + [node]
+                self.recent = [*[one for one in self.recent if one is not node][-RECENT:], node]
         learn = getattr(self, f"_after_{step.method}", None)
         if step.method in MAKING or step.method == "lookup":
             self._node(step, params["parent"], params["name"], answer)
@@ -288,7 +288,7 @@ class World:
 
     def _stored(self, inode: int, *chunks: int, count: int = 1) -> None:
         if inode in self.nodes:
-            self.nodes[inode].stored.update({chunk: count for chunk in chunks})
+            self.nodes[inode].stored.update(dict.fromkeys(chunks, count))
 
     def _after_xattr_set(self, step: Step, params: Json, answer: Json) -> None:
         self.xattrs.append((self.nodes[params["inode"]], params["name"]))

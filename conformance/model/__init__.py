@@ -19,7 +19,7 @@ from metaparity.drivers.driver import Driver
 from metaparity.drivers.errors import refuse_if
 from metaparity.drivers.types import Config
 
-from .lifecycle import Lifecycle
+from .sessions import Sessions
 from .state import VolumeState as VolumeState
 
 CAPABILITIES = frozenset(
@@ -48,7 +48,7 @@ WAITING = frozenset({"flock", "setlk"})
 """Primitives that may wait for others, who must get in meanwhile."""
 
 
-class Model(Lifecycle):
+class Model(Sessions):
     """A client of a volume in this process."""
 
     capabilities = CAPABILITIES
@@ -87,8 +87,8 @@ def volume_at(url: str) -> VolumeState:
 
 
 def forget_volume(url: str) -> None:
-    """Drop a volume; clients that still have it open keep theirs."""
-    _volumes.pop(url, None)
+    """Empty the volume that this URL names."""
+    volume_at(url).clear()
 
 
 DRIVER = Driver(
@@ -97,4 +97,5 @@ DRIVER = Driver(
     schemes=("model",),
     capabilities=CAPABILITIES,
     open=open_model,
+    forget=forget_volume,
 )

@@ -126,7 +126,10 @@ class Cloning(Contents):
         self.count_entry(parent, copy, 1)
         if copy.type == FileType.DIRECTORY:
             copy.nlink = 2
-            for child, (type, below) in entries.items():
+            # Sub-directories come last, as where the rest is copied in batches (N25.3).
+            for child, (type, below) in sorted(
+                entries.items(), key=lambda one: one[1][0] == FileType.DIRECTORY
+            ):
                 if below in self.volume.nodes:
                     self._copy(copying, below, inode, child)
                     copy.nlink += type == FileType.DIRECTORY

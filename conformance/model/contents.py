@@ -1,4 +1,4 @@
-"""The contents of files: slices written, read, cut and copied by reference (N9, N10, N21-N24, N33)."""
+"""The contents of files: slices written, read, cut and copied by reference (N9, N10, N21-N24)."""
 
 from __future__ import annotations
 
@@ -15,36 +15,26 @@ from metaparity.drivers.types import (
     AttrFlag,
     Context,
     Copied,
-    Event,
     FallocateMode,
     FileType,
     Slice,
     Time,
 )
 
+from .compaction import MANY, WORTH_A_LOOK, Compaction
 from .openfiles import ALL_CHUNKS
 from .permissions import FROZEN, trashed
-from .slices import assemble, borders, good_heads, merge, part
+from .slices import assemble, borders, part
 from .state import aligned
-from .trees import Trees
 
 KEEP_SIZE, PUNCH_HOLE, COLLAPSE, ZERO, INSERT = FallocateMode
-
-MANY = 350
-"""Records of a chunk from which each write compacts it (N21.5)."""
-
-WORTH_A_LOOK = 5
-"""Records or pieces from which a read compacts (N22.6)."""
-
-ROUND = 1000
-"""Records that one round of a compaction takes (N33.1)."""
 
 LONGEST = CHUNK_SIZE << 32
 """The longest file in bytes: the index of a chunk has 32 bits."""
 
 
-class Contents(Trees):
-    """new_slice, write, read, truncate, fallocate, copy_file_range, compact."""
+class Contents(Compaction):
+    """new_slice, write, read, truncate, fallocate, copy_file_range."""
 
     def new_slice(self, *, ctx: Context = ROOT) -> int:
         if self.slices.empty:  # N21.1
@@ -61,9 +51,9 @@ class Contents(Trees):
         self._resize(inode, attr, length, mtime)
         self._append(inode, chunk, Slice(off, slice.id, slice.size, slice.off, slice.len))
         self.open_files.distrust(inode, chunk)
-        count = len(self._records(inode, chunk))
+        count = len(self.records(inode, chunk))
         if count % 100 == 99 or count > MANY:  # N21.5
-            self._compact_chunk(inode, chunk)
+            self.compact_chunk(inode, chunk)
 
     def read(self, inode: int, chunk: int, *, ctx: Context = ROOT) -> list[Slice]:
         kept = self.open_files.chunks(inode)  # N22.1
@@ -71,14 +61,14 @@ class Contents(Trees):
         if kept is not None and chunk in kept:
             pieces = kept[chunk]
         else:
-            records = self._records(inode, chunk)
+            records = self.records(inode, chunk)
             if not records:
                 refuse_if(self.node(inode).type != FileType.FILE, errno.EPERM)
             pieces = [replace(piece, pos=0) for piece in assemble(records)]
             if kept is not None:
                 kept[chunk] = pieces
             if max(len(records), len(pieces)) >= WORTH_A_LOOK:  # N22.6
-                self._compact_chunk(inode, chunk)
+                self.compact_chunk(inode, chunk)
         if attr is not None and self.touch_atime(attr):
             self.open_files.distrust(inode)
         return [replace(piece) for piece in pieces]
@@ -177,7 +167,7 @@ class Contents(Trees):
         """What a range of a file consists of, holes included, by position in the file."""
         for index in range(start // CHUNK_SIZE, max(end - 1, start) // CHUNK_SIZE + 1):
             hole = Slice(0, 0, 0, 0, CHUNK_SIZE)
-            for piece in assemble([hole, *self._records(inode, index)]):
+            for piece in assemble([hole, *self.records(inode, index)]):
                 placed = replace(piece, pos=piece.pos + index * CHUNK_SIZE)
                 if placed.pos < end and placed.pos + placed.len > start:
                     yield part(placed, start, end)
@@ -196,56 +186,7 @@ class Contents(Trees):
         if id:
             self.volume.references[id, size] = self.volume.references.get((id, size), 1) + 1
 
-    # -- compaction --------------------------------------------------------------------------------
-
-    def compact(self, inode: int, threads: int = 0, *, ctx: Context = ROOT) -> None:
-        inode = self.check_root(inode)  # N33.5
-        below = [(inode, self.known(inode).type)]
-        while below:
-            one, type = below.pop()
-            below += [(child, type) for type, child in self.listed(one).values()]
-            if type == FileType.FILE:
-                self._settle_chunks(one)
-
-    def compact_all(self, threads: int = 0, *, ctx: Context = ROOT) -> None:
-        for inode in list(self.volume.chunks):
-            self._settle_chunks(inode)
-
-    def _settle_chunks(self, inode: int) -> None:
-        """Compact the chunks of a file until nothing is left to do."""
-        for index in sorted(self.volume.chunks.get(inode, {})):
-            while self._compact_chunk(inode, index):
-                pass
-
-    def _compact_chunk(self, inode: int, index: int) -> bool:
-        """One round: merge what is worth it of a chunk into one slice; whether any is (N33.1-N33.4)."""
-        if self.config.read_only or self.config.compact_chunk == "fail":
-            return False
-        records = self._records(inode, index)
-        kept = good_heads(records[:ROUND])
-        old, later = records[kept:ROUND], records[ROUND:]
-        pieces = merge(old)
-        size = sum(piece.len for piece in pieces)
-        if len(old) < 2 or size == 0:
-            return False
-        id = self.slices.take()
-        if self.config.compact_chunk == "record":
-            self.asked.append(Event("compact_chunk", id, slices=[replace(piece, pos=0) for piece in pieces]))
-        merged = Slice(pieces[0].pos, id, size, 0, size)
-        self.volume.chunks[inode][index] = [*records[:kept], merged, *later]
-        self.open_files.distrust(inode, index)
-        gone = [(record.id, record.size) for record in old if record.id]
-        if self.format.trash_days > 0:
-            self.volume.delayed[id, self.now()[0]] = gone
-            return True
-        for slice in gone:
-            self.release_slice(*slice)
-        return True
-
     # -- common ------------------------------------------------------------------------------------
-
-    def _records(self, inode: int, chunk: int) -> list[Slice]:
-        return self.volume.chunks.get(inode, {}).get(chunk, [])
 
     def _append(self, inode: int, chunk: int, record: Slice) -> None:
         self.volume.chunks.setdefault(inode, {}).setdefault(chunk, []).append(record)

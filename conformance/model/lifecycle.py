@@ -1,12 +1,8 @@
-"""Formatting a volume, and the life of a client on it (N1, N2, N38, L3)."""
+"""Formatting a volume, its settings, and where a client begins (N1, N38)."""
 
 from __future__ import annotations
 
-import datetime
 import errno
-import os
-import socket
-from dataclasses import replace
 
 from metaparity.drivers.errors import Refused, refuse_if
 from metaparity.drivers.types import (
@@ -19,12 +15,7 @@ from metaparity.drivers.types import (
     Event,
     FileType,
     Format,
-    LockRecord,
     QuotaType,
-    Session,
-    SessionFlock,
-    SessionInfo,
-    SessionPlock,
     Time,
 )
 
@@ -52,14 +43,9 @@ KNOWN = frozenset(
 )
 """The settings of this version: only others outlive a new format without them (S9.4.12)."""
 
-SHORTEST, LONGEST = 1.0, 600.0
-"""What a heartbeat is at least and at most, in seconds (L3.4)."""
-
-YEAR = 365 * 24 * 3600
-
 
 class Lifecycle(Quotas, Attributes, Acls, Xattrs, Locking):
-    """Volume and session."""
+    """init, load, reset, shutdown, chroot, settle, refresh, events."""
 
     def init(self, format: Format, force: bool = False) -> None:
         self.require_writable()
@@ -131,97 +117,6 @@ class Lifecycle(Quotas, Attributes, Acls, Xattrs, Locking):
     def events(self) -> list[Event]:
         asked, self.asked = self.asked, []
         return asked
-
-    # -- sessions ----------------------------------------------------------------------------------
-
-    def session_new(self, record: bool = False) -> int:
-        self.load()  # N2.1
-        if self.config.subdir:
-            self.chroot(self.config.subdir.encode())
-        if not self.config.read_only:
-            if record:
-                self._register()
-            self.load_quotas()
-        return self.sid
-
-    def _register(self) -> None:
-        if not self.sid:
-            self.volume.last_session += 1
-            self.sid = self.volume.last_session
-        self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self._info())
-        self.ended = False
-
-    def _expiry(self) -> int:
-        heartbeat = self.config.heartbeat  # L3.4
-        life = 5 * min(max(heartbeat, SHORTEST), LONGEST) if heartbeat else YEAR
-        return int(self.now()[0] + life)
-
-    def _info(self) -> SessionInfo:
-        host = socket.gethostname()
-        begun = datetime.datetime.fromtimestamp(self.now()[0], datetime.UTC)
-        return SessionInfo(CLIENT_VERSION, host, [], self.config.mount_point, begun.isoformat(), os.getpid())
-
-    def session_refresh(self) -> None:
-        if self.sid:  # L3.5
-            session = self.volume.sessions.setdefault(self.sid, Session(self.sid, 0, self._info()))
-            session.expire = self._expiry()
-            if not session.info.version:
-                session.info = self._info()
-
-    def session_close(self) -> None:
-        self.settle()  # N2.3
-        self.ended = True
-        if self.sid:
-            self._clean(self.sid)
-        self.settle()  # what was open without a name is given back to its owner only now
-
-    def session_cleanup(self) -> None:
-        now = self.now()[0]  # L3.7
-        for sid in [sid for sid, session in self.volume.sessions.items() if session.expire <= now]:
-            self._clean(sid)
-
-    def _clean(self, sid: int) -> None:
-        """Release what a session holds, then forget it (L3.8)."""
-        session = self.volume.sessions.get(sid)
-        if session is None:
-            return
-        self.volume.locks.end_session(sid)
-        for inode in [*session.sustained]:
-            self.delete_sustained(sid, inode)
-        del self.volume.sessions[sid]
-
-    def session_get(self, sid: int, detail: bool = False) -> Session:
-        session = self.volume.sessions.get(sid)  # L3.11
-        if session is None:
-            raise Refused(f"session {sid} is not known: list the sessions")
-        bare = replace(session, info=replace(session.info), sustained=[])
-        if not detail:
-            return bare
-        flocks, plocks = self._held(sid)
-        return replace(bare, sustained=sorted(session.sustained), flocks=flocks, plocks=plocks)
-
-    def _held(self, sid: int) -> tuple[list[SessionFlock], list[SessionPlock]]:
-        """The locks of a session, by inode."""
-        locks = self.volume.locks
-        flocks = [
-            SessionFlock(inode, holder.owner, type.name)
-            for inode, held in sorted(locks.flocks.items())
-            for holder, type in held.items()
-            if holder.sid == sid
-        ]
-        plocks = [
-            SessionPlock(
-                inode, holder.owner, [LockRecord(one.type, one.pid, one.start, one.end) for one in records]
-            )
-            for inode, owners in sorted(locks.records.items())
-            for holder, records in owners.items()
-            if holder.sid == sid
-        ]
-        return flocks, plocks
-
-    def session_list(self) -> list[Session]:
-        known = sorted(self.volume.sessions.values(), key=lambda session: (session.expire, str(session.sid)))
-        return [self.session_get(session.sid) for session in known]  # L3.12
 
 
 def fresh_root(mode: int, now: Time) -> Attr:

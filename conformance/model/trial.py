@@ -10,6 +10,7 @@ model cannot have (damaged values, a network, other processes) is skipped, and s
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,6 +70,8 @@ class RawKeys:
         self._mirror = mirror
         self._others: Keyspace = {}
         """Keys that say nothing about the model's state."""
+        self._written: Keyspace | None = None
+        """What the database holds, as far as that is known."""
 
     @property
     def edits(self) -> int:
@@ -123,14 +126,19 @@ class RawKeys:
 
     def _show(self) -> None:
         """Write the state to the database."""
+        keys = self.keyspace()
+        if keys == self._written:
+            return
         with self._mirror.pipeline(transaction=False) as pipe:
             pipe.flushdb()
-            for key, (kind, value) in self.keyspace().items():
+            for key, (kind, value) in keys.items():
                 WRITERS[kind](pipe, key, value)
             pipe.execute()
+        self._written = keys
 
     def _take(self) -> None:
         """Read the state from the database."""
+        self._written = None
         try:
             self._others = read_back(volumes.keyspace(self._mirror), self._state)
         except Damaged:
@@ -167,10 +175,28 @@ def reason_to_skip(item: pytest.Item) -> str:
     return ELSEWHERE.get(clause.id, "") if clause else ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases", type=int, metavar="N", help="ask the model at most N cases of each clause, spread evenly"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    cases = config.getoption("cases")
+    if cases is not None:
+        items[:] = spread(items, cases)
     for item in items:
         if reason := reason_to_skip(item):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def spread(items: list[pytest.Item], cases: int) -> list[pytest.Item]:
+    """At most so many tests of each clause, from its first on in equal steps."""
+    found: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        clause = clause_of(item)
+        found.setdefault(clause.id if clause else item.nodeid, []).append(item)
+    return [item for tests in found.values() for item in tests[:: -(-len(tests) // cases)]]
 
 
 class Fixtures:
@@ -191,5 +217,45 @@ class Fixtures:
         fresh.close()
 
 
+class Figures:
+    """What came of each clause: passed, failed, or why it was not asked."""
+
+    def __init__(self) -> None:
+        self._outcomes: dict[str, dict[str, str]] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = vars(report).get("metaparity")
+        if data is None or (report.passed and report.when != "call"):
+            return
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+        outcomes = self._outcomes.setdefault(data["clause"]["id"], {})
+        outcomes[report.outcome] = reason.removeprefix("Skipped: ")
+
+    def lines(self) -> Iterator[str]:
+        """How many clauses agree, and the others by their reason."""
+        agreeing = {id for id, outcomes in self._outcomes.items() if "passed" in outcomes}
+        agreeing -= {id for id, outcomes in self._outcomes.items() if "failed" in outcomes}
+        yield f"{len(agreeing)} of {len(self._outcomes)} clauses agree with the model"
+        rest: dict[str, list[str]] = {}
+        for id, outcomes in self._outcomes.items():
+            if id not in agreeing:
+                why = "it disagrees" if "failed" in outcomes else UNDECLARED.sub("", outcomes["skipped"])
+                rest.setdefault(why, []).append(id)
+        for why, ids in sorted(rest.items(), key=lambda one: -len(one[1])):
+            yield f"{len(ids):>4} not: {why}"
+            yield from (f"         {id}" for id in sorted(ids))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        terminalreporter.section("model")
+        for line in self.lines():
+            terminalreporter.write_line(line)
+
+
+UNDECLARED = re.compile(r"^unsupported: the driver \S+ ")
+"""How the plugin begins to say that a driver does not declare what a clause needs."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Fixtures(), "metaparity-model")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Figures(), "metaparity-model-figures")

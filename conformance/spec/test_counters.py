@@ -259,7 +259,9 @@ def test_names(volume: Volume, type: FileType) -> None:
 names = st.sampled_from([b"a", b"b", b"c"])
 places = st.integers(0, 3)
 STEPS = {
-    "mknod": lambda fs, at, name, to, other, type: fs.mknod(at, name, type, 0o644, target=b"target"),
+    "mknod": lambda fs, at, name, to, other, type: fs.mknod(
+        at, name, type, 0o777 if type is FileType.SYMLINK else 0o644, target=b"target"
+    ),
     "mkdir": lambda fs, at, name, to, other, type: fs.mkdir(at, name, 0o755),
     "create-and-close": lambda fs, at, name, to, other, type: fs.close_file(fs.create(at, name, 0o644).inode),
     "create": lambda fs, at, name, to, other, type: fs.create(at, name, 0o644),

@@ -22,7 +22,7 @@ CHANGES: dict[str, Callable[..., Any]] = {
     "symlink": lambda fs, at, name, to, other: fs.symlink(at, name, other),
     "link": lambda fs, at, name, to, other: fs.link(regular(fs, at, name), to, other),
     "chmod": lambda fs, at, name, to, other: fs.setattr(
-        fs.lookup(at, name).inode, SetAttr.MODE, Attr(mode=0o600 + len(other))
+        regular(fs, at, name), SetAttr.MODE, Attr(mode=0o600 + len(other))
     ),
     "unlink": lambda fs, at, name, to, other: fs.unlink(at, name),
     "rmdir": lambda fs, at, name, to, other: fs.rmdir(1, name),

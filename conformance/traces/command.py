@@ -61,7 +61,9 @@ def _agree(trace: Trace, drivers: Sequence[Driver], place: Place) -> bool:
             told = "needs" if known else "calls what is not in the protocol:"
             _tell("unsupported", driver, trace, f"{told} {', '.join(lacking)}")
             continue
-        differing, left[driver.name] = _replayed(trace, driver, place)
+        differing, keys = _replayed(trace, driver, place)
+        if driver.forget is None:
+            left[driver.name] = keys
         same = same and not differing
         _tell("differs" if differing else "ok", driver, trace, f"{len(trace.steps)} steps")
         for line in differing[:SHOWN]:
