@@ -243,13 +243,13 @@ REPLAY = (
     "outcome differs from the recorded one; with several drivers, also which keys they leave differently."
 )
 DIFF = (
-    "Draw a history step by step and make it on all drivers at once: every answer is compared, and at the end "
-    "the keys and the laws of the key-space. What they disagree on is shrunk and saved as a trace. "
+    "Draw a history step by step and make it on all drivers at once: every answer is compared, and at the "
+    "end the keys and the laws of the key-space. What they disagree on is shrunk and saved as a trace. "
     "Ends with 1 for a disagreement."
 )
 EXAM = (
-    "Run generated histories on twenty engines that each have one fault of JuiceFS's history, beside the model, "
-    "and say which of them are found. Ends with 1 when fewer than 16 are."
+    "Run generated histories on twenty engines that each have one fault of JuiceFS's history, beside the "
+    "model, and say which of them are found. Ends with 1 when fewer than 16 are."
 )
 DIFF_DRIVER = "as in run; at least two (redis, rueidis, juicefs)"
 ROUNDTRIPS = (

@@ -94,7 +94,7 @@ def _histories(options: argparse.Namespace, lanes: Sequence[Lane], out: Path) ->
     while True:
         started = time.monotonic()
 
-        def progress(count: int, started: float = started) -> None:
+        def progress(count: int, started: float = started, seed: int = seed) -> None:
             pace = count / max(time.monotonic() - started, 1e-9)
             _progress(f"seed {seed}: step {count} of {options.steps}, {pace:.0f} a second")
 

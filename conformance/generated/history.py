@@ -192,8 +192,10 @@ def make(
     learn: Callable[[Step, Json, Json], None],
     progress: Callable[[int], None] = lambda count: None,
 ) -> Told:
-    """Make steps on the first lane as they are drawn, and on the others behind it; stops at the first step that
-    they do not agree on."""
+    """Make steps on the first lane as they are drawn, and on the others behind it.
+
+    Stops at the first step that they do not agree on.
+    """
     told = Told()
     leading, *others = lanes
     followers = [Follower(lane) for lane in others]

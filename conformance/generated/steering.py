@@ -1,7 +1,7 @@
 """Known deviations that generated histories are steered around: each trigger stands for a pin of the ledger.
 
-What a driver is known to do otherwise is never ignored when it is seen: the step that would show it is not drawn
-while that driver takes part.
+What a driver is known to do otherwise is never ignored when it is seen: the step that would show it is not
+drawn while that driver takes part.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""The words of a generated history: every primitive that shows or changes the state, and how its arguments are
-drawn.
+"""The words of a generated history: the primitives that show or change the state, and how their arguments
+are drawn.
 
 Names are half there and half fresh, nodes are mostly known and sometimes gone, of the wrong type or in the
 trash; callers are the superuser, owners, members of groups and strangers.  What a word draws may take several
@@ -45,7 +45,7 @@ EDGES = (0, 1, 5, 6, 10, 64, 1 << 40, (1 << 63) - 1)
 ACL_BITS = (0, 1, 4, 5, 6, 7)
 SET = ("mode", "uid", "gid", "atime", "mtime", "ctime", "atime_now", "mtime_now", "ctime_now", "flags")
 MOST_RECORDS = {"record": 2, "fail": 12}
-"""Records of a chunk beyond which engines compact when they please (N22.6), by what becomes of a compaction."""
+"""Records of a chunk beyond which engines compact when they please (N22.6), by what comes of it."""
 
 
 @dataclass
@@ -442,7 +442,7 @@ def write(d: Draw) -> list[Call]:
 
 def counted(d: Draw, node: Node) -> list[Call]:
     """What grew under several names is counted in each directory, in the background."""
-    return [("settle", {})] if len(d.world.links(node.inode)) > 1 else []
+    return [("settle", {})] if node.nlink > 1 or len(d.world.links(node.inode)) > 1 else []
 
 
 PREVIOUS = {"$": "previous"}

@@ -1,11 +1,12 @@
 """What a generator believes of a volume: enough to draw half of what it names from what is there.
 
-It learns from the answers of one engine. Where it is wrong, a step is refused that was meant to succeed, which
-is drawn often enough on purpose: nothing is ever judged by it.
+It learns from the answers of one engine. Where it is wrong, a step is refused that was meant to succeed,
+which is drawn often enough on purpose: nothing is ever judged by it.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -58,6 +59,7 @@ class Node:
     gid: int = 0
     length: int = 0
     flags: int = 0
+    nlink: int = 1
     acl: bool = False
     gone: bool = False
     stored: Counter[int] = field(default_factory=Counter)
@@ -66,14 +68,14 @@ class Node:
 
 def key(name: Name) -> str:
     """A name as something that can be looked up."""
-    return name if isinstance(name, str) else f"base64:{name['base64']}"
+    return name if isinstance(name, str) else json.dumps(name)
 
 
 RECENT = 5
 """How many nodes are recent."""
 
 MAKING = frozenset({"mknod", "mkdir", "create", "symlink"})
-ATTRIBUTES = ("mode", "uid", "gid", "length", "flags")
+ATTRIBUTES = ("mode", "uid", "gid", "length", "flags", "nlink")
 
 
 class World:
@@ -206,6 +208,7 @@ class World:
             self.nodes[params["inode"]].acl = True
 
     def _after_link(self, step: Step, params: Json, answer: Json) -> None:
+        self._after_getattr(step, params, answer)
         self.names.setdefault(params["parent"], {})[key(params["name"])] = (params["name"], params["inode"])
 
     def _lost(self, parent: int, name: Name) -> None:
