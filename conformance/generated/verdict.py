@@ -66,7 +66,7 @@ def told(disagreement: Disagreement) -> list[str]:
     if disagreement.kind != "laws" and MODEL not in disagreement.shown:
         judge = "the others"
     verdict = (
-        f"against {judge}: {', '.join(guilty)}" if guilty else "nobody arbitrates: two stand against two"
+        f"against {judge}: {', '.join(guilty)}" if guilty else "nobody arbitrates: as many stand on each side"
     )
     return [*lines, f"{verdict}; {rule(disagreement)}"]
 

@@ -24,6 +24,8 @@ from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.engine.capabilities import BUILT
 from metaparity.fixtures.provision import Place
 
+from .bridge.programs import writer
+
 
 @pytest.fixture
 def model(place: Place) -> Iterator[Lane]:
@@ -101,10 +103,10 @@ def test_a_history_is_shrunk_to_what_matters() -> None:
 
 
 def test_a_fault_is_found_shrunk_and_saved_as_a_trace_that_replays(tmp_path: Path) -> None:
-    broken = "metaparity.conformance.museum.namespace:PARENTS_STAY_BEHIND"
+    broken = "metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED"
     server = ("--server", "embedded")
     found = metaparity(
-        *("diff", "--driver", MODEL, "--driver", broken, "--seed", "0", "--steps", "300"),
+        *("diff", "--driver", MODEL, "--driver", broken, "--seed", "0", "--steps", "100"),
         *(*server, "--out", str(tmp_path)),
     )
     assert found.returncode == 1, found.stdout + found.stderr
@@ -134,11 +136,12 @@ def test_what_cannot_be_done_is_one_sentence(words: Sequence[str], code: int, se
 
 
 def test_a_driver_that_crashes_is_told_by_name(tmp_path: Path) -> None:
-    dies = Path(__file__).parents[1] / "museum" / "odd" / "dies.py"
+    words = writer(tmp_path)("for id, method, params in calls():\n    os._exit(3)\n")
     found = metaparity(
-        *("diff", "--driver", "redis", "--driver", f"cmd:{sys.executable} {dies}", "--steps", "50"),
+        *("diff", "--driver", "redis", "--driver", f"cmd:{' '.join(words)}", "--steps", "50"),
         *("--seed", "1", "--server", "embedded", "--out", str(tmp_path)),
     )
-    assert found.returncode in (1, 3), found.stdout + found.stderr
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "the program ended with code 3" in found.stdout
+    assert "against the others: fake-1" in found.stdout
     assert "Traceback" not in found.stderr
-    assert "program" in found.stdout + found.stderr
