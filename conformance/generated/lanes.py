@@ -142,7 +142,7 @@ class Lane:
         """Let a client that caches take in what another has changed (S6.1.11)."""
         engine = self.clients.get(client)
         if engine is not None and "cache.tracking" in engine.capabilities:
-            with suppress(OSError):
+            with suppress(OSError, EngineFailure):  # the step itself tells of a failure
                 engine.cache_stats()
 
     def _resolved(self, value: Json) -> Json:

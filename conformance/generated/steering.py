@@ -87,6 +87,10 @@ def steered(
     return next((pin for pin in pins if name in pin.methods and pin.trigger(about)), None)
 
 
+PLACES = (("src_parent", "src_name"), ("dst_parent", "dst_name"))
+"""The parameters of a rename that name a place."""
+
+
 @steer("rename/a-replaced-directory-leaves-nothing", "rename")
 def replaces_a_directory(about: About) -> bool:
     """Q5: a directory that a rename replaces leaves its statistics."""
@@ -113,6 +117,9 @@ def makes_a_cycle(about: About) -> bool:
     source, target = about.at("src_parent", "src_name"), about.at("dst_parent", "dst_name")
     into, out = about.node("dst_parent"), about.node("src_parent")
     world = about.world
+    unknown = [one for one in PLACES if about.at(*one) is None and _taken(about, *one)]
+    if unknown and (into is not out or into is None):
+        return True
     if source is not None and into is not None and source.inode in world.above(into.inode):
         return True
     return target is not None and out is not None and target.inode in world.above(out.inode)
@@ -210,7 +217,7 @@ def chmods_by_acl(about: About) -> bool:
 @steer("quota/group-zero-stops-nobody-else", "quota_set")
 def limits_group_zero(about: About) -> bool:
     """Q8: a new node is refused where group 0 has nothing left."""
-    return about.params["type"] == "group" and about.params["key"] == 0
+    return (about.params["type"], about.params["key"]) == ("group", 0)
 
 
 @steer("quota/owners-pay-for-their-trash", "init", "quota_set")
@@ -219,6 +226,15 @@ def counts_owners_of_trash(about: About) -> bool:
     settings = {**about.world.settings, **about.params.get("format", {})}
     counted = settings.get("UserGroupQuota") or about.params.get("type") in ("user", "group")
     return bool(counted and settings.get("TrashDays"))
+
+
+@steer("quota/a-tree-with-its-own-quota-moves-as-counted", "rename")
+def moves_directories_twice(about: About) -> bool:
+    """What a client remembers of two moves may be a ring, in which it looks for quotas for ever."""
+    if not about.world.moved or about.params["src_parent"] == about.params["dst_parent"]:
+        return False
+    nodes = [about.at(*one) for one in PLACES]
+    return any(node is None or node.type == "directory" for node in nodes)
 
 
 @steer("quota/a-scan-counts-every-node-of-its-owner", "quota_check")
@@ -267,7 +283,7 @@ def walks_by_an_acl(about: About) -> bool:
 @steer("flock/the-session-knows-of-a-shared-lock", "flock")
 def shares_a_lock(about: About) -> bool:
     """Q31: a shared lock is not in the index of its session."""
-    return about.params["type"] == "R"
+    return bool(about.params["type"] == "R")
 
 
 @steer("readdir/the-session-root-has-nothing-above", "opendir")
@@ -287,6 +303,13 @@ def locks_in_an_unknown_way(about: About) -> bool:
 def locks_backwards(about: About) -> bool:
     """A range that ends before it starts is granted, and looked for."""
     return bool(about.params["end"] < about.params["start"])
+
+
+@steer("batch-unlink/what-went-counts-though-more-was-refused", "batch_unlink")
+def unlinks_in_what_is_gone(about: About) -> bool:
+    """A refused batch counts, too: a directory that is gone gets statistics."""
+    parent = about.node("parent")
+    return parent is None or parent.gone
 
 
 @steer("handle/beyond-the-end-there-is-nothing", "dir_list")

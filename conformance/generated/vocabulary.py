@@ -11,12 +11,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from metaparity.drivers.api import PRIMITIVES
-from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, Context, Rule
+from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, Context, Rule, Time
 from metaparity.drivers.wire import encode
 
 from .world import Json, Name, Node, World
+
+T = TypeVar("T")
 
 Call = tuple[str, dict[str, Json]]
 """A method with its parameters."""
@@ -36,7 +39,7 @@ NAMES: tuple[Name, ...] = ("a", "b", "c", "d", "e", "f", "A", "é", ".hidden", {
 ODD_NAMES: tuple[Name, ...] = ("", ".", "..", "a/b", "a\0b", "n" * 255, "n" * 256, ".trash")
 TYPES = ("file", "directory", "symlink", "fifo", "blockdev", "chardev", "socket")
 MODES = (0o777, 0o755, 0o700, 0o644, 0o600, 0o1777, 0o2775, 0o4755, 0o444, 0o000)
-MOMENTS = ([1000000000, 5], [1000000000, 999999999], [4102444800, 0], [0, 0])
+MOMENTS: tuple[Time, ...] = ((1000000000, 5), (1000000000, 999999999), (4102444800, 0), (0, 0))
 """Times that callers ask for, none of them near the clock."""
 SIZES = (0, 1, 4096, 4097, 100000, CHUNK_SIZE, CHUNK_SIZE + 1, 3 * CHUNK_SIZE - 7)
 OFFSETS = (0, 1, 4095, 4096, 50000, CHUNK_SIZE - 10)
@@ -56,7 +59,7 @@ class Draw:
     world: World
     client: str
 
-    def one(self, choices: Sequence[Json]) -> Json:
+    def one(self, choices: Sequence[T]) -> T:
         return choices[self.chance.randrange(len(choices))]
 
     def odds(self, percent: float) -> bool:
@@ -81,16 +84,16 @@ class Draw:
             and not self.world.limited
             and (gone := [one for one in self.world.nodes.values() if one.gone])
         ):
-            return self.one(gone[-8:])  # type: ignore[no-any-return]
+            return self.one(gone[-8:])
         if roll < 0.05:
             return Node(999999, 999999, "file", gone=True)
         if roll < 0.06 and self.world.trash:
             return self.world.nodes[TRASH_INODE]
         recent = [one for one in self.world.recent if not types or one.type in types]
         if roll > 0.55 and (there := [one for one in recent if not one.gone and one.inode < TRASH_INODE]):
-            return self.one(there)  # type: ignore[no-any-return]
+            return self.one(there)
         among = self.world.live() if roll < 0.12 else self.world.live(*types)
-        return self.one(among or self.world.live())  # type: ignore[no-any-return]
+        return self.one(among or self.world.live())
 
     def directory(self) -> Node:
         """A directory, often the root."""
@@ -155,7 +158,7 @@ def word(weight: int) -> Callable[[Word], Word]:
 def mknod(d: Draw) -> list[Call]:
     parent, name = d.free()
     type = d.one(("file", "file", "file", *TYPES)) if not d.odds(1) else 9
-    more = {"rdev": d.one((0, 259))} if type in ("blockdev", "chardev") else {}
+    more: dict[str, Json] = {"rdev": d.one((0, 259))} if type in ("blockdev", "chardev") else {}
     more |= {"target": d.one(("t", "a/b"))} if type == "symlink" else {}
     mode, umask = (0o777, 0) if type == "symlink" else (d.one(MODES), d.one((0, 0o022, 0o077)))
     params = {"parent": parent, "name": name, "type": type, "mode": mode, "umask": umask}
@@ -300,7 +303,7 @@ def handle(d: Draw) -> list[Call]:
             [("dir_read", {"handle": handle, "offset": d.one((0, 1, 3))})],
             [("dir_close", {"handle": handle})],
         )
-    )  # type: ignore[no-any-return]
+    )
 
 
 @word(20)
@@ -328,9 +331,9 @@ def setattr_(d: Draw) -> list[Call]:
         uid=d.one((0, 1000, 1001, 1002)),
         gid=d.one((0, 1000, 1001, 2000)),
         flags=d.one((0, 0, 0, 1, 2, 32)),
-        atime=tuple(d.one(MOMENTS)),
-        mtime=tuple(d.one(MOMENTS)),
-        ctime=tuple(d.one(MOMENTS)),
+        atime=d.one(MOMENTS),
+        mtime=d.one(MOMENTS),
+        ctime=d.one(MOMENTS),
     )
     method = "check_setattr" if d.odds(15) else "setattr"
     return [(method, {"inode": node.symbol, "set": bits, "attr": encode(attr), **d.caller()})]
@@ -341,7 +344,8 @@ def xattr_set(d: Draw) -> list[Call]:
     # What is set on a node that is gone stays (N28.1): no kernel asks for it, and a law would find it.
     there = [(node, name) for node, name in d.world.xattrs if not node.gone]
     node, name = d.one(there) if there and d.odds(40) else (d.known(), d.one(XATTRS))
-    node = d.one(d.world.live()) if node.gone or node.inode >= TRASH_INODE else node
+    if not d.world.links(node.inode):
+        node = d.world.nodes[ROOT_INODE]
     params = {"inode": node.symbol, "name": name, "value": d.one(("", "v", "w" * 300))}
     return [("xattr_set", {**params, "flags": d.one((0, 0, 1, 2, 3)), **d.caller()})]
 
@@ -371,7 +375,10 @@ def attribute(d: Draw) -> dict[str, Json]:
 
 @word(25)
 def acl_set(d: Draw) -> list[Call]:
-    bits = lambda: d.one(ACL_BITS)  # noqa: E731
+
+    def bits() -> int:
+        return d.one(ACL_BITS)
+
     named = d.odds(70)
     rule = Rule(
         bits(),
@@ -424,9 +431,9 @@ def writable(d: Draw, chunk: int) -> Node:
     most = MOST_RECORDS[d.world.config.get("compact_chunk", "record")]
     roomy = [one for one in d.world.live("file") if one.stored[chunk] < most]
     if roomy and not d.odds(6):
-        return d.one(roomy)  # type: ignore[no-any-return]
+        return d.one(roomy)
     if d.odds(40) and (others := d.world.live("fifo", "symlink", "directory")):
-        return d.one(others)  # type: ignore[no-any-return]
+        return d.one(others)
     return Node(999999, 999999, "file", gone=True) if d.odds(50) else d.directory()
 
 
@@ -437,7 +444,7 @@ def write(d: Draw) -> list[Call]:
     size = d.one((1, 100, 4096, 5000, 65536))
     piece = {"pos": 0, "id": PREVIOUS, "size": size, "off": 0, "len": size}
     params = {"inode": node.symbol, "chunk": chunk, "off": d.one(OFFSETS[:5]), "slice": piece}
-    return [("new_slice", {}), ("write", {**params, "mtime": d.one(MOMENTS)}), *counted(d, node)]
+    return [("new_slice", {}), ("write", {**params, "mtime": list(d.one(MOMENTS))}), *counted(d, node)]
 
 
 def counted(d: Draw, node: Node) -> list[Call]:
@@ -536,9 +543,9 @@ def tree_summary(d: Draw) -> list[Call]:
 def quota_of(d: Draw) -> tuple[str, Json]:
     """Whose quota: of a directory, a user or a group."""
     if d.world.limited and d.odds(40):
-        return d.one(d.world.limited)  # type: ignore[no-any-return]
+        return d.one(d.world.limited)
     if d.world.settings.get("UserGroupQuota") and d.odds(50):
-        return d.one((("user", 1000), ("user", 1001), ("group", 1000), ("group", 2000)))  # type: ignore[no-any-return]
+        return d.one((("user", 1000), ("user", 1001), ("group", 1000), ("group", 2000)))
     return "dir", d.world.path(d.known("directory").inode) or "/none"
 
 
@@ -602,6 +609,7 @@ def trashed(d: Draw) -> list[Call]:
     nodes = d.world.nodes
     if not isinstance(name, str) or parent not in nodes or inode not in nodes:
         return [("readdir", {"inode": TRASH_INODE})]
+    plain = nodes[inode] if nodes[inode].type in ("file", "directory") else nodes[ROOT_INODE]
     filed = {"$cat": [nodes[parent].symbol, "-", nodes[inode].symbol, "-", name]}
     hour: list[Call] = [("lookup", {"parent": TRASH_INODE, "name": "<hour>"})]
     within = {"$": "previous.inode"}
@@ -622,11 +630,11 @@ def trashed(d: Draw) -> list[Call]:
                     },
                 ),
             ],
-            [("setattr", {"inode": nodes[inode].symbol, "set": ["mode"], "attr": encode(Attr(mode=0o604))})],
+            [("setattr", {"inode": plain.symbol, "set": ["mode"], "attr": encode(Attr(mode=0o604))})],
             [*hour, ("unlink", {"parent": within, "name": filed, **d.caller()})],
             [*hour, ("rmdir", {"parent": within, "name": filed, **d.caller()})],
         )
-    )  # type: ignore[no-any-return]
+    )
 
 
 @word(4)
@@ -697,8 +705,8 @@ def offered(capabilities: frozenset[str]) -> dict[str, int]:
         needed = {COMPOSED.get(one) or PRIMITIVES[one].capability for one in methods}
         if needed <= capabilities:
             kept[name] = weight
-    for name, needed in NEEDED.items():
-        if needed not in capabilities:
+    for name, capability in NEEDED.items():
+        if capability not in capabilities:
             kept.pop(name, None)
     return kept
 
