@@ -141,8 +141,8 @@ def _disagree(
         seen, steps = found, one.steps
     else:
         print(f"shrunk to {len(steps) - fixed} steps and the {fixed} that make the volume ({spent}):")
-    for step in steps[fixed:]:
-        print(f"  {step.number}: {step.client}.{step.method}({_shown(step)})")
+        for step in steps[fixed:]:
+            print(f"  {step.number}: {step.client}.{step.method}({_shown(step)})")
     for line in told(seen):
         print(line)
     guilty = wrong(seen)

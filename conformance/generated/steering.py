@@ -312,6 +312,13 @@ def unlinks_in_what_is_gone(about: About) -> bool:
     return parent is None or parent.gone
 
 
+@steer("plock/the-session-forgets-with-its-last-owner", "flock", "setlk")
+def locks_what_another_locks(about: About) -> bool:
+    """Q32: a session remembers a lock for as long as another session has one there."""
+    node = about.node("inode")
+    return node is not None and bool(about.world.lockers.get(node.inode, set()) - {about.client})
+
+
 @steer("handle/beyond-the-end-there-is-nothing", "dir_list")
 def lists_beyond_the_end(about: About) -> bool:
     """Q28: listing from beyond the end crashes the process."""

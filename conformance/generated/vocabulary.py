@@ -449,7 +449,7 @@ def write(d: Draw) -> list[Call]:
 
 def counted(d: Draw, node: Node) -> list[Call]:
     """What grew under several names is counted in each directory, in the background."""
-    return [("settle", {})] if node.nlink > 1 or len(d.world.links(node.inode)) > 1 else []
+    return [("settle", {})] if node.nlink > 1 or node.inode in d.world.linked else []
 
 
 PREVIOUS = {"$": "previous"}

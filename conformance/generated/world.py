@@ -96,6 +96,8 @@ class World:
         """What was last spoken of: histories that stay with few nodes show more."""
         self.trashed: set[int] = set()
         """Nodes that lost a name while the trash was on."""
+        self.linked: set[int] = set()
+        """Nodes that ever had several names."""
         self.ruled = False
         """Whether an ACL was ever set."""
         self.moved = False
@@ -105,7 +107,8 @@ class World:
         self.xattrs: list[tuple[Node, str]] = []
         self.limited: list[tuple[str, Json]] = []
         """Quotas that were set: kind and key."""
-        self.locked: Counter[int] = Counter()
+        self.lockers: dict[int, set[str]] = {}
+        """Which clients ever asked for a lock of a node."""
 
     @property
     def trash(self) -> bool:
@@ -208,6 +211,7 @@ class World:
             self.nodes[params["inode"]].acl = True
 
     def _after_link(self, step: Step, params: Json, answer: Json) -> None:
+        self.linked.add(params["inode"])
         self._after_getattr(step, params, answer)
         self.names.setdefault(params["parent"], {})[key(params["name"])] = (params["name"], params["inode"])
 
@@ -304,7 +308,9 @@ class World:
         del self.limited[:-6]
 
     def _after_flock(self, step: Step, params: Json, answer: Json) -> None:
-        self.locked[params["inode"]] += 1
+        self.lockers.setdefault(params["inode"], set()).add(step.client)
+
+    _after_setlk = _after_flock
 
     def _after_init(self, step: Step, params: Json, answer: Json) -> None:
         self.settings.update(params["format"])
