@@ -22,6 +22,8 @@ STEPS = 2000
 """Steps that a fault may take to be found."""
 EACH = 300
 """Steps of one history."""
+LONGEST = 12
+"""Steps of the longest word: a history may be so much longer than it was asked to be."""
 PASSED = 16
 SECONDS = 60
 """How long the run for one fault may take."""
@@ -120,8 +122,8 @@ def search(names: Sequence[str], place: Place, seed: int) -> Iterator[str]:
     lanes = [lane(name, place) for name in names]
     made = 0
     try:
-        while made < STEPS:
-            told = generate(lanes, seed, min(EACH, STEPS - made), pins_of(names))
+        while made < STEPS - LONGEST:
+            told = generate(lanes, seed, min(EACH, STEPS - LONGEST - made), pins_of(names))
             made += len(told.steps)
             if told.disagreement is not None:
                 seen = f"{told.disagreement.kind} {told.disagreement.what}"

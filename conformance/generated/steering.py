@@ -13,6 +13,8 @@ from metaparity.drivers.types import TRASH_INODE
 
 from .world import Json, Node, World, key
 
+CLIENTS = ("c1", "c2")
+"""The clients of a history."""
 MODEL = "metaparity.conformance.model:DRIVER"
 """The spec in plain Python."""
 
@@ -156,6 +158,15 @@ def clones_into_itself(about: About) -> bool:
     """The model has no end to that."""
     source, into = about.node("src"), about.node("dst_parent")
     return source is None or into is None or source.inode in about.world.above(into.inode)
+
+
+@steer("clone/a-copy-has-one-name", "clone", driver=ANY)
+def clones_what_has_no_name(about: About) -> bool:
+    """A copy of a file that is open without a name counts no name either."""
+    source = about.node("src")
+    if source is None or not source.gone:
+        return False
+    return any(about.world.open[client, source.inode] > 0 for client in CLIENTS)
 
 
 @steer("clone/is-charged-to-the-owner-of-the-copy", "clone")

@@ -17,14 +17,13 @@ from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, Context, Rule, Time
 from metaparity.drivers.wire import encode
 
+from .steering import CLIENTS as CLIENTS
 from .world import Json, Name, Node, World
 
 T = TypeVar("T")
 
 Call = tuple[str, dict[str, Json]]
 """A method with its parameters."""
-
-CLIENTS = ("c1", "c2")
 
 CALLERS: tuple[Context, ...] = (
     Context(1000, (1000, 2000)),
