@@ -112,6 +112,30 @@ def parser() -> Parser:
     )
     replay.set_defaults(act=_replay)
 
+    diff = commands.add_parser("diff", help="make one generated history on several drivers", description=DIFF)
+    diff.add_argument("--driver", action="append", metavar="NAME", help=DIFF_DRIVER)
+    diff.add_argument("--steps", type=int, default=1000, metavar="N", help="steps of a history (1000)")
+    diff.add_argument("--seed", type=int, metavar="S", help="draw the history from this seed (a new one)")
+    diff.add_argument(
+        "--minutes", type=float, metavar="M", help="one history after the other, each of the next seed"
+    )
+    diff.add_argument("--out", default="traces", metavar="DIR", help="where a disagreement goes (traces)")
+    diff.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    diff.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    diff.set_defaults(act=_diff)
+
+    exam = commands.add_parser("exam", help="ask the generated runs for known faults", description=EXAM)
+    exam.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="draw the histories from this seed (0)"
+    )
+    exam.add_argument("--server", default="auto", metavar="SERVER", help="as in run (auto)")
+    exam.add_argument(
+        "--allow-flush", action="store_true", help="empty the database of the given URL even if it holds keys"
+    )
+    exam.set_defaults(act=_exam)
+
     trips = commands.add_parser(
         "roundtrips", help="count the round trips of each primitive", description=ROUNDTRIPS
     )
@@ -231,6 +255,16 @@ REPLAY = (
     "Make the calls of traces again, each on a fresh volume, and say at which step, field by field, the "
     "outcome differs from the recorded one; with several drivers, also which keys they leave differently."
 )
+DIFF = (
+    "Draw a history step by step and make it on all drivers at once: every answer is compared, and at the "
+    "end the keys and the laws of the key-space. What they disagree on is shrunk and saved as a trace. "
+    "Ends with 1 for a disagreement."
+)
+EXAM = (
+    "Run generated histories on twenty engines that each have one fault of JuiceFS's history, beside the "
+    "model, and say which of them are found. Ends with 1 when fewer than 16 are."
+)
+DIFF_DRIVER = "as in run; at least two (redis, rueidis, juicefs)"
 ROUNDTRIPS = (
     "Make a typical call of each primitive over a wire on which it is counted how often the driver waits for "
     "the server, and print the numbers, a column for each driver."
@@ -343,6 +377,18 @@ def _replay(options: argparse.Namespace) -> int:
     from .traces.command import replay_files
 
     return replay_files(options)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from .generated.diff import diff
+
+    return diff(options)
+
+
+def _exam(options: argparse.Namespace) -> int:
+    from .generated.exam import exam
+
+    return exam(options)
 
 
 def _dump(options: argparse.Namespace) -> int:

@@ -50,6 +50,7 @@ def written(state: VolumeState) -> Keyspace:
     delayed = {
         codec.delayed_slices_field(*one): codec.encode_delayed_slices(slices)
         for one, slices in state.delayed.items()
+        if slices
     }
     put("hash", KEYS.delayed_slices, delayed)
     put("hash", KEYS.acl, {b"%d" % id: codec.encode_rule(rule) for id, rule in state.rules.items()})

@@ -60,6 +60,7 @@ class Sessions(Lifecycle):
         self.ended = True
         if self.sid:
             self._clean(self.sid)
+        self.settle()  # what was open without a name is given back to its owner only now
 
     def session_cleanup(self) -> None:
         now = self.now()[0]  # L3.7

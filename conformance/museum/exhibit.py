@@ -45,10 +45,19 @@ def watch_nothing(self: Attempt) -> list[Command]:
 def exhibit(
     module: str, sound: str, name: str, fault: str, *, caught_by: str, target: str, wrong: Any
 ) -> Driver:
+    """A spoilt driver that the clause `caught_by` must catch: the object `name` of `module`.
+
+    Raises `AttributeError` as `spoilt` does.
+    """
+    EXHIBITS[f"{module}:{name}"] = caught_by
+    return spoilt(sound, name, fault, target, wrong)
+
+
+def spoilt(sound: str, name: str, fault: str, target: str, wrong: Any) -> Driver:
     """The driver `sound` with one definition replaced, `package.module:name` or `package.module:Class.name`.
 
-    It is the object `name` of `module`.  Opening it spoils the engine of the whole process, so each runs in a
-    process of its own.  Raises `AttributeError` where there is no such definition.
+    Opening it spoils the engine of the whole process, so each runs in a process of its own.  Raises
+    `AttributeError` where there is no such definition.
     """
     base = driver(sound)
     place, _, path = target.partition(":")
@@ -62,7 +71,6 @@ def exhibit(
         setattr(owner, attribute, wrong)
         return base.open(url, config)
 
-    EXHIBITS[f"{module}:{name}"] = caught_by
     return Driver(
         name=f"museum-{name.lower().replace('_', '-')}",
         description=fault,

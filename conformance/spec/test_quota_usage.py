@@ -554,6 +554,26 @@ class History:
         self.volume.fs.settle()
 
 
+@clause(
+    "quota/a-closed-session-gives-back-what-it-kept-open",
+    source="L3.15 N20.8 I15",
+    needs="quota.user",
+    clients=2,
+)
+def test_closed_session(volume: Volume) -> None:
+    """An open file without names is given back to its user and group when the session that kept it ends."""
+    volume.format(UserGroupQuota=True)
+    file = volume.file("x", uid=7, gid=8)
+    other = volume.open()
+    other.open_file(file)
+    other.unlink(1, b"x")
+    assert used(volume, USER, 7) == (BLOCK, 1)
+    other.session_close()
+    other.close()  # what it held back is not asked for any more
+    left = [stored(volume, USER, 7), stored(volume, GROUP, 8)]
+    assert [(one.used_space, one.used_inodes) for one in left if one] == [(0, 0), (0, 0)]
+
+
 @given(steps=st.lists(step, min_size=1, max_size=25))
 @clause("quota/any-history-adds-up", source="I14 I15 N30.2 N16.12", needs="quota.user")
 def test_history(volume: Volume, steps: list[Step]) -> None:

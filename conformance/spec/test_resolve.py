@@ -15,7 +15,7 @@ from metaparity.conformance.scenes.permission import each_class, permitted
 from metaparity.conformance.scenes.permission import modes as modes_of
 from metaparity.conformance.scenes.scenery import each_type, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged
-from metaparity.drivers.types import ROOT, TRASH_INODE, Attr, Context, FileType, SetAttr
+from metaparity.drivers.types import ROOT, TRASH_INODE, AclType, Attr, Context, FileType, Rule, SetAttr
 from metaparity.fixtures.volumes import Volume
 
 MISSING = 999_999
@@ -282,3 +282,19 @@ def test_force_session_root(volume: Volume) -> None:
     tree = Tree(volume)
     volume.fs.chroot(b"a")
     assert volume.fs.resolve(1, b"a/d/z", True).inode == tree.z
+
+
+@clause("resolve/answers-what-the-node-has", source="N6.3 S2.2", needs="acl")
+def test_acl_of_another(volume: Volume) -> None:
+    """The ACLs of a directory on the way are not answered for the node at the end, which has none; nor does a
+    lookup of .. answer those of where it began."""
+    volume.format(EnableACL=True)
+    fs, above = volume.fs, volume.dir("above")
+    below = volume.dir("below", above)
+    fs.acl_set(above, AclType.DEFAULT, Rule(7, 5, 5, 0, [(1000, 7)]))
+    fs.acl_set(below, AclType.ACCESS, Rule(7, 5, 5, 0, [(1000, 7)]))
+    node = volume.dir("node", below)
+    plain = fs.getattr(node)
+    assert (plain.access_acl, plain.default_acl) == (0, 0)
+    assert fs.resolve(1, b"above/below/node", force=True).attr == plain
+    assert fs.lookup(below, b"..").attr == fs.getattr(above)

@@ -175,7 +175,7 @@ class Volume(Jobs, Quotas):
         self.settle()
         if self.sid:
             self.clean_session(self.sid)
-        self.background.drain()
+        self.settle()  # what was open without a name is given back to its owner only now
         self.background.stop()
 
 

@@ -1,0 +1,1 @@
+"""Generated histories: drawn step by step, made on several engines at once, shrunk where they disagree."""

@@ -1,0 +1,147 @@
+"""Generated histories find what is wrong, tell it short, and refuse what they cannot do in one sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from metaparity.conformance.generated.cells import missing, reachable, report
+from metaparity.conformance.generated.history import generate, opening
+from metaparity.conformance.generated.lanes import Lane, lane
+from metaparity.conformance.generated.shrink import Shrinker
+from metaparity.conformance.generated.steering import ANY, MODEL, TABLE, pins_of, steered
+from metaparity.conformance.generated.vocabulary import WORDS, Draw, offered
+from metaparity.conformance.generated.world import Step, World
+from metaparity.conformance.harness.catalogue import catalogue
+from metaparity.conformance.harness.deviations import LEDGER, Ledger
+from metaparity.drivers.api import PRIMITIVES
+from metaparity.drivers.engine.capabilities import BUILT
+from metaparity.fixtures.provision import Place
+
+from .bridge.programs import writer
+
+
+@pytest.fixture
+def model(place: Place) -> Iterator[Lane]:
+    one = lane(MODEL, place)
+    yield one
+    one.close()
+
+
+def metaparity(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "metaparity.conformance", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_words_draw_calls_of_the_protocol() -> None:
+    assert set(offered(BUILT)) == set(WORDS)
+    for name in WORDS:
+        for method, params in WORDS[name][1](Draw(random.Random(1), World({}), "c1")):
+            assert method.partition("@")[0] in {*PRIMITIVES, "session"}
+            assert isinstance(params, dict)
+
+
+def test_a_driver_without_a_capability_is_not_asked_for_it() -> None:
+    assert "clone" not in offered(BUILT - {"clone"})
+    assert "trashed" not in offered(BUILT - {"trash"})
+
+
+def test_every_trigger_stands_for_a_pin() -> None:
+    pinned = {(one.clause, one.driver) for one in Ledger.read(LEDGER).entries}
+    for pin in TABLE:
+        assert pin.clause in catalogue(), pin.clause
+        assert pin.driver in (ANY, "model") or (pin.clause, pin.driver) in pinned, pin.clause
+
+
+def test_a_step_that_a_pin_is_about_is_not_drawn() -> None:
+    world = World({})
+    params = {"src_parent": 1, "src_name": "a", "dst_parent": 1, "dst_name": ".."}
+    pin = steered(world, "c1", "rename", params, pins_of(["redis", "juicefs?client-cache=true"]))
+    assert pin is not None
+    assert pin.clause == "rename/dot-names-are-no-targets"
+    assert steered(world, "c1", "rename", params, pins_of(["redis", "rueidis"])) is None
+
+
+def test_a_seed_draws_the_same_history(model: Lane) -> None:
+    one, other = (generate([model], 7, 200, []) for _ in range(2))
+    assert one.steps == other.steps
+    assert one.disagreement is None
+    assert len(one.steps) >= 200
+
+
+def test_histories_reach_most_refusals_and_none_outside_the_matrix(model: Lane) -> None:
+    cells = set()
+    for seed in range(6):
+        cells |= generate([model], seed, 1000, []).cells
+    named = {cell for cell in cells if cell[1].startswith("E") and cell[0] in {one for one, _ in reachable()}}
+    assert named <= reachable()
+    assert len(missing(cells)) < 0.2 * len(reachable())
+    assert report(reachable()) == [
+        f"{len(reachable())} of {len(reachable())} reachable cells (primitive x errno) reached"
+    ]
+
+
+def test_a_history_is_shrunk_to_what_matters() -> None:
+    head = opening({}, {})
+    steps = [
+        Step(number, "c1", "mkdir", {"parent": 1, "name": str(number)}, number) for number in range(8, 108)
+    ]
+    wanted = {20, 77}
+
+    def shows(made: Sequence[Step]) -> bool:
+        return wanted <= {step.number for step in made}
+
+    shrinker = Shrinker([*head, *steps], len(head), shows, lambda left, tries: None, 10)
+    assert [step.number for step in shrinker.shrunk()[len(head) :]] == sorted(wanted)
+    assert shrinker.tries < 100
+
+
+def test_a_fault_is_found_shrunk_and_saved_as_a_trace_that_replays(tmp_path: Path) -> None:
+    broken = "metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED"
+    server = ("--server", "embedded")
+    found = metaparity(
+        *("diff", "--driver", MODEL, "--driver", broken, "--seed", "0", "--steps", "100"),
+        *(*server, "--out", str(tmp_path)),
+    )
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "against the model" in found.stdout
+    assert "--seed 0" in found.stdout
+    (path,) = tmp_path.glob("*.json")
+    assert len(json.loads(path.read_text())["steps"]) < 20
+    assert metaparity("replay", str(path), "--driver", "redis", *server).returncode == 0
+    assert metaparity("replay", str(path), "--driver", broken, *server).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("--driver", "redis"), 2, "redis alone disagrees with nobody"),
+        (("--driver", "redis", "--driver", "nobody"), 2, "unknown driver 'nobody'"),
+        (("--driver", "redis", "--driver", "rueidis", "--steps", "0"), 2, "at least one step"),
+        (("--driver", "redis", "--driver", "rueidis", "--server", "local:/nowhere"), 3, "/nowhere"),
+        (("--driver", "redis", "--driver", "rueidis", "--server", "somewhere"), 2, "names no kind of server"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(words: Sequence[str], code: int, sentence: str) -> None:
+    refused = metaparity("diff", *words)
+    assert refused.returncode == code, refused.stderr
+    assert sentence in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_a_driver_that_crashes_is_told_by_name(tmp_path: Path) -> None:
+    words = writer(tmp_path)("for id, method, params in calls():\n    os._exit(3)\n")
+    found = metaparity(
+        *("diff", "--driver", "redis", "--driver", f"cmd:{' '.join(words)}", "--steps", "50"),
+        *("--seed", "1", "--server", "embedded", "--out", str(tmp_path)),
+    )
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert "the program ended with code 3" in found.stdout
+    assert "against the others: fake-1" in found.stdout
+    assert "Traceback" not in found.stderr

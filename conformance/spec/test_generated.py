@@ -1,0 +1,63 @@
+"""Generated histories: whatever is done in any order, an engine shows what the model shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from metaparity.conformance.clause import clause
+from metaparity.conformance.generated.cells import report
+from metaparity.conformance.generated.history import generate
+from metaparity.conformance.generated.lanes import Lane, lane
+from metaparity.conformance.generated.machine import Histories
+from metaparity.conformance.generated.steering import MODEL, pins_of
+from metaparity.conformance.generated.verdict import told
+from metaparity.conformance.generated.vocabulary import offered
+from metaparity.drivers.driver import Driver
+from metaparity.fixtures.provision import Place
+
+STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
+"""Steps of a history, and how many histories there are, by profile."""
+
+
+@pytest.fixture
+def lanes(driver: Driver, place: Place) -> Iterator[list[Lane]]:
+    """The model and the driver, each with a volume of its own."""
+    lanes = [lane(MODEL, place), Lane(driver.name, driver, place)]
+    yield lanes
+    for one in lanes:
+        one.begin()
+        one.close()
+
+
+def profile(config: pytest.Config) -> str:
+    return str(config.getoption("hypothesis_profile", None) or "quick")
+
+
+@clause("generated/any-words-in-any-order", source="N41 N42.1 §8", needs="namespace")
+def test_machine(lanes: list[Lane]) -> None:
+    """Whatever two clients say in turn, each answer is the model's, and every law holds at the end."""
+    Histories.lanes = lanes
+    Histories.pins = pins_of([one.name for one in lanes])
+    Histories.weights = offered(frozenset.intersection(*(one.driver.capabilities for one in lanes)))
+    run_state_machine_as_test(Histories, settings=settings(stateful_step_count=40))
+
+
+@clause("generated/any-history-is-that-of-the-model", source="N41 N42.1 §6 §8", needs="namespace")
+def test_histories(lanes: list[Lane], pytestconfig: pytest.Config) -> None:
+    """A history of many steps, drawn from a seed, shows what it shows on the model, and breaks no law; many
+    reach every refusal that there is."""
+    steps, count = STEPS[profile(pytestconfig)]
+    first = int(pytestconfig.getoption("hypothesis_seed", None) or 0)
+    reached: set[tuple[str, str]] = set()
+    for seed in range(first, first + count):
+        made = generate(lanes, seed, steps, pins_of([one.name for one in lanes]))
+        reached |= made.cells
+        assert made.disagreement is None, "\n".join([f"seed {seed}:", *told(made.disagreement)])
+    lines = report(reached)
+    print("\n".join(lines))
+    if profile(pytestconfig) == "nightly" and lanes[1].driver.capabilities >= lanes[0].driver.capabilities:
+        assert len(lines) == 1, "\n".join(lines)
