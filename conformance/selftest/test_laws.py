@@ -10,6 +10,7 @@ import pytest
 from metaparity.conformance import laws
 from metaparity.conformance.scenes.contents import RECORD
 from metaparity.conformance.scenes.records import ACLS, LAYOUT
+from metaparity.drivers.engine import codec
 from metaparity.drivers.types import TRASH_INODE, FileType
 
 Keys = dict[bytes, tuple[str, Any]]
@@ -34,7 +35,7 @@ def record(*fields: int) -> bytes:
 
 
 def entry(type: FileType, inode: int) -> bytes:
-    return laws.ENTRY.pack(type, inode)
+    return codec.encode_entry(type, inode)
 
 
 def sound() -> Keys:
@@ -79,12 +80,13 @@ def sound() -> Keys:
         b"nextchunk": ("string", b"1"),
         b"nextsession": ("string", b"1"),
         b"nextTrash": ("string", b"1"),
+        b"aclMaxId": ("string", b"1"),
         b"dirDataLength": ("hash", {b"2": b"5000"}),
         b"dirUsedSpace": ("hash", {b"2": b"16384"}),
         b"dirUsedInodes": ("hash", {b"2": b"3"}),
         b"dirQuotaUsedSpace": ("hash", {b"1": b"24576", b"2": b"16384"}),
         b"dirQuotaUsedInodes": ("hash", {b"1": b"5", b"2": b"3"}),
-        b"setting": ("string", b'{"UserGroupQuota": true}'),
+        b"setting": ("string", b'{"UserGroupQuota": true, "DirStats": true}'),
         b"userQuotaUsedSpace": ("hash", {b"0": b"32768", b"5": b"0"}),
         b"userQuotaUsedInodes": ("hash", {b"0": b"7", b"5": b"0"}),
         b"groupQuotaUsedSpace": ("hash", {b"0": b"32768"}),
@@ -93,9 +95,8 @@ def sound() -> Keys:
 
 
 def broken(keys: Keys) -> set[str]:
-    """The names of the laws that are broken."""
-    tree = laws.Tree(keys)
-    return {law.__name__ for law in laws.LAWS if list(law(tree))}
+    """The laws that are broken."""
+    return {finding.law for finding in laws.broken(keys)}
 
 
 def test_sound_keys_break_no_law() -> None:
@@ -103,102 +104,141 @@ def test_sound_keys_break_no_law() -> None:
 
 
 BREAKS: dict[str, tuple[Keys, str]] = {
-    "lost node": ({b"i5": ("none", None)}, "entries_lead_to_nodes"),
+    "lost node": ({b"i5": ("none", None)}, "tree/entries-lead-to-nodes"),
     "entry in a file": (
         {b"d3": ("hash", {b"x": entry(FileType.FILE, 3)})},
-        "entries_lead_to_nodes",
+        "tree/entries-lie-in-directories",
     ),
     "entry of another type": (
         {b"d1": ("hash", {b"d": entry(FileType.FILE, 2), b"m": entry(FileType.FIFO, 4)})},
-        "entries_lead_to_nodes",
+        "tree/entries-tell-the-type",
     ),
-    "node without name": ({b"i8": node(FileType.FILE, 0, 0, 1)}, "nodes_have_names"),
-    "directory nlink": ({b"i1": node(FileType.DIRECTORY, 2, 4096, 1)}, "directories_count_their_children"),
-    "directory length": ({b"i2": node(FileType.DIRECTORY, 2, 0, 1)}, "directories_count_their_children"),
-    "directory parent": ({b"i2": node(FileType.DIRECTORY, 2, 4096, 5)}, "directories_count_their_children"),
-    "file nlink": ({b"i3": node(FileType.FILE, 2, 5000, 2)}, "links_are_counted"),
-    "sustained with a link": ({b"i6": node(FileType.FILE, 1, 1, 2)}, "links_are_counted"),
-    "file parent": ({b"i3": node(FileType.FILE, 1, 5000, 1)}, "parents_are_counted"),
-    "parent counts of a single name": ({b"p3": ("hash", {b"2": b"1"})}, "parents_are_counted"),
-    "parent counts": ({b"p4": ("hash", {b"1": b"2", b"2": b"0"})}, "parents_are_counted"),
-    "space": ({b"usedSpace": ("string", b"24576")}, "usage_is_counted"),
-    "inodes": ({b"totalInodes": ("string", b"5")}, "usage_is_counted"),
-    "statistics of length": ({b"dirDataLength": ("hash", {b"2": b"5006"})}, "directory_statistics_are_exact"),
-    "statistics of space": ({b"dirUsedSpace": ("hash", {b"2": b"0"})}, "directory_statistics_are_exact"),
+    "node without name": ({b"i8": node(FileType.FILE, 0, 0, 1)}, "tree/nodes-have-names"),
+    "directory nlink": ({b"i1": node(FileType.DIRECTORY, 2, 4096, 1)}, "tree/directories-count-directories"),
+    "directory length": ({b"i2": node(FileType.DIRECTORY, 2, 0, 1)}, "nodes/lengths-fit-the-type"),
+    "directory parent": ({b"i2": node(FileType.DIRECTORY, 2, 4096, 5)}, "tree/directories-have-one-name"),
+    "file nlink": ({b"i3": node(FileType.FILE, 2, 5000, 2)}, "tree/links-are-counted"),
+    "sustained with a link": ({b"i6": node(FileType.FILE, 1, 1, 2)}, "tree/links-are-counted"),
+    "file parent": ({b"i3": node(FileType.FILE, 1, 5000, 1)}, "tree/parents-are-known"),
+    "parent counts of a single name": ({b"p3": ("hash", {b"2": b"1"})}, "tree/parents-are-known"),
+    "parent counts": ({b"p4": ("hash", {b"1": b"2", b"2": b"0"})}, "tree/parents-are-counted"),
+    "space": ({b"usedSpace": ("string", b"24576")}, "accounting/volume-usage-is-counted"),
+    "inodes": ({b"totalInodes": ("string", b"5")}, "accounting/volume-usage-is-counted"),
+    "statistics of length": (
+        {b"dirDataLength": ("hash", {b"2": b"5006"})},
+        "accounting/directory-statistics-are-exact",
+    ),
+    "statistics of space": (
+        {b"dirUsedSpace": ("hash", {b"2": b"0"})},
+        "accounting/directory-statistics-are-exact",
+    ),
     "statistics of a lost directory": (
         {b"dirUsedInodes": ("hash", {b"2": b"3", b"9": b"0"})},
-        "directory_statistics_are_exact",
+        "accounting/statistics-belong-to-directories",
     ),
-    "lost root": ({b"i1": ("none", None)}, "roots_are_there"),
-    "lost trash root": ({b"i%d" % TRASH_INODE: ("none", None)}, "roots_are_there"),
-    "root of another type": ({b"i1": node(FileType.FILE, 3, 4096, 1)}, "roots_are_there"),
+    "lost root": ({b"i1": ("none", None)}, "tree/roots-are-directories"),
+    "lost trash root": ({b"i%d" % TRASH_INODE: ("none", None)}, "tree/roots-are-directories"),
+    "root of another type": ({b"i1": node(FileType.FILE, 3, 4096, 1)}, "tree/roots-are-directories"),
     "circle": (
         {
             b"i2": node(FileType.DIRECTORY, 3, 4096, 8),
             b"i8": node(FileType.DIRECTORY, 3, 4096, 2),
             b"d8": ("hash", {b"d": entry(FileType.DIRECTORY, 2)}),
         },
-        "every_way_up_ends_at_a_root",
+        "tree/ways-up-end-at-a-root",
     ),
-    "lost target": ({b"s5": ("none", None)}, "links_have_targets"),
-    "target of another length": ({b"s5": ("string", b"targets")}, "links_have_targets"),
-    "target of a file": ({b"s3": ("string", b"t")}, "links_have_targets"),
-    "mode of a link": ({b"i5": node(FileType.SYMLINK, 1, 6, 2)}, "modes_and_times_are_possible"),
+    "lost target": ({b"s5": ("none", None)}, "nodes/links-have-targets"),
+    "target of another length": ({b"s5": ("string", b"targets")}, "nodes/links-have-targets"),
+    "target of a file": ({b"s3": ("string", b"t")}, "nodes/links-have-targets"),
+    "mode of a link": ({b"i5": node(FileType.SYMLINK, 1, 6, 2)}, "nodes/modes-of-links-are-0777"),
     "too many nanoseconds": (
         {b"i3": node(FileType.FILE, 1, 5000, 2, nanoseconds=10**9)},
-        "modes_and_times_are_possible",
+        "nodes/times-are-possible",
     ),
-    "lost rule": ({b"acl": ("none", None)}, "rules_are_there"),
+    "lost rule": ({b"acl": ("none", None)}, "acls/rules-are-there"),
     "mode beside the rule": (
         {b"i7": node(FileType.DIRECTORY, 2, 4096, TRASH_INODE + 1, 0o750, (1, 1))},
-        "rules_are_there",
+        "acls/modes-follow-rules",
     ),
-    "copy without name": ({b"detachedNodes": ("zset", [(b"7", 1.0)])}, "copies_are_finished"),
+    "copy without name": ({b"detachedNodes": ("zset", [(b"7", 1.0)])}, "tree/copies-are-finished"),
     "odd hour": (
         {b"d%d" % TRASH_INODE: ("hash", {b"today": entry(FileType.DIRECTORY, TRASH_INODE + 1)})},
-        "the_trash_is_in_order",
+        "trash/hours-are-named",
     ),
     "odd trash": (
         {b"d%d" % (TRASH_INODE + 1): ("hash", {b"1-8-gone": entry(FileType.DIRECTORY, 7)})},
-        "the_trash_is_in_order",
+        "trash/names-tell-where-things-were",
     ),
     "space of a quota": (
         {b"dirQuotaUsedSpace": ("hash", {b"1": b"0", b"2": b"16384"})},
-        "directory_quotas_are_exact",
+        "accounting/directory-quotas-are-exact",
     ),
     "names of a quota": (
         {b"dirQuotaUsedInodes": ("hash", {b"1": b"5", b"2": b"4"})},
-        "directory_quotas_are_exact",
+        "accounting/directory-quotas-are-exact",
     ),
-    "usage of a user": ({b"userQuotaUsedSpace": ("hash", {b"0": b"4096"})}, "owners_are_charged"),
+    "usage of a user": ({b"userQuotaUsedSpace": ("hash", {b"0": b"4096"})}, "accounting/owners-are-charged"),
     "usage of nobody": (
         {b"userQuotaUsedInodes": ("hash", {b"0": b"7", b"5": b"1"})},
-        "owners_are_charged",
+        "accounting/owners-are-charged",
     ),
-    "usage of a group": ({b"groupQuotaUsedInodes": ("none", None)}, "owners_are_charged"),
+    "usage of a group": ({b"groupQuotaUsedInodes": ("none", None)}, "accounting/owners-are-charged"),
     "record beyond its chunk": (
         {b"c3_0": ("list", [record(1 << 26, 1, 5000, 0, 1), record(0, 1, 5000, 0, 1)])},
-        "slice_records_are_possible",
+        "data/records-lie-in-their-chunk",
     ),
     "record beyond its slice": (
         {b"c3_0": ("list", [record(0, 1, 5000, 1, 5000), record(0, 1, 5000, 0, 1)])},
-        "slice_records_are_possible",
+        "data/records-lie-in-their-slice",
     ),
-    "slice counted too low": ({b"sliceRef": ("none", None)}, "slices_are_counted"),
-    "slice counted too high": ({b"sliceRef": ("hash", {b"k1_5000": b"2"})}, "slices_are_counted"),
+    "slice counted too low": ({b"sliceRef": ("none", None)}, "data/slices-are-counted"),
+    "slice counted too high": ({b"sliceRef": ("hash", {b"k1_5000": b"2"})}, "data/slices-are-counted"),
     "slice that waits in the trash": (
         {b"delSlices": ("hash", {b"2_5": struct.pack(">QI", 1, 5000)})},
-        "slices_are_counted",
+        "data/slices-are-counted",
     ),
-    "inode not reserved": ({b"nextinode": ("string", b"6")}, "numbers_are_reserved"),
-    "slice not reserved": ({b"nextchunk": ("none", None)}, "numbers_are_reserved"),
-    "session not reserved": ({b"nextsession": ("string", b"0")}, "numbers_are_reserved"),
-    "hour not reserved": ({b"nextTrash": ("none", None)}, "numbers_are_reserved"),
-    "target of a lost link": ({b"s9": ("string", b"t")}, "nothing_outlives_its_node"),
-    "lock that its session does not know": ({b"locked1": ("set", {b"lockf3"})}, "sessions_know_their_locks"),
-    "lock that nobody holds": ({b"lockp9": ("none", None)}, "sessions_know_their_locks"),
-    "lock of a lost session": ({b"allSessions": ("none", None)}, "sessions_know_their_locks"),
-    "data to delete": ({b"delfiles": ("zset", [(b"9:1", 1.0)])}, "nothing_outlives_its_node"),
+    "inode not reserved": ({b"nextinode": ("string", b"6")}, "counters/inodes-are-reserved"),
+    "slice not reserved": ({b"nextchunk": ("none", None)}, "counters/slices-are-reserved"),
+    "session not reserved": ({b"nextsession": ("string", b"0")}, "counters/sessions-are-reserved"),
+    "hour not reserved": ({b"nextTrash": ("none", None)}, "counters/hours-are-reserved"),
+    "target of a lost link": ({b"s9": ("string", b"t")}, "nodes/nothing-outlives-its-node"),
+    "lock that its session does not know": ({b"locked1": ("set", {b"lockf3"})}, "sessions/locks-are-indexed"),
+    "lock that nobody holds": ({b"lockp9": ("none", None)}, "sessions/indexed-locks-are-held"),
+    "lock of a lost session": ({b"allSessions": ("none", None)}, "sessions/holders-are-registered"),
+    "file of a session that is gone": (
+        {b"session9": ("set", {b"6"})},
+        "sessions/keepers-are-registered",
+    ),
+    "open file that is gone": (
+        {b"session1": ("set", {b"6", b"99"})},
+        "sessions/sustained-files-are-unlinked",
+    ),
+    "deleted file that is there": (
+        {b"delfiles": ("zset", [(b"3:5000", 1.0)])},
+        "data/deleted-files-are-gone",
+    ),
+    "chunk of a lost file": ({b"c9_0": ("list", [record(0, 0, 0, 0, 5)])}, "data/chunks-belong-to-files"),
+    "impossible name": (
+        {b"d1": ("hash", {b"d": entry(FileType.DIRECTORY, 2), b"m/m": entry(FileType.FIFO, 4)})},
+        "tree/names-are-possible",
+    ),
+    "type that is none": (
+        {b"i3": ("string", b"\x00\x91\xed" + node(FileType.FILE, 1, 5000, 2)[1][3:])},
+        "nodes/types-are-known",
+    ),
+    "value that is none": ({b"i3": ("string", b"short")}, "nodes/values-can-be-read"),
+    "key of another type": ({b"i3": ("hash", {b"a": b"b"})}, "nodes/values-can-be-read"),
+    "rule that is none": ({b"acl": ("hash", {b"1": b"short"})}, "acls/rules-can-be-read"),
+    "minimal rule": (
+        {b"acl": ("hash", {b"1": struct.pack(">HHHHII", 7, 5, 0xFFFF, 1, 0, 0)})},
+        "acls/access-rules-say-more-than-modes",
+    ),
+    "rule not reserved": ({b"aclMaxId": ("string", b"0")}, "counters/rules-are-reserved"),
+    "inode of the trash elsewhere": (
+        {b"i%d" % (TRASH_INODE + 1): node(FileType.DIRECTORY, 2, 4096, 1, 0o555)},
+        "trash/hours-are-directories-of-the-trash",
+    ),
+    "data to delete": ({b"delfiles": ("zset", [(b"9:1", 1.0)])}, "data/deletions-are-done"),
 }
 
 
@@ -207,3 +247,14 @@ def test_each_break_breaks_its_law(name: str) -> None:
     changes, law = BREAKS[name]
     keys = {key: value for key, value in {**sound(), **changes}.items() if value[0] != "none"}
     assert law in broken(keys)
+
+
+def test_every_law_has_a_break() -> None:
+    assert {law for _, law in BREAKS.values()} == laws.LAWS.keys()
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_finding_names_its_keys(name: str) -> None:
+    changes, law = BREAKS[name]
+    keys = {key: value for key, value in {**sound(), **changes}.items() if value[0] != "none"}
+    assert all(one.keys and one.what for one in laws.broken(keys) if one.law == law)
