@@ -523,7 +523,9 @@ def statfs(d: Draw) -> list[Call]:
 @word(12)
 def dirstat_get(d: Draw) -> list[Call]:
     node = d.known("directory")
-    known = node if node.type == "directory" or node.gone else d.world.nodes[ROOT_INODE]  # not of files (Q25)
+    known = (
+        node if node.type == "directory" or node.inode not in d.world.nodes else d.world.nodes[ROOT_INODE]
+    )  # not of files (Q25)
     return [*settled(), ("dirstat_get", {"inode": known.symbol})]
 
 
