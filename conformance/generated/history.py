@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from metaparity.drivers.wire import encode
 from metaparity.fixtures.volumes import FORMAT
 
-from ..laws import LAWS, Tree
+from .. import laws
 from .lanes import Lane
 from .steering import Pin, steered
 from .vocabulary import CLIENTS, PREVIOUS, WORDS, Call, Draw, offered
@@ -23,7 +23,7 @@ ATTEMPTS = 20
 DRAINED = 1.0
 """Seconds that deletions in the background get at the end before what they leave is a disagreement."""
 BACKGROUND = frozenset(
-    {"sliceRef", "delSlices", "delfiles", "c_", "nothing_outlives_its_node", "slices_are_counted"}
+    {"sliceRef", "delSlices", "delfiles", "c_", "nodes/nothing-outlives-its-node", "data/slices-are-counted"}
 )
 """What may show that a deletion is still under way."""
 HANDED = -1
@@ -259,34 +259,24 @@ def judged(step: Step, names: Sequence[str], answers: Sequence[Json]) -> Disagre
     return None
 
 
-def ending(lanes: Sequence[Lane], pinned_laws: frozenset[str]) -> Disagreement | None:
-    """What the lanes leave: the laws that the keys of any break, and the keys that differ.
-
-    `pinned_laws` are not asked of lanes whose engine is known to break them.
-    """
+def ending(lanes: Sequence[Lane]) -> Disagreement | None:
+    """What the lanes leave: the laws that the keys of any break, and the keys that differ."""
     until = time.monotonic() + DRAINED
     while True:
-        found = _left(lanes, pinned_laws)
+        found = _left(lanes)
         if found is None or found.what not in BACKGROUND or time.monotonic() > until:
             return found
         time.sleep(DRAINED / 20)
 
 
-def _left(lanes: Sequence[Lane], pinned_laws: frozenset[str]) -> Disagreement | None:
+def _left(lanes: Sequence[Lane]) -> Disagreement | None:
     for lane in lanes:
         lane.settle()
     left = {lane.name: lane.keys() for lane in lanes}
-    broken = {
-        name: [f"{law.__name__}: {one}" for law in LAWS for one in law(Tree(keys))]
-        for name, keys in left.items()
-    }
-    broken = {
-        name: [one for one in lines if one.partition(":")[0] not in pinned_laws]
-        for name, lines in broken.items()
-    }
-    if any(broken.values()):
-        first = next(line for lines in broken.values() for line in lines)
-        return Disagreement("laws", first.partition(":")[0], broken)
+    broken = {name: laws.broken(keys) for name, keys in left.items()}
+    first = next((one.law for findings in broken.values() for one in findings), None)
+    if first is not None:
+        return Disagreement("laws", first, {name: list(map(str, found)) for name, found in broken.items()})
     lanes = [lane for lane in lanes if lane.keeps_keys]
     rows = {lane.name: lane.rows(left[lane.name]) for lane in lanes}
     leading = rows[lanes[0].name] if lanes else {}
@@ -337,8 +327,7 @@ def generate(
     told = make(lanes, steps(), world.learn, progress)
     told.steered = author.steered
     if told.disagreement is None:
-        laws = frozenset(law for pin in pins for law in pin.laws)
-        told.disagreement = ending(lanes, laws)
+        told.disagreement = ending(lanes)
     return told
 
 
@@ -361,4 +350,4 @@ def again(lanes: Sequence[Lane], steps: Sequence[Step], pins: Sequence[Pin]) -> 
         return None
     if told.disagreement is not None:
         return told.disagreement
-    return ending(lanes, frozenset(law for pin in pins for law in pin.laws))
+    return ending(lanes)

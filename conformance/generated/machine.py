@@ -72,7 +72,7 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """At the end the laws hold, and keys are alike."""
-        found = None if self.author is None else ending(self.lanes, frozenset())
+        found = None if self.author is None else ending(self.lanes)
         for lane in self.lanes:
             lane.close_clients()
         if found is not None:

@@ -58,7 +58,6 @@ class Pin:
     driver: str
     trigger: Trigger
     methods: frozenset[str]
-    laws: frozenset[str] = frozenset()
 
 
 TABLE: list[Pin] = []

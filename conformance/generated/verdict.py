@@ -48,8 +48,7 @@ def rule(disagreement: Disagreement) -> str:
         primitive = PRIMITIVES[disagreement.step.method]
         return f"{primitive.name}, rule {primitive.source}"
     if disagreement.kind == "laws":
-        law = next(one for one in laws.LAWS if one.__name__ == disagreement.what)
-        return " ".join((law.__doc__ or law.__name__).split())
+        return laws.LAWS[disagreement.what].sentence
     return f"the keys {disagreement.what} at the end"
 
 

@@ -450,3 +450,24 @@ def test_a_configuration_is_checked_before_it_is_used(tmp_path: Path) -> None:
             Trace("t", {}, {"a": {"atime_mode": "sometimes"}}, []),
             lambda **config: Fake(Disk()),
         )
+
+
+class Dumping(Fake):
+    def dump(self, path: str, *args: Any, **kwargs: Any) -> None:
+        Path(path).write_text("a dump")
+
+    def load_dump(self, path: str) -> None:
+        Path(path).read_text()
+
+
+@pytest.mark.parametrize("path", ["d.json", "../d.json", "{there}/d.json"])
+def test_files_that_a_trace_names_stay_with_the_replay(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    monkeypatch.chdir(there)
+    named = {"path": path.format(there=there)}
+    steps = [step(method, named, {"ok": {}}) for method in ("dump", "load_dump")]
+    assert fields(tmp_path, steps, Dumping(Disk())) == []
+    assert [one.name for one in tmp_path.rglob("*.json")] == ["trace.json"]

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from metaparity.drivers import wire
 from metaparity.drivers.api import Engine
@@ -46,6 +48,8 @@ UNORDERED = frozenset(
 )
 """Methods whose lists have no order."""
 UNORDERED_FIELDS = frozenset({"sustained", "flocks", "plocks", "ip_addrs"})
+FILING = frozenset({"dump", "load_dump", "backup", "restore"})
+"""Methods whose `path` is a file."""
 MAPS = frozenset(
     {"parents", "quota_get", "quota_list", "quota_set", "quota_check", "token_list", "slices_list"}
 )
@@ -88,18 +92,24 @@ def replay(
 
     `connect(**config)` opens a client; `edits` are run before the steps they name, for traces recorded on a
     database that was also changed by other hands.  The replay ends at the first step with another kind of
-    outcome, because what follows builds on it.
+    outcome, because what follows builds on it.  Files that the trace names lie in a directory of the replay.
     """
-    return _Replay(trace, connect, edits or {}).run()
+    with TemporaryDirectory() as files:
+        return _Replay(trace, connect, edits or {}, Path(files)).run()
 
 
 class _Replay:
     def __init__(
-        self, trace: Trace, connect: Callable[..., Engine], edits: Mapping[int, Callable[[], object]]
+        self,
+        trace: Trace,
+        connect: Callable[..., Engine],
+        edits: Mapping[int, Callable[[], object]],
+        files: Path,
     ) -> None:
         self.trace = trace
         self.connect = connect
         self.edits = edits
+        self.files = files
         self.clients: dict[str, Engine] = {}
         self.results: list[dict[str, Json]] = []
         self.windows: dict[int, tuple[int, int]] = {}
@@ -113,6 +123,8 @@ class _Replay:
             if index in self.edits:
                 self.edits[index]()
             params = self._resolved(step.params)
+            if step.method in FILING and isinstance(params.get("path"), str):
+                params = params | {"path": str(self.files / Path(params["path"]).name)}
             observed = self._make(index, step, params)
             self.results.append(observed)
             self._bind(step, observed)
