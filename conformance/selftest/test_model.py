@@ -37,6 +37,7 @@ REASONS = {
     "time",
     "two processes",
     "in the protocol",
+    "itself",
     "recorded engine itself",
 }
 """Why a clause is not asked: the last two hold for every driver."""
