@@ -25,6 +25,7 @@ AGREEING = 890
 """Clauses that agree with the model, at least."""
 
 REASONS = {
+    "itself: ",
     "does not declare",
     "damage",
     "a network",
@@ -37,7 +38,6 @@ REASONS = {
     "time",
     "two processes",
     "in the protocol",
-    "itself",
     "recorded engine itself",
 }
 """Why a clause is not asked: the last two hold for every driver."""
