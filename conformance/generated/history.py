@@ -133,6 +133,12 @@ class Author:
                 return steps
         return []
 
+    def word_of(self, client: str) -> list[Step]:
+        """The steps of some word by this client, which does not wait for the other to settle."""
+        (word,) = self.chance.choices(self._words, self._weights)
+        self.client = client
+        return self.say(word, client)
+
     def say(self, word: str, client: str) -> list[Step]:
         """The steps of this word by this client; none where it is steered around."""
         calls = WORDS[word][1](Draw(self.chance, self.world, client))

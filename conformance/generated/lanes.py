@@ -28,6 +28,7 @@ from ..scenes.contents import RECORD, normal
 from ..traces.recorder import HOST
 from ..traces.replay import KINDS as ANSWERED
 from ..traces.replay import TIMES, UNORDERED, UNORDERED_FIELDS
+from .steering import CLIENTS
 from .world import HOUR, Json, Step
 
 SECOND = 10**9
@@ -48,7 +49,7 @@ class Unanswered(Exception):
 class Lane:
     """A driver with a database, on which one history after the other is made.
 
-    Methods of one lane are called by one thread at a time.
+    Methods of one lane but `make` are called by one thread at a time.
     """
 
     def __init__(self, name: str, driver: Driver, place: Place) -> None:
@@ -89,29 +90,33 @@ class Lane:
     # -- a step ------------------------------------------------------------------------------------
 
     def take(self, step: Step) -> tuple[dict[str, Json], dict[str, Json]]:
+        """Make a step once its client has taken in what the other did, and time it; returns as `make`."""
+        if step.client != self._last_client:
+            self._handle_invalidations(step.client)
+            self._last_client = step.client
+        start = time.time_ns()
+        made = self.make(step)
+        self._starts.append(start)
+        self._steps.append((time.time_ns(), step.number))
+        return made
+
+    def make(self, step: Step) -> tuple[dict[str, Json], dict[str, Json]]:
         """Make a step; the parameters that were sent, and the result as the protocol has it.
 
         A result may also be `skipped`, where what the step names was never answered, and `failure`, where the
-        engine crashed, hung, or raised what no engine may.
+        engine crashed, hung, or raised what no engine may.  Several threads may make steps at once.
         """
         try:
             params = self._resolved(step.params)
         except Unanswered:
             return {}, SKIPPED
-        if step.client != self._last_client:
-            self._handle_invalidations(step.client)
-            self._last_client = step.client
-        start = time.time_ns()
-        result = self._make(step, params)
-        self._starts.append(start)
-        self._steps.append((time.time_ns(), step.number))
-        self.answers[step.number] = result
+        result = self.answers[step.number] = self._make(step, params)
         return params, result
 
     def _make(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         try:
             if step.method == "open":
-                self.clients[step.client] = self._open(params)
+                self.clients[step.client] = self._open(step.client, params)
                 return {"ok": {}}
             if step.method == "session":
                 return self._begin_anew(step, params)
@@ -121,9 +126,11 @@ class Lane:
         except Exception as wrong:
             return {"failure": f"{type(wrong).__name__}: {wrong}"}
 
-    def _open(self, params: dict[str, Json]) -> Engine:
+    def _open(self, client: str, params: dict[str, Json]) -> Engine:
+        """A client; of a pair of drivers the second opens the second one."""
         config = wire.config({**CONFIG, **params.get("config", {})})
-        return self.driver.open(self.driver.url(self.place.address), config)
+        driver = self.driver if client == CLIENTS[0] else self.driver.partner or self.driver
+        return driver.open(driver.url(self.place.address), config)
 
     def _call(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         call = getattr(self.clients[step.client], step.method)
@@ -134,7 +141,7 @@ class Lane:
         """A client ends its session in order, and another takes its place."""
         self.clients[step.client].session_close()
         self.clients[step.client].close()
-        self.clients[step.client] = self._open(params)
+        self.clients[step.client] = self._open(step.client, params)
         self.clients[step.client].load()
         return {"ok": {"sid": self.clients[step.client].session_new(True)}}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from metaparity.drivers.registry import PAIR
 from metaparity.drivers.types import TRASH_INODE
 
 from .world import Json, Node, World, key
@@ -74,8 +75,10 @@ def steer(clause: str, *methods: str, driver: str = "juicefs") -> Callable[[Trig
 
 
 def pins_of(drivers: Iterable[str]) -> list[Pin]:
-    """The pins that concern these drivers; a driver with parameters or of a version is its driver still."""
-    names = {"model" if name == MODEL else name.partition("?")[0].partition("@")[0] for name in drivers}
+    """The pins that concern these drivers; a driver with parameters or of a version is its driver still, and
+    a pair is both of its drivers."""
+    each = [one for name in drivers for one in ([name] if name == MODEL else name.split(PAIR))]
+    names = {"model" if one == MODEL else one.partition("?")[0].partition("@")[0] for one in each}
     return [pin for pin in TABLE if pin.driver in {*names, ANY}]
 
 

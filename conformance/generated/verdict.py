@@ -87,7 +87,7 @@ class _Recorded(Lane):
         super().begin()
         self.volume.reset()
 
-    def _open(self, params: dict[str, Json]) -> Engine:
+    def _open(self, client: str, params: dict[str, Json]) -> Engine:
         return self.volume.connect(**wire.encode(wire.config({**CONFIG, **params.get("config", {})})))
 
 

@@ -653,6 +653,24 @@ def test_detached(volume: Volume) -> None:
     assert volume.raw.hgetall("dirQuotaUsedInodes") == kept[b"dirQuotaUsedInodes"][1]
 
 
+@clause("clone/an-immutable-copy-without-name-is-cleaned-up", source="N35.5 N42.5 N25.4", needs="clone")
+def test_detached_immutable(volume: Volume) -> None:
+    """A copy that never got its name is removed though what is in it can be neither changed nor unlinked."""
+    lost = volume.dir("lost")
+    sub = volume.dir("sub", lost)
+    put(volume.fs, volume.file("x", sub), 0, 5000)
+    frozen = [volume.file("y", sub), sub, lost]
+    for inode, frost in zip(frozen, (AttrFlag.IMMUTABLE, AttrFlag.APPEND, AttrFlag.IMMUTABLE), strict=True):
+        flag(volume, inode, frost)
+    volume.fs.settle()
+    volume.raw.hdel("d1", "lost")
+    volume.raw.zadd("detachedNodes", {str(lost): 1})
+    volume.fs.detached_cleanup(1)
+    volume.fs.settle()
+    assert not volume.raw.exists(*(f"i{inode}" for inode in frozen), "detachedNodes", "sliceRef")
+    assert volume.raw.mget("usedSpace", "totalInodes") == [b"0", b"0"]
+
+
 @clause("clone/a-lost-note-of-a-copy-goes", source="N35.5 Q22", needs="clone")
 def test_lost_note(volume: Volume) -> None:
     """The note of a copy whose node is gone is removed by a cleanup."""

@@ -10,6 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.generated.cells import report
+from metaparity.conformance.generated.concurrent import speak_at_once
 from metaparity.conformance.generated.history import generate
 from metaparity.conformance.generated.lanes import Lane, lane
 from metaparity.conformance.generated.machine import Histories
@@ -21,6 +22,9 @@ from metaparity.fixtures.provision import Place
 
 STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
 """Steps of a history, and how many histories there are, by profile."""
+
+AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}
+"""Words that each of several threads says, and how many histories there are, by profile."""
 
 
 @pytest.fixture
@@ -61,3 +65,19 @@ def test_histories(lanes: list[Lane], pytestconfig: pytest.Config) -> None:
     print("\n".join(lines))
     if profile(pytestconfig) == "nightly" and lanes[1].driver.capabilities >= lanes[0].driver.capabilities:
         assert len(lines) == 1, "\n".join(lines)
+
+
+@clause("generated/calls-at-once-keep-the-laws", source="N42.1 N42.6 §8", needs="namespace", clients=2)
+def test_at_once(driver: Driver, place: Place, pytestconfig: pytest.Config) -> None:
+    """Whatever eight threads of two clients say at once, no call fails and every law holds at the end."""
+    words, count = AT_ONCE[profile(pytestconfig)]
+    first = int(pytestconfig.getoption("hypothesis_seed", None) or 0)
+    alone = Lane(driver.name, driver, place)
+    try:
+        for seed in range(first, first + count):
+            spoken = speak_at_once(alone, seed, words, pins_of([driver.name]))
+            print(f"seed {seed}: {spoken.steps} steps, {spoken.refused} refused")
+            assert spoken.disagreement is None, "\n".join([f"seed {seed}:", *told(spoken.disagreement)])
+    finally:
+        alone.begin()
+        alone.close()

@@ -269,7 +269,13 @@ class Removal(Files):
             return False
         self.detached.add(inode)
         try:
-            self._empty(ctx, inode, True, None)
+            try:
+                self._empty(ctx, inode, True, None)
+            except PermissionError:
+                if self.quirks:  # the original leaves what cannot be changed, and all above it
+                    raise
+                self._thaw(inode)
+                self._empty(ctx, inode, True, None)
         finally:
             self.detached.discard(inode)
 
@@ -284,6 +290,22 @@ class Removal(Files):
         if attr is not None:
             self.update_usage(-codec.aligned(0), -1, attr)
         return True
+
+    def _thaw(self, directory: int) -> None:
+        """Let everything in a directory that nobody sees be deleted: copies have the flags of their sources."""
+
+        def body(inode: int, tx: Transaction) -> None:
+            attr = optional_attr(tx.read(self.get_attr(inode))[0])
+            if attr is not None and attr.flags & FROZEN:
+                attr.flags &= ~FROZEN
+                tx.queue(self.set_attr(inode, attr))
+
+        self.transact([self.keys.attr(directory)], partial(body, directory))
+        for type, inode in self.list_entries(directory).values():
+            if type == FileType.DIRECTORY:
+                self._thaw(inode)
+            else:
+                self.transact([self.keys.attr(inode)], partial(body, inode))
 
     def _refuse_protected(self, ctx: Context, parent: int, name: bytes) -> None:
         """Raise EPERM for the trash itself, and for others than the superuser inside it (N13.1)."""

@@ -116,8 +116,8 @@ def run_attempt(
 ) -> T:
     """Run `body` and commit what it queued; afterwards nothing is watched on the channel.
 
-    A body that refuses, or finds nothing to do, gives an answer, too: where it rests on reads of more than
-    one moment, nothing watched may have changed.  `changed` is called with what may have been done, whatever
+    A body that refuses, fails, or finds nothing to do, gives an answer, too: where it rests on reads of more
+    than one moment, nothing watched may have changed.  `changed` is called with what may have been done, whatever
     has become of it, before this returns.  Raises `Conflict`, `ServerError`, `Disconnected`, and anything the
     body raises.
     """
@@ -125,7 +125,7 @@ def run_attempt(
     try:
         try:
             result = body(attempt)
-        except OSError:
+        except Exception:
             attempt.confirm()
             raise
         if attempt.queued:

@@ -1,0 +1,86 @@
+"""Histories in which several threads speak at once: what is left must obey every law."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from .history import Author, Disagreement, ending, judged, opening, settings_of
+from .lanes import Lane
+from .steering import Pin
+from .vocabulary import CLIENTS, offered
+from .world import Step, World
+
+THREADS = 8
+ALONE = frozenset(
+    {"session", "settings", "quota_set", "quota_delete", "quota_check", "quota_list", "quota_get"}
+)
+"""Words that change what a client is for all threads of it, or set a usage while it is counted."""
+
+
+@dataclass
+class Spoken:
+    """What became of a concurrent history."""
+
+    steps: int
+    refused: int
+    """Steps that were answered by an errno."""
+    disagreement: Disagreement | None
+
+
+class Speakers:
+    """Threads of two clients that draw from one world, each making its own steps."""
+
+    def __init__(self, lane: Lane, seed: int, pins: Sequence[Pin]) -> None:
+        settings = settings_of(seed % 2 == 1, True, False, False, pins)
+        # What two clients hold back of one directory without statistics is counted twice (N27).
+        settings["DirStats"] = False
+        config = {"compact_chunk": "fail"}
+        words = offered(lane.driver.capabilities)
+        weights = {word: weight for word, weight in words.items() if word not in ALONE}
+        self.lane = lane
+        self.author = Author(random.Random(f"concurrent {seed}"), World(settings, config), weights, pins)
+        self.steps = self.refused = 0
+        self.wrong: Disagreement | None = None
+        self._drawing = threading.Lock()
+        lane.begin()
+        for step in opening(settings, config):
+            self.take(step)
+
+    def speak(self, client: str, words: int) -> None:
+        """Say so many words as this client, until one is answered by what no engine may answer."""
+        for _ in range(words):
+            with self._drawing:
+                steps = self.author.word_of(client)
+            for step in steps:
+                self.take(step)
+                if self.wrong is not None:
+                    return
+
+    def take(self, step: Step) -> None:
+        """Make a step and take note of its answer."""
+        params, result = self.lane.make(step)
+        with self._drawing:
+            self.steps += 1
+            self.refused += "errno" in result
+            self.author.world.learn(step, params, result)
+            if "failure" in result:
+                self.wrong = judged(step, [self.lane.name], [result])
+
+
+def speak_at_once(lane: Lane, seed: int, words: int, pins: Sequence[Pin]) -> Spoken:
+    """Let threads of two clients say `words` words each at once; what they leave, when all have settled.
+
+    An odd seed has the trash on.
+    """
+    speakers = Speakers(lane, seed, pins)
+    with ThreadPoolExecutor(THREADS) as threads:
+        speaking = [
+            threads.submit(speakers.speak, CLIENTS[number % len(CLIENTS)], words) for number in range(THREADS)
+        ]
+        for one in speaking:
+            one.result()
+    return Spoken(speakers.steps, speakers.refused, speakers.wrong or ending([lane]))
