@@ -12,6 +12,8 @@ from .columns import ABSENT
 from .law import Fault, law
 from .state import Entry, State, possible
 
+CHECK = "juicefs fsck --repair"
+
 ROOTS = (ROOT_INODE, TRASH_INODE)
 NLINK, LENGTH, PARENT = 47, 51, 63
 """Where a node's number of links, its length and its parent are in its attributes (S2.2)."""
@@ -49,23 +51,29 @@ def roots_are_directories(state: State) -> Iterator[Fault]:
             yield Fault(what, (key,), (set_parent(state, inode, ROOT_INODE),))
 
 
-@law("tree/entries-lie-in-directories", "I2", "HDEL of the entry")
+@law(
+    "tree/entries-lie-in-directories", "I2", f"{CHECK}, which makes the directory anew; or HDEL of the entry"
+)
 def entries_lie_in_directories(state: State) -> Iterator[Fault]:
     """Every entry lies in a node that is a directory."""
     for entry in state.odd:
         if entry.parent not in state.directories:
             what = f"{entry.name!r} lies in {entry.parent}, which is no directory"
-            yield Fault(what, (state.keys.dentries(entry.parent),), (drop(state, entry),))
+            # Where the record is lost, the names are what a new one is made of.
+            mends = (drop(state, entry),) if entry.parent in state.nodes else ()
+            yield Fault(what, (state.keys.dentries(entry.parent),), mends)
 
 
-@law("tree/entries-lead-to-nodes", "I2", "HDEL of the entry")
+@law("tree/entries-lead-to-nodes", "I2", f"HDEL of the entry; of a directory that has entries, {CHECK}")
 def entries_lead_to_nodes(state: State) -> Iterator[Fault]:
     """Every entry leads to a node that is there."""
     for entry in state.odd:
         if entry.inode not in state.nodes:
             what = f"{entry.name!r} in {entry.parent} leads to {entry.inode}, which is missing"
             keys = (state.keys.dentries(entry.parent), state.keys.attr(entry.inode))
-            yield Fault(what, keys, (drop(state, entry),))
+            # What lies in a directory whose record is lost can still be saved under its name.
+            lost = state.has(state.numbers[b"d"], entry.inode)
+            yield Fault(what, keys, () if lost else (drop(state, entry),))
 
 
 @law("tree/entries-tell-the-type", "I2", "HSET of the entry with the type of its node")
