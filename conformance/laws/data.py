@@ -11,10 +11,8 @@ from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import CHUNK_SIZE, FileType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import GC, Fault, law
 from .state import State
-
-GC = "juicefs gc --delete"
 
 
 @law("data/chunks-belong-to-files", "I9", f"{GC}, or DEL and a count less for each slice")

@@ -9,10 +9,8 @@ from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, FileType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import GC, REPAIR, Fault, law
 from .state import Entry, State, possible
-
-CHECK = "juicefs fsck --repair"
 
 ROOTS = (ROOT_INODE, TRASH_INODE)
 NLINK, LENGTH, PARENT = 47, 51, 63
@@ -52,7 +50,7 @@ def roots_are_directories(state: State) -> Iterator[Fault]:
 
 
 @law(
-    "tree/entries-lie-in-directories", "I2", f"{CHECK}, which makes the directory anew; or HDEL of the entry"
+    "tree/entries-lie-in-directories", "I2", f"{REPAIR}, which makes the directory anew; or HDEL of the entry"
 )
 def entries_lie_in_directories(state: State) -> Iterator[Fault]:
     """Every entry lies in a node that is a directory."""
@@ -64,7 +62,7 @@ def entries_lie_in_directories(state: State) -> Iterator[Fault]:
             yield Fault(what, (state.keys.dentries(entry.parent),), mends)
 
 
-@law("tree/entries-lead-to-nodes", "I2", f"HDEL of the entry; of a directory that has entries, {CHECK}")
+@law("tree/entries-lead-to-nodes", "I2", f"HDEL of the entry; of a directory that has entries, {REPAIR}")
 def entries_lead_to_nodes(state: State) -> Iterator[Fault]:
     """Every entry leads to a node that is there."""
     for entry in state.odd:
@@ -99,7 +97,7 @@ def names_are_possible(state: State) -> Iterator[Fault]:
             yield Fault(what, (state.keys.dentries(entry.parent),))
 
 
-@law("tree/nodes-have-names", "I3", "giving the node a name, or metaparity's or JuiceFS's gc")
+@law("tree/nodes-have-names", "I3", f"giving the node a name, or {GC}")
 def nodes_have_names(state: State) -> Iterator[Fault]:
     """Every node but the roots has a name, or is kept open by a session, or is an unfinished copy."""
     for inode, names in state.ordinary("names"):
@@ -205,7 +203,7 @@ def ways_up_end_at_a_root(state: State) -> Iterator[Fault]:
             yield Fault(f"the way up from directory {inode} ends at no root", (state.keys.attr(inode),))
 
 
-@law("tree/copies-are-finished", "I19", "juicefs gc --delete, or ZREM where the node is gone")
+@law("tree/copies-are-finished", "I19", f"{GC}, or ZREM where the node is gone")
 def copies_are_finished(state: State) -> Iterator[Fault]:
     """No copy of a directory waits for its name."""
     for inode in sorted(state.detached):
