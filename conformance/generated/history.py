@@ -273,7 +273,7 @@ def _left(lanes: Sequence[Lane]) -> Disagreement | None:
     for lane in lanes:
         lane.settle()
     left = {lane.name: lane.keys() for lane in lanes}
-    broken = {name: laws.broken(keys) for name, keys in left.items()}
+    broken = {name: laws.harmful(laws.broken(keys)) for name, keys in left.items()}
     first = next((one.law for findings in broken.values() for one in findings), None)
     if first is not None:
         return Disagreement("laws", first, {name: list(map(str, found)) for name, found in broken.items()})

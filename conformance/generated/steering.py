@@ -152,13 +152,6 @@ def clones_what_is_no_file(about: About) -> bool:
     return source is None or source.type != "file"
 
 
-@steer("clone/copies-into-itself-once", "clone", driver="model")
-def clones_into_itself(about: About) -> bool:
-    """The model has no end to that."""
-    source, into = about.node("src"), about.node("dst_parent")
-    return source is None or into is None or source.inode in about.world.above(into.inode)
-
-
 @steer("clone/a-copy-has-one-name", "clone", driver=ANY)
 def clones_what_has_no_name(about: About) -> bool:
     """A copy of a file that is open without a name counts no name either."""
@@ -224,6 +217,16 @@ def chmods_by_acl(about: About) -> bool:
     return "mode" in about.params["set"] and "ctx" in about.params and (node is None or node.acl)
 
 
+@steer("acl/what-changes-nothing-stamps-nothing", "acl_set", driver="model")
+def sets_the_acl_of_another_client(about: About) -> bool:
+    """A client that has not seen a rule stores it once more, under a number of its own: a change (N29.2)."""
+    node = about.node("inode")
+    if node is None:
+        return True
+    client, rule = about.world.rules.get((node.inode, about.params["type"]), (about.client, None))
+    return client != about.client and rule == about.params["rule"]
+
+
 @steer("quota/group-zero-stops-nobody-else", "quota_set")
 def limits_group_zero(about: About) -> bool:
     """Q8: a new node is refused where group 0 has nothing left."""
@@ -245,6 +248,17 @@ def moves_directories_twice(about: About) -> bool:
         return False
     nodes = [about.at(*one) for one in PLACES]
     return any(node is None or node.type == "directory" for node in nodes)
+
+
+MAKING = ("mknod", "mkdir", "create", "symlink", "link", "clone", "rename")
+
+
+@steer("quota/lookup-and-getattr-correct-the-way-up", *MAKING, driver=ANY)
+def makes_below_no_directory(about: About) -> bool:
+    """A client remembers where one was that is gone or got more names, and asks the quotas above first."""
+    parent = about.node("parent" if "parent" in about.params else "dst_parent")
+    limited = any(type == "dir" for type, _ in about.world.limited)
+    return limited and parent is not None and (parent.gone or parent.type != "directory")
 
 
 @steer("quota/a-scan-counts-every-node-of-its-owner", "quota_check")
@@ -287,7 +301,7 @@ def closes_with_open_files(about: About) -> bool:
 @steer("resolve/answers-what-the-node-has", "resolve", "lookup")
 def walks_by_an_acl(about: About) -> bool:
     """The ACL of one node on the way is answered for the next, which has none."""
-    return about.world.ruled and (about.method == "resolve" or about.params["name"] == "..")
+    return bool(about.world.rules) and (about.method == "resolve" or about.params["name"] == "..")
 
 
 @steer("flock/the-session-knows-of-a-shared-lock", "flock")

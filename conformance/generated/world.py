@@ -98,8 +98,8 @@ class World:
         """Nodes that lost a name while the trash was on."""
         self.linked: set[int] = set()
         """Nodes that ever had several names."""
-        self.ruled = False
-        """Whether an ACL was ever set."""
+        self.rules: dict[tuple[int, str], tuple[str, Json]] = {}
+        """By node and type the ACL that was last set, with the client that set it."""
         self.moved = False
         """Whether a directory was ever moved."""
         self.open: Counter[tuple[str, int]] = Counter()
@@ -206,7 +206,7 @@ class World:
     _after_setattr = _after_truncate = _after_getattr
 
     def _after_acl_set(self, step: Step, params: Json, answer: Json) -> None:
-        self.ruled = True
+        self.rules[params["inode"], params["type"]] = step.client, params["rule"]
         if params["inode"] in self.nodes and params["type"] == "access":
             self.nodes[params["inode"]].acl = True
 

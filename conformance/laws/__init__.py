@@ -18,7 +18,18 @@ from .law import LAWS, Fault, Finding, Law
 from .source import Snapshot, SnapshotSource, Source, StoreSource
 from .state import State
 
-__all__ = ("LAWS", "Fault", "Finding", "Law", "State", "broken", "check_empty", "require_laws", "slices")
+__all__ = (
+    "LAWS",
+    "Fault",
+    "Finding",
+    "Law",
+    "State",
+    "broken",
+    "check_empty",
+    "harmful",
+    "require_laws",
+    "slices",
+)
 
 
 def broken(volume: Store | Snapshot, tell: Tell = nobody) -> list[Finding]:
@@ -39,6 +50,11 @@ def judge(state: State, tell: Tell = nobody) -> Iterator[Finding]:
             yield Finding(law.id, fault.what, fault.keys, fault.commands)
 
 
+def harmful(findings: list[Finding]) -> list[Finding]:
+    """Findings without those of garbage."""
+    return [one for one in findings if not LAWS[one.law].garbage]
+
+
 def require(findings: list[Finding]) -> None:
     """Raise an `AssertionError` that names the broken laws, with what breaks them as notes."""
     if findings:
@@ -50,8 +66,11 @@ def require(findings: list[Finding]) -> None:
 
 
 def require_laws(volume: Volume) -> None:
-    """Every law holds; the error names the broken ones, its notes say by which keys."""
-    require(broken(volume.keyspace()))
+    """Every law holds; the error names the broken ones, its notes say by which keys.
+
+    Garbage is no matter of this: whether an engine leaves it is what clauses ask.
+    """
+    require(harmful(broken(volume.keyspace())))
 
 
 def slices(keys: Snapshot) -> set[tuple[int, int]]:

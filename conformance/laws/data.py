@@ -15,7 +15,7 @@ from .law import GC, Fault, law
 from .state import State
 
 
-@law("data/chunks-belong-to-files", "I9", f"{GC}, or DEL and a count less for each slice")
+@law("data/chunks-belong-to-files", "I9 Q3", f"{GC}, or DEL and a count less for each slice", garbage=True)
 def chunks_belong_to_files(state: State) -> Iterator[Fault]:
     """A chunk is of a file that is there, or waits for deletion."""
     for key, records in state.lost_chunks.items():
@@ -23,6 +23,11 @@ def chunks_belong_to_files(state: State) -> Iterator[Fault]:
         mends: list[Command] = [("DEL", key)]
         mends += [("HINCRBY", state.keys.slice_refs, field, -count) for field, count in counts.items()]
         yield Fault("is a chunk of a file that is gone", (key,), tuple(mends))
+
+
+@law("data/chunks-are-of-files", "I9", "restoring the node from a backup")
+def chunks_are_of_files(state: State) -> Iterator[Fault]:
+    """Nothing but a file has chunks."""
     for inode in sorted(set(state.chunk_files) if state.chunk_files else ()):
         place = state.nodes.find(inode)
         if place != ABSENT and state.nodes.type[place] != FileType.FILE:

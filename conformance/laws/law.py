@@ -41,6 +41,8 @@ class Law:
     mends: str
     """What mends it, in words."""
     check: Check
+    garbage: bool = False
+    """Whether what breaks it only takes up room until it is collected: engines may leave it (Q3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,14 @@ LAWS: dict[str, Law] = {}
 """Every law by its id, in the order of their families."""
 
 
-def law(id: str, source: str, mends: str) -> Callable[[Check], Check]:
+def law(id: str, source: str, mends: str, garbage: bool = False) -> Callable[[Check], Check]:
     """Make a law of a function that yields its faults; its docstring is the sentence."""
 
     def register(check: Check) -> Check:
         sentence = " ".join((check.__doc__ or "").split())
         if not sentence or id in LAWS:
             raise ValueError(f"the law {id} needs a sentence and an id of its own")
-        LAWS[id] = Law(id, sentence, source, mends, check)
+        LAWS[id] = Law(id, sentence, source, mends, check, garbage)
         return check
 
     return register

@@ -224,6 +224,7 @@ BREAKS: dict[str, tuple[Keys, str]] = {
         "data/deleted-files-are-gone",
     ),
     "chunk of a lost file": ({b"c9_0": ("list", [record(0, 0, 0, 0, 5)])}, "data/chunks-belong-to-files"),
+    "chunk of a directory": ({b"c2_0": ("list", [record(0, 0, 0, 0, 5)])}, "data/chunks-are-of-files"),
     "impossible name": (
         {b"d1": ("hash", {b"d": entry(FileType.DIRECTORY, 2), b"m/m": entry(FileType.FIFO, 4)})},
         "tree/names-are-possible",

@@ -25,6 +25,7 @@ AGREEING = 890
 """Clauses that agree with the model, at least."""
 
 REASONS = {
+    "itself: ",
     "does not declare",
     "damage",
     "a network",
