@@ -63,9 +63,10 @@ def fsck(options: argparse.Namespace) -> int:
         except FAILURES as failure:
             raise as_errno(failure) from failure
         if options.json:
-            print(json.dumps(_told(options.url, format, live, broken), indent=2))
+            text = json.dumps(_told(options.url, format, live, broken), indent=2)
         else:
-            print("\n".join(_lines(format, broken, options.repair_plan)))
+            text = "\n".join(_lines(format, broken, options.repair_plan))
+        print(text, flush=True)
         return BROKEN if broken else 0
 
     return on_volume(options.url, check, read_only=True)
@@ -116,7 +117,8 @@ def _lines(format: Format, broken: Sequence[Broken], plan: bool) -> Iterator[str
         return
     yield f"{volume}: {len(broken)} of {len(LAWS)} laws broken"
     for one in broken:
-        yield f"{one.law.id}: {one.law.sentence}"
+        room = " What breaks it only takes up room." if one.law.garbage else ""
+        yield f"{one.law.id}: {one.law.sentence}{room}"
         for finding in one.findings:
             yield f"    {finding.what} ({quoted(finding.keys)})"
         if one.more:
@@ -153,6 +155,7 @@ def _told(url: str, format: Format, live: int, broken: Sequence[Broken]) -> Json
                 "sentence": one.law.sentence,
                 "source": one.law.source,
                 "mends": one.law.mends,
+                "garbage": one.law.garbage,
                 "findings": [
                     {
                         "what": finding.what,

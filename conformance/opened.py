@@ -40,6 +40,8 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
         return complain(refused, ENVIRONMENT)
     except FileNotFoundError as missing:
         return complain(f"{missing.filename}: {missing.strerror}", USAGE)
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: a server that is gone is a `Disconnected`
     except OSError as failure:
         return complain(f"{failure.filename or place_of(url)}: {failure.strerror}", ENVIRONMENT)
     finally:

@@ -25,7 +25,8 @@ def test_every_clause_that_is_named_exists(document: Path) -> None:
 
 def test_every_law_is_told() -> None:
     """Each in the table of its family, in its own words."""
-    told = re.findall(r"^## .*|^\| `.*", (ROOT / "docs" / "laws.md").read_text("utf-8"), re.M)
+    page = (ROOT / "docs" / "laws.md").read_text("utf-8")
+    told = re.findall(r"^## .*|^\| `.*", page, re.M)
     families = {
         id.partition("/")[0]: [law for law in LAWS.values() if law.id.startswith(id.partition("/")[0] + "/")]
         for id in LAWS
@@ -36,6 +37,9 @@ def test_every_law_is_told() -> None:
         start = told.index(title)
         assert told[start + 1 : start + 1 + len(rows)] == rows
     assert sum(line.startswith("|") for line in told) == len(LAWS)
+    assert set(re.findall(r"What breaks `(.*)`\nis garbage", page)) == {
+        law.id for law in LAWS.values() if law.garbage
+    }
 
 
 def test_every_difference_of_juicefs_that_is_named_is_pinned() -> None:

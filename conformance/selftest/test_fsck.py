@@ -53,6 +53,7 @@ BY_HAND = {
     "rule that is none",
     "minimal rule",
     "data to delete",
+    "chunk of a directory",
 }
 """Breaks of which no command can know what would be right."""
 
@@ -212,6 +213,7 @@ def test_json(fsck: Fsck, raw: redis.Redis) -> None:
             "sentence": law.sentence,
             "source": law.source,
             "mends": law.mends,
+            "garbage": False,
             "findings": [
                 {
                     "what": "node 3 has nlink 2 and 1 names",
@@ -222,6 +224,14 @@ def test_json(fsck: Fsck, raw: redis.Redis) -> None:
             "more": 0,
         }
     ]
+
+
+def test_garbage(fsck: Fsck, raw: redis.Redis) -> None:
+    """What only takes up room breaks a law, too, and is told as what it is."""
+    write(raw, broken_by("chunk of a lost file"))
+    ran = fsck()
+    assert (ran.code, ran.out.count("only takes up room")) == (1, 1)
+    assert json.loads(fsck("--json").out)["broken"][0]["garbage"] is True
 
 
 def test_bytes_in_json(fsck: Fsck, raw: redis.Redis) -> None:
@@ -332,6 +342,17 @@ def test_progress_on_a_terminal(server_url: str, raw: redis.Redis) -> None:
     assert done.returncode == 0
     assert "1 pages of names read" in shown
     assert shown.endswith("\r\x1b[K")
+
+
+def test_nobody_reads_on(server_url: str, raw: redis.Redis) -> None:
+    """Who has read enough, as `head` has, is told nothing."""
+    write(raw, sound())
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "metaparity.conformance", "fsck", server_url]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
 
 
 def test_interrupted() -> None:
