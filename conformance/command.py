@@ -211,7 +211,7 @@ def parser() -> Parser:
 
 
 def _add_files(commands: Any) -> None:
-    """The commands that write the metadata of a volume to a file, and make a volume of one."""
+    """The commands that write the metadata of a volume to a file, make a volume of one, and check either."""
     for name, what, description, act in (
         ("dump", "write a JSON dump of a volume", DUMP, _dump),
         ("backup", "write a binary backup of a volume", BACKUP, _backup),
@@ -234,6 +234,12 @@ def _add_files(commands: Any) -> None:
     command = commands.add_parser("inspect", help="show what is in a dump or backup", description=INSPECT)
     command.add_argument("file", metavar="FILE", help="a JSON dump or a binary backup")
     command.set_defaults(act=_inspect)
+    command = commands.add_parser("fsck", help="say which laws a volume breaks", description=FSCK)
+    command.add_argument("url", metavar="URL", help="the database: redis:// or rueidis://")
+    command.add_argument("--repair-plan", action="store_true", help=REPAIR_PLAN)
+    command.add_argument("--all", action="store_true", help="show all findings, not the first of each law")
+    command.add_argument("--json", action="store_true", help="the same for programs, with the repair plan")
+    command.set_defaults(act=_fsck)
 
 
 RUN = "Run the spec on each driver and write results.json, index.html, coverage.html, log.html and junit.xml."
@@ -307,6 +313,11 @@ INSPECT = (
     "Show what is in a dump or backup: counts, sizes, versions, a checksum, the first fault. "
     "Ends with 1 when there is one."
 )
+FSCK = (
+    "Judge a volume by the laws of its key-space, with commands that only read. Ends with 1 when one is "
+    "broken. Laws hold when no client is at work."
+)
+REPAIR_PLAN = "show what would mend it: commands for redis-cli, or words where no command can know"
 KEEP_SECRET = "tell the keys of the object store, too"
 DRY_RUN = "only check the file; no server is asked"
 STRICT = "validate every message of external programs against the JSON Schema of the protocol"
@@ -419,6 +430,12 @@ def _inspect(options: argparse.Namespace) -> int:
     from .dumps import inspect
 
     return inspect(options)
+
+
+def _fsck(options: argparse.Namespace) -> int:
+    from .fsck import fsck
+
+    return fsck(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:

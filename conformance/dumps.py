@@ -5,32 +5,24 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from metaparity.drivers.api import Engine
-from metaparity.drivers.driver import UnknownDriver, UnreadyDriver
 from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.inventory import Inventory, inventoried
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.survey import Survey, surveyed
 from metaparity.drivers.engine.volume import check_client
-from metaparity.drivers.errors import Refused, Unsupported
+from metaparity.drivers.errors import Refused
 from metaparity.drivers.files import is_gzip, reading
-from metaparity.drivers.registry import open_engine
-from metaparity.drivers.types import ROOT_INODE, Config, FileType, Format
-from metaparity.drivers.url import BadURL
+from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
+from .opened import on_volume, progress
 
 FAULTY = 1
 """The exit code for a file that is no whole dump or backup."""
-
-OFTEN = 0.1
-"""Seconds between two lines that say how far a command has come."""
 
 PIECE = 1 << 20
 SECRETS = ("SecretKey", "SessionToken", "EncryptKey")
@@ -107,36 +99,18 @@ def _inode(engine: Engine, path: str) -> int:
 
 def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> int:
     """Do something with a client of the volume at a URL, and say what went wrong if it did."""
-    try:
-        engine = open_engine(options.url, Config(no_bg_jobs=True, heartbeat=0))
-    except (UnknownDriver, BadURL, ValueError) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
-    try:
-        with _progress() as tell:
-            if isinstance(engine, Core):
-                engine.tell = tell
-            act(engine)
-    except Unsupported:
-        return complain(f"the engine at {_place(options.url)} cannot do this: see metaparity drivers", USAGE)
-    except BadFile as bad:
-        return complain(f"{options.file}: {bad}: nothing was written", FAULTY)
-    except Refused as refused:
-        return complain(refused, ENVIRONMENT)
-    except FileNotFoundError as missing:
-        return complain(f"{missing.filename}: {missing.strerror}", USAGE)
-    except OSError as failure:
-        return complain(f"{failure.filename or _place(options.url)}: {failure.strerror}", ENVIRONMENT)
-    finally:
-        engine.close()
-    return 0
 
+    def telling(engine: Engine) -> int:
+        try:
+            with progress() as tell:
+                if isinstance(engine, Core):
+                    engine.tell = tell
+                act(engine)
+        except BadFile as bad:
+            return complain(f"{options.file}: {bad}: nothing was written", FAULTY)
+        return 0
 
-def _place(url: str) -> str:
-    """A URL without what must not be shown."""
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+    return on_volume(options.url, telling)
 
 
 def _dry_run(path: str, found: Survey | Inventory) -> int:
@@ -157,7 +131,7 @@ def _dry_run(path: str, found: Survey | Inventory) -> int:
 
 def _fault(path: str, found: Survey | Inventory) -> str:
     """The first thing that is wrong with a file; what is told until then is in `found`."""
-    with reading(path) as stream, _progress() as tell:
+    with reading(path) as stream, progress() as tell:
         steps = surveyed(stream, found) if isinstance(found, Survey) else inventoried(stream, found)
         try:
             for done, _ in enumerate(steps, 1):
@@ -211,26 +185,3 @@ def _digest(path: Path) -> str:
         while piece := file.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Shows on a terminal how far a command has come; elsewhere nothing."""
-    shown = -OFTEN
-
-    def tell(what: str, done: int, total: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if now - shown < OFTEN:
-            return
-        shown = now
-        share = f" of {max(done, total):,} ({100 * done // max(done, total)} %)" if total else ""
-        print(f"\r\x1b[K{done:,}{share} {what}", end="", file=sys.stderr, flush=True)
-
-    if not sys.stderr.isatty():
-        yield lambda what, done, total: None
-        return
-    try:
-        yield tell
-    finally:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)

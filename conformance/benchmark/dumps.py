@@ -122,8 +122,11 @@ def fill(place: Place, nodes: int) -> None:
                     pipe.execute_command(*command)
                 pipe.execute()
         count = directories * (FILES + 1)
+        root = codec.decode_attr(raw.get("i1"))
+        root.nlink += directories
         raw.mset(
             {
+                "i1": codec.encode_attr(root),
                 "usedSpace": count * codec.aligned(LENGTH),
                 "totalInodes": count,
                 "nextinode": 1 + count,

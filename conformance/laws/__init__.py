@@ -39,12 +39,13 @@ def broken(volume: Store | Snapshot, tell: Tell = nobody) -> list[Finding]:
     `ServerError` and `Disconnected` where it cannot be read.  Source: I1-I22.
     """
     source: Source = StoreSource(volume, tell) if isinstance(volume, Store) else SnapshotSource(volume)
-    return list(judge(State(source)))
+    return list(judge(State(source), tell))
 
 
-def judge(state: State) -> Iterator[Finding]:
-    """What breaks the laws in a volume that has been read."""
-    for law in LAWS.values():
+def judge(state: State, tell: Tell = nobody) -> Iterator[Finding]:
+    """What breaks the laws in a volume that has been read, law by law."""
+    for done, law in enumerate(LAWS.values(), 1):
+        tell("laws judged", done, len(LAWS))
         for fault in law.check(state):
             yield Finding(law.id, fault.what, fault.keys, fault.commands)
 

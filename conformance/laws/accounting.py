@@ -10,14 +10,14 @@ from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, QuotaType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import REPAIR, Fault, law
 from .state import STATISTICS, TOLD, State
 
 
 @law(
     "accounting/volume-usage-is-counted",
     "I12",
-    "SET of the counter, or juicefs fsck --sync-dir-stat --repair",
+    f"SET of the counter, or {REPAIR} --sync-dir-stat",
 )
 def volume_usage_is_counted(state: State) -> Iterator[Fault]:
     """usedSpace and totalInodes are the sums over all nodes but the roots, in the trash, too."""
@@ -34,7 +34,7 @@ def volume_usage_is_counted(state: State) -> Iterator[Fault]:
             )
 
 
-@law("accounting/directory-statistics-are-exact", "I13", "HSET of the statistics, or juicefs fsck --repair")
+@law("accounting/directory-statistics-are-exact", "I13", f"HSET of the statistics, or {REPAIR}")
 def directory_statistics_are_exact(state: State) -> Iterator[Fault]:
     """The statistics of a directory are the sums over its entries; there are all three of them or none."""
     if not state.format.dir_stats:
@@ -60,7 +60,11 @@ def statistics_belong_to_directories(state: State) -> Iterator[Fault]:
         yield Fault(f"{inode} is no directory that is there, and has statistics", keys, mends)
 
 
-@law("accounting/directory-quotas-are-exact", "I14", "HSET of the usage, or juicefs quota check --repair")
+@law(
+    "accounting/directory-quotas-are-exact",
+    "I14",
+    "HSET of the usage, or juicefs quota check --path PATH --repair",
+)
 def directory_quotas_are_exact(state: State) -> Iterator[Fault]:
     """A quota of a directory counts every name below it, in bytes and in inodes, itself left out."""
     if not state.format.dir_stats:

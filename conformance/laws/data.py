@@ -11,10 +11,8 @@ from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import CHUNK_SIZE, FileType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import GC, Fault, law
 from .state import State
-
-GC = "juicefs gc --delete"
 
 
 @law("data/chunks-belong-to-files", "I9 Q3", f"{GC}, or DEL and a count less for each slice", garbage=True)
@@ -60,6 +58,8 @@ def slices_are_counted(state: State) -> Iterator[Fault]:
     key = state.keys.slice_refs
     counts: dict[tuple[int, int], int] = {}
     for field, value in state.plain("slice_refs"):
+        if field == state.keys.token_max_id:
+            continue  # JuiceFS 1.4.1 takes its counter of tokens for a slice of old and moves it here (L6.20)
         try:
             slice, count = codec.parse_slice_ref_field(field), int(value)
         except ValueError:

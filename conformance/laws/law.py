@@ -23,6 +23,10 @@ class Fault:
     """What would mend it on the server, in order; nothing where no command can know what is right."""
 
 
+REPAIR = "juicefs fsck --path / --recursive --repair"
+GC = "juicefs gc --delete"
+"""Commands of JuiceFS that mend what several laws tell of."""
+
 Check: TypeAlias = Callable[[State], Iterator[Fault]]
 
 

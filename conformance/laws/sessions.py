@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from metaparity.drivers.types import FileType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import GC, Fault, law
 from .state import State
 
 
@@ -27,7 +27,7 @@ def sustained_files_are_unlinked(state: State) -> Iterator[Fault]:
             yield Fault(f"{inode} is kept open without name and has {nodes.names[place]} names", keys, mends)
 
 
-@law("sessions/keepers-are-registered", "I16", "the cleanup of stale sessions: juicefs status, or any client")
+@law("sessions/keepers-are-registered", "I16", f"{GC}, then SREM of the members")
 def keepers_are_registered(state: State) -> Iterator[Fault]:
     """Only a registered session keeps files open."""
     for sid in sorted({sid for sids in state.sustained.values() for sid in sids} - state.registered):

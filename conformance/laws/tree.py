@@ -9,7 +9,7 @@ from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, FileType
 
 from .columns import ABSENT
-from .law import Fault, law
+from .law import GC, REPAIR, Fault, law
 from .state import Entry, State, possible
 
 ROOTS = (ROOT_INODE, TRASH_INODE)
@@ -49,23 +49,29 @@ def roots_are_directories(state: State) -> Iterator[Fault]:
             yield Fault(what, (key,), (set_parent(state, inode, ROOT_INODE),))
 
 
-@law("tree/entries-lie-in-directories", "I2", "HDEL of the entry")
+@law(
+    "tree/entries-lie-in-directories", "I2", f"{REPAIR}, which makes the directory anew; or HDEL of the entry"
+)
 def entries_lie_in_directories(state: State) -> Iterator[Fault]:
     """Every entry lies in a node that is a directory."""
     for entry in state.odd:
         if entry.parent not in state.directories:
             what = f"{entry.name!r} lies in {entry.parent}, which is no directory"
-            yield Fault(what, (state.keys.dentries(entry.parent),), (drop(state, entry),))
+            # Where the record is lost, the names are what a new one is made of.
+            mends = (drop(state, entry),) if entry.parent in state.nodes else ()
+            yield Fault(what, (state.keys.dentries(entry.parent),), mends)
 
 
-@law("tree/entries-lead-to-nodes", "I2", "HDEL of the entry")
+@law("tree/entries-lead-to-nodes", "I2", f"HDEL of the entry; of a directory that has entries, {REPAIR}")
 def entries_lead_to_nodes(state: State) -> Iterator[Fault]:
     """Every entry leads to a node that is there."""
     for entry in state.odd:
         if entry.inode not in state.nodes:
             what = f"{entry.name!r} in {entry.parent} leads to {entry.inode}, which is missing"
             keys = (state.keys.dentries(entry.parent), state.keys.attr(entry.inode))
-            yield Fault(what, keys, (drop(state, entry),))
+            # What lies in a directory whose record is lost can still be saved under its name.
+            lost = state.has(state.numbers[b"d"], entry.inode)
+            yield Fault(what, keys, () if lost else (drop(state, entry),))
 
 
 @law("tree/entries-tell-the-type", "I2", "HSET of the entry with the type of its node")
@@ -91,7 +97,7 @@ def names_are_possible(state: State) -> Iterator[Fault]:
             yield Fault(what, (state.keys.dentries(entry.parent),))
 
 
-@law("tree/nodes-have-names", "I3", "giving the node a name, or metaparity's or JuiceFS's gc")
+@law("tree/nodes-have-names", "I3", f"giving the node a name, or {GC}")
 def nodes_have_names(state: State) -> Iterator[Fault]:
     """Every node but the roots has a name, or is kept open by a session, or is an unfinished copy."""
     for inode, names in state.ordinary("names"):
@@ -197,7 +203,7 @@ def ways_up_end_at_a_root(state: State) -> Iterator[Fault]:
             yield Fault(f"the way up from directory {inode} ends at no root", (state.keys.attr(inode),))
 
 
-@law("tree/copies-are-finished", "I19", "juicefs gc --delete, or ZREM where the node is gone")
+@law("tree/copies-are-finished", "I19", f"{GC}, or ZREM where the node is gone")
 def copies_are_finished(state: State) -> Iterator[Fault]:
     """No copy of a directory waits for its name."""
     for inode in sorted(state.detached):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +13,11 @@ import pytest
 from metaparity.conformance import laws
 from metaparity.conformance.scenes.contents import RECORD
 from metaparity.conformance.scenes.records import ACLS, LAYOUT
+from metaparity.conformance.traces.keys import recorded_keys
 from metaparity.drivers.engine import codec
 from metaparity.drivers.types import TRASH_INODE, FileType
+
+KEYSPACES = Path(str(files("metaparity.fixtures.golden").joinpath("keyspace")))
 
 Keys = dict[bytes, tuple[str, Any]]
 
@@ -241,6 +247,15 @@ BREAKS: dict[str, tuple[Keys, str]] = {
     ),
     "data to delete": ({b"delfiles": ("zset", [(b"9:1", 1.0)])}, "data/deletions-are-done"),
 }
+
+
+def test_the_counter_of_tokens_is_no_slice() -> None:
+    """JuiceFS's cleanup moves it among the counts of slices, as recorded; any other such field is a fault."""
+    keys = recorded_keys(json.loads((KEYSPACES / "changelog.json").read_text("utf-8"))["keyspace"])
+    assert keys[b"sliceRef"][1][b"krbTokenMaxId"] == b"1"
+    assert "data/slices-are-counted" not in broken(keys)
+    keys[b"sliceRef"][1][b"krbTokenMinId"] = b"1"
+    assert "data/slices-are-counted" in broken(keys)
 
 
 @pytest.mark.parametrize("name", BREAKS)

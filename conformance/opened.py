@@ -1,0 +1,77 @@
+"""How a command reaches the volume at a URL, says how far it has come, and what went wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from metaparity.drivers.api import Engine
+from metaparity.drivers.driver import UnknownDriver, UnreadyDriver
+from metaparity.drivers.engine.progress import Tell, nobody
+from metaparity.drivers.errors import Refused, Unsupported
+from metaparity.drivers.registry import open_engine
+from metaparity.drivers.types import Config
+from metaparity.drivers.url import BadURL
+
+from .harness.exits import ENVIRONMENT, USAGE, complain
+
+OFTEN = 0.1
+"""Seconds between two lines that say how far a command has come."""
+
+
+def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -> int:
+    """Do something with a client of the volume at a URL that has loaded nothing yet.
+
+    Returns the exit code: that of `act`, or one for what it raised, which is said in one sentence.
+    """
+    try:
+        engine = open_engine(url, Config(no_bg_jobs=True, heartbeat=0, read_only=read_only))
+    except (UnknownDriver, BadURL, ValueError) as mistake:
+        return complain(mistake, USAGE)
+    except UnreadyDriver as unready:
+        return complain(unready, ENVIRONMENT)
+    try:
+        return act(engine)
+    except Unsupported:
+        return complain(f"the engine at {place_of(url)} cannot do this: see metaparity drivers", USAGE)
+    except Refused as refused:
+        return complain(refused, ENVIRONMENT)
+    except FileNotFoundError as missing:
+        return complain(f"{missing.filename}: {missing.strerror}", USAGE)
+    except BrokenPipeError:
+        raise  # nobody reads what is printed: a server that is gone is a `Disconnected`
+    except OSError as failure:
+        return complain(f"{failure.filename or place_of(url)}: {failure.strerror}", ENVIRONMENT)
+    finally:
+        engine.close()
+
+
+def place_of(url: str) -> str:
+    """A URL without what must not be shown."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+@contextmanager
+def progress() -> Iterator[Tell]:
+    """Shows on a terminal how far a command has come; elsewhere nothing."""
+    shown = -OFTEN
+
+    def tell(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < OFTEN:
+            return
+        shown = now
+        share = f" of {max(done, total):,} ({100 * done // max(done, total)} %)" if total else ""
+        print(f"\r\x1b[K{done:,}{share} {what}", end="", file=sys.stderr, flush=True)
+
+    if not sys.stderr.isatty():
+        yield nobody
+        return
+    try:
+        yield tell
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
