@@ -292,7 +292,7 @@ class Removal(Files):
         return True
 
     def _thaw(self, directory: int) -> None:
-        """Let everything in a directory that nobody sees be deleted: copies have the flags of their sources."""
+        """Let all that is in a directory which nobody sees be deleted: a copy has the flags of its source."""
 
         def body(inode: int, tx: Transaction) -> None:
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
