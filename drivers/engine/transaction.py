@@ -118,8 +118,8 @@ def run_attempt(
 
     A body that refuses, fails, or finds nothing to do, gives an answer, too: where it rests on reads of more
     than one moment, nothing watched may have changed.  `changed` is called with what may have been done,
-    whatever has become of it, before this returns.  Raises `Conflict`, `ServerError`, `Disconnected`, and anything the
-    body raises.
+    whatever has become of it, before this returns.  Raises `Conflict`, `ServerError`, `Disconnected`, and
+    anything the body raises.
     """
     attempt = Attempt(channel, watch)
     try:
