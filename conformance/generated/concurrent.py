@@ -10,15 +10,25 @@ from dataclasses import dataclass
 
 from .history import Author, Disagreement, ending, judged, opening, settings_of
 from .lanes import Lane
-from .steering import Pin
-from .vocabulary import CLIENTS, offered
+from .steering import ANY, Pin
+from .vocabulary import CLIENTS, methods, offered
 from .world import Step, World
 
 THREADS = 8
 ALONE = frozenset(
-    {"session", "settings", "quota_set", "quota_delete", "quota_check", "quota_list", "quota_get"}
+    {
+        "session",
+        "settings",
+        "quota_set",
+        "quota_delete",
+        "quota_check",
+        "quota_list",
+        "quota_get",
+        "xattr_set",
+    }
 )
-"""Words that change what a client is for all threads of it, or set a usage while it is counted."""
+"""Words that change what a client is for all threads of it, set a usage while it is counted, or leave
+something of a node that another has removed meanwhile (N28.1)."""
 
 
 @dataclass
@@ -39,8 +49,14 @@ class Speakers:
         # What two clients hold back of one directory without statistics is counted twice (N27).
         settings["DirStats"] = False
         config = {"compact_chunk": "fail"}
+        # Who does not know what is there cannot steer around what a driver does not do right.
+        steered = {method for pin in pins if pin.driver != ANY for method in pin.methods}
         words = offered(lane.driver.capabilities)
-        weights = {word: weight for word, weight in words.items() if word not in ALONE}
+        weights = {
+            word: weight
+            for word, weight in words.items()
+            if word not in ALONE and not methods(word) & steered
+        }
         self.lane = lane
         self.author = Author(random.Random(f"concurrent {seed}"), World(settings, config), weights, pins)
         self.steps = self.refused = 0

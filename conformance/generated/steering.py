@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from metaparity.drivers.registry import PAIR
 from metaparity.drivers.types import TRASH_INODE
 
+from ..harness.deviations import COPIED, COPYING
 from .world import Json, Node, World, key
 
 CLIENTS = ("c1", "c2")
@@ -75,10 +76,12 @@ def steer(clause: str, *methods: str, driver: str = "juicefs") -> Callable[[Trig
 
 
 def pins_of(drivers: Iterable[str]) -> list[Pin]:
-    """The pins that concern these drivers; a driver with parameters or of a version is its driver still, and
-    a pair is both of its drivers."""
+    """The pins that concern these drivers; a driver with parameters or of a version is its driver still, one
+    that copies JuiceFS's defects has its pins, too, and a pair is both of its drivers."""
     each = [one for name in drivers for one in ([name] if name == MODEL else name.split(PAIR))]
     names = {"model" if one == MODEL else one.partition("?")[0].partition("@")[0] for one in each}
+    if any(COPYING in one for one in each):
+        names.add(COPIED)
     return [pin for pin in TABLE if pin.driver in {*names, ANY}]
 
 
@@ -155,7 +158,7 @@ def clones_what_is_no_file(about: About) -> bool:
     return source is None or source.type != "file"
 
 
-@steer("clone/a-copy-has-one-name", "clone", driver=ANY)
+@steer("clone/a-copy-of-what-has-no-name-has-one", "clone")
 def clones_what_has_no_name(about: About) -> bool:
     """A copy of a file that is open without a name counts no name either."""
     source = about.node("src")

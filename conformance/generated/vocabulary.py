@@ -693,17 +693,21 @@ COMPOSED = {"session": "session"}
 """Words that a lane takes as one, with the capability that they need."""
 
 
+def methods(name: str) -> set[str]:
+    """The methods that a word has ever called on an empty volume."""
+    chance, (_, draw) = random.Random(name), WORDS[name]
+    calls = [call for _ in range(40) for call in draw(Draw(chance, World({}), "c1"))]
+    return {method.partition("@")[0] for method, _ in calls}
+
+
 def offered(capabilities: frozenset[str]) -> dict[str, int]:
     """The words that drivers with these capabilities understand, with their weights.
 
     A word is left out where one of the calls that it has ever drawn is beyond them.
     """
-    chance = random.Random(0)
     kept = {}
-    for name, (weight, draw) in WORDS.items():
-        calls = [call for _ in range(40) for call in draw(Draw(chance, World({}), "c1"))]
-        methods = {method.partition("@")[0] for method, _ in calls}
-        needed = {COMPOSED.get(one) or PRIMITIVES[one].capability for one in methods}
+    for name, (weight, _) in WORDS.items():
+        needed = {COMPOSED.get(one) or PRIMITIVES[one].capability for one in methods(name)}
         if needed <= capabilities:
             kept[name] = weight
     for name, capability in NEEDED.items():

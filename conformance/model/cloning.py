@@ -105,7 +105,7 @@ class Cloning(Contents):
         """The attributes of a copy (N25.4); a copy has one name, whatever it is (Q16)."""
         copy = replace(source, parent=parent)
         if source.type != FileType.DIRECTORY:
-            copy.nlink = min(copy.nlink, 1)
+            copy.nlink = 1
         if not copying.preserve:
             copy.uid, copy.gid = copying.ctx.uid, copying.ctx.gid
             copy.mode &= ~copying.umask

@@ -191,6 +191,24 @@ def test_one_name(volume: Volume, type: FileType) -> None:
     require_laws(volume)
 
 
+@clause("clone/a-copy-of-what-has-no-name-has-one", source="N25.4 I5", needs="clone")
+def test_nameless(volume: Volume) -> None:
+    """The copy of a file that is open and has no name any more has one, and one link."""
+    src = volume.file("x")
+    put(volume.fs, src, 0, 5000)
+    volume.fs.open_file(src)
+    volume.fs.unlink(1, b"x")
+    volume.fs.clone(1, src, 1, b"copy")
+    volume.fs.close_file(src)
+    volume.fs.settle()
+    assert found(volume.fs).nlink == 1
+    require_laws(volume)
+    volume.fs.unlink(1, b"copy")
+    volume.fs.settle()
+    assert not volume.raw.exists("sliceRef")
+    require_laws(volume)
+
+
 @clause("clone/stamps-its-directory", source="N25.2 N25.3 R6", needs="clone")
 def test_stamp(volume: Volume) -> None:
     """The directory that a copy comes to gets mtime and ctime of now, whatever its mtime; the source keeps

@@ -123,8 +123,6 @@ class _Replay:
             if index in self.edits:
                 self.edits[index]()
             params = self._resolved(step.params)
-            if step.method in FILING and isinstance(params.get("path"), str):
-                params = params | {"path": str(self.files / Path(params["path"]).name)}
             observed = self._make(index, step, params)
             self.results.append(observed)
             self._bind(step, observed)
@@ -171,6 +169,8 @@ class _Replay:
 
     def _call(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         call = getattr(self.clients[step.client], step.method)
+        if step.method in FILING and isinstance(params.get("path"), str):
+            params = params | {"path": str(self.files / Path(params["path"]).name)}
         return wire.answer(step.method, call(**wire.arguments(step.method, params)))
 
     # -- what was recorded, in terms of what was observed ------------------------------------------

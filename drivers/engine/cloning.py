@@ -283,8 +283,10 @@ class Cloning(Compaction, Renaming):
         return source, copy
 
     def _unlink_copy(self, copy: Attr) -> None:
-        """A copy has one name; the original forgets that of all but files (Q16)."""
-        if copy.type == FileType.FILE or (copy.type != FileType.DIRECTORY and not self.quirks):
+        """A copy has one name; the original forgets that of all but files with several (Q16)."""
+        if not self.quirks and copy.type != FileType.DIRECTORY:
+            copy.nlink = 1
+        elif copy.type == FileType.FILE:
             copy.nlink = min(copy.nlink, 1)
 
     def _readable_source(self, ctx: Context, blob: bytes | None) -> Attr:
