@@ -23,7 +23,7 @@ from metaparity.drivers.types import (
 
 from .contents import Contents
 from .core import DOTS
-from .permissions import check_name, trashed
+from .permissions import FROZEN, check_name, trashed
 from .state import space_of
 
 
@@ -154,6 +154,13 @@ class Cloning(Contents):
             if begun > before:
                 continue
             if inode in self.volume.nodes:
+                self._thaw(inode)
                 self.empty_directory(ROOT, inode, skip_trash=True)
                 self.delete_directory(inode, self.node(inode))
             self.volume.detached.pop(inode, None)
+
+    def _thaw(self, inode: int) -> None:
+        """Copies have the flags of their sources (N25.4), which keep nothing that nobody sees."""
+        self.volume.nodes[inode].flags &= ~FROZEN
+        for _, below in self.volume.entries.get(inode, {}).values():
+            self._thaw(below)
