@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from metaparity.drivers.registry import PAIR
 from metaparity.drivers.types import TRASH_INODE
 
-from ..harness.deviations import COPIED, COPYING
+from ..harness.deviations import COPIED, COPYING, names_in
 from .world import Json, Node, World, key
 
 CLIENTS = ("c1", "c2")
@@ -78,8 +77,8 @@ def steer(clause: str, *methods: str, driver: str = "juicefs") -> Callable[[Trig
 def pins_of(drivers: Iterable[str]) -> list[Pin]:
     """The pins that concern these drivers; a driver with parameters or of a version is its driver still, one
     that copies JuiceFS's defects has its pins, too, and a pair is both of its drivers."""
-    each = [one for name in drivers for one in ([name] if name == MODEL else name.split(PAIR))]
-    names = {"model" if one == MODEL else one.partition("?")[0].partition("@")[0] for one in each}
+    each = list(drivers)
+    names = {"model" if one == MODEL else one for name in each for one in names_in(name)}
     if any(COPYING in one for one in each):
         names.add(COPIED)
     return [pin for pin in TABLE if pin.driver in {*names, ANY}]

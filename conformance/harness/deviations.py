@@ -22,6 +22,11 @@ COPIED, COPYING = "juicefs", "compat="
 FAULTS = ("driver", "reference", "server", "suite")
 
 
+def names_in(driver: str) -> set[str]:
+    """The name of a driver, and of those that it is with parameters, of a version, or as one of a pair."""
+    return {driver, *re.split(r"[+?@]", driver)}
+
+
 class BadLedger(ValueError):
     """The ledger cannot be read."""
 
@@ -52,7 +57,7 @@ class Deviation:
 
     def concerns(self, driver: str) -> bool:
         """Whether it may show on a driver: its own, with parameters, of a version, or one of a pair."""
-        return self.driver in (driver, *re.split(r"[+?@]", driver)) or self._copied_by(driver)
+        return self.driver in names_in(driver) or self._copied_by(driver)
 
     def is_due(self, driver: str) -> bool:
         """Whether it has to show on a driver."""
