@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from metaparity.drivers.types import ROOT, Context, Event, FileType, Slice
+from metaparity.drivers.types import CHUNK_SIZE, ROOT, Context, Event, FileType, Slice
 
 from .slices import good_heads, merge
 from .trees import Trees
@@ -32,18 +32,19 @@ class Compaction(Trees):
         while below:
             one, type = below.pop()
             below += [(child, type) for type, child in self.listed(one).values()]
-            if type == FileType.FILE:
-                self._settle_chunks(one)
+            if type == FileType.FILE:  # what lies behind its end is not looked at
+                self._settle_chunks(one, -(-self.known(one).length // CHUNK_SIZE))
 
     def compact_all(self, threads: int = 0, *, ctx: Context = ROOT) -> None:
         for inode in list(self.volume.chunks):
             self._settle_chunks(inode)
 
-    def _settle_chunks(self, inode: int) -> None:
-        """Compact the chunks of a file until nothing is left to do."""
+    def _settle_chunks(self, inode: int, count: int | None = None) -> None:
+        """Compact the chunks of a file, the first so many if told, until nothing is left to do."""
         for index in sorted(self.volume.chunks.get(inode, {})):
-            while self.compact_chunk(inode, index):
-                pass
+            if count is None or index < count:
+                while self.compact_chunk(inode, index):
+                    pass
 
     def compact_chunk(self, inode: int, index: int) -> bool:
         """One round: merge what is worth it of a chunk into one slice; whether any is (N33.1-N33.4)."""
