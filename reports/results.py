@@ -312,7 +312,7 @@ def _decode_fields(kind: Any, value: Any, path: str) -> Any:
 def _decode_scalar(kind: Any, value: Any, path: str) -> Any:
     names = {str: "a string", bool: "true or false", int: "an integer", float: "a finite number"}
     if kind is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value) if math.isfinite(value) else _refuse(path, names[float], value)
+        return value if math.isfinite(value) else _refuse(path, names[float], value)
     return value if type(value) is kind else _refuse(path, names[kind], value)
 
 

@@ -38,7 +38,7 @@ PACE = 32
 class Disagreement:
     """Where engines do not agree: a step with what each showed, or what each left at the end.
 
-    `kind` is `step`, `keys` or `laws`; `what` says in a word what a shrunk history must still show.
+    `kind` is `step`, `keys`, `laws` or `order`; `what` says in a word what a shrunk history must still show.
     """
 
     kind: str

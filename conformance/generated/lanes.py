@@ -6,8 +6,8 @@ import base64
 import re
 import time
 from bisect import bisect_right
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -71,10 +71,14 @@ class Lane:
         self.begun = time.time_ns()
 
     def begin(self) -> None:
-        """Empty the database; no client is open."""
+        """Empty the volume; no client is open."""
         self.close_clients()
-        self.raw.flushdb()
+        self.empty()
         self._forget()
+
+    def empty(self) -> None:
+        """Empty the volume."""
+        self.raw.flushdb()
 
     def close_clients(self) -> None:
         """Let go of every client."""
@@ -95,11 +99,16 @@ class Lane:
         if step.client != self._last_client:
             self._handle_invalidations(step.client)
             self._last_client = step.client
+        with self.moment(step.number):
+            return self.make(step)
+
+    @contextmanager
+    def moment(self, number: int) -> Iterator[None]:
+        """A block whose times are shown as those of the step of this number."""
         start = time.time_ns()
-        made = self.make(step)
+        yield
         self._starts.append(start)
-        self._steps.append((time.time_ns(), step.number))
-        return made
+        self._steps.append((time.time_ns(), number))
 
     def make(self, step: Step) -> tuple[dict[str, Json], dict[str, Json]]:
         """Make a step; the parameters that were sent, and the result as the protocol has it.
@@ -248,6 +257,19 @@ class Lane:
             with suppress(Exception):  # one that is closed, or whose program has ended, holds nothing back
                 client.settle()
 
+    def rest(self) -> None:
+        """Let every client settle, and take in what the others did."""
+        self.settle()
+        for name, client in self.clients.items():
+            with suppress(Exception):  # as above
+                client.refresh()
+            self._handle_invalidations(name)
+
+    @property
+    def caches(self) -> bool:
+        """Whether a client may answer from what it was told before."""
+        return any("cache.tracking" in client.capabilities for client in self.clients.values())
+
     def keys(self) -> dict[bytes, Any]:
         """Every key with its type and value."""
         return keyspace(self.raw)
@@ -290,8 +312,7 @@ def _reference(field: bytes, number: Callable[[int], int]) -> bytes:
 class ModelLane(Lane):
     """The model in a generated history: its keys are what an engine would have for its state."""
 
-    def begin(self) -> None:
-        super().begin()
+    def empty(self) -> None:
         forget_volume(self.driver.url(self.place.address))
 
     @property

@@ -43,6 +43,10 @@ class About:
         directory = self.node(parent)
         return None if directory is None else self.world.at(directory.inode, self.params[name])
 
+    def left(self, node: Node) -> bool:
+        """Whether a node has lost its place: it is gone, or in the trash."""
+        return node.gone or node.inode in self.world.trashed
+
     @property
     def flags(self) -> list[str]:
         return list(self.params.get("flags") or ())
@@ -197,7 +201,7 @@ GROWING = ("write", "truncate", "fallocate", "copy_file_range")
 def grows_without_a_name(about: About) -> bool:
     """Q14, Q15: what grows without a name, or in the trash, is counted where it was."""
     node = about.node("dst" if about.method == "copy_file_range" else "inode")
-    return node is not None and node.inode < TRASH_INODE and (node.gone or node.inode in about.world.trashed)
+    return node is not None and node.inode < TRASH_INODE and about.left(node)
 
 
 @steer("trash/the-same-entry-is-filed-once", "rename")
@@ -260,10 +264,11 @@ MAKING = ("mknod", "mkdir", "create", "symlink", "link", "clone", "rename")
 
 @steer("quota/lookup-and-getattr-correct-the-way-up", *MAKING, driver=ANY)
 def makes_below_no_directory(about: About) -> bool:
-    """A client remembers where one was that is gone or got more names, and asks the quotas above first."""
+    """A client remembers where one was that is gone, in the trash or has more names: it asks the quotas there
+    first."""
     parent = about.node("parent" if "parent" in about.params else "dst_parent")
     limited = any(type == "dir" for type, _ in about.world.limited)
-    return limited and parent is not None and (parent.gone or parent.type != "directory")
+    return limited and parent is not None and (about.left(parent) or parent.type != "directory")
 
 
 @steer("quota/a-scan-counts-every-node-of-its-owner", "quota_check")

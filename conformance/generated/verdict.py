@@ -28,6 +28,8 @@ def wrong(disagreement: Disagreement) -> list[str]:
 
     Who breaks a law is wrong whatever the others do.
     """
+    if disagreement.kind == "order":
+        return list(disagreement.shown)
     if disagreement.kind == "laws":
         return [name for name, broken in disagreement.shown.items() if broken]
     words = {name: json.dumps(one, sort_keys=True) for name, one in disagreement.shown.items()}
@@ -49,6 +51,8 @@ def rule(disagreement: Disagreement) -> str:
         return f"{primitive.name}, rule {primitive.source}"
     if disagreement.kind == "laws":
         return laws.LAWS[disagreement.what].sentence
+    if disagreement.kind == "order":
+        return "the calls of a round happen one after the other (N42.1)"
     return f"the keys {disagreement.what} at the end"
 
 
@@ -61,8 +65,8 @@ def told(disagreement: Disagreement) -> list[str]:
     for name, shown in disagreement.shown.items():
         lines.append(f"  {name:<10} {shorten(_text(shown), 600)}")
     guilty = wrong(disagreement)
-    judge = "the model" if MODEL in disagreement.shown else "the laws"
-    if disagreement.kind != "laws" and MODEL not in disagreement.shown:
+    judge = "the model" if MODEL in disagreement.shown or disagreement.kind == "order" else "the laws"
+    if disagreement.kind not in ("laws", "order") and MODEL not in disagreement.shown:
         judge = "the others"
     verdict = (
         f"against {judge}: {', '.join(guilty)}" if guilty else "nobody arbitrates: as many stand on each side"

@@ -48,6 +48,7 @@ NO_LOG = "a change log: the model keeps none"
 ELSEWHERE = {
     "generated/any-history-is-that-of-the-model": ITSELF,
     "generated/any-words-in-any-order": ITSELF,
+    "generated/calls-at-once-have-an-order": ITSELF,
     "generated/calls-at-once-keep-the-laws": NO_SERVER,
     "concurrency/clients-of-two-processes-lose-nothing": TWO_PROCESSES,
     "flock/processes-exclude-each-other": TWO_PROCESSES,

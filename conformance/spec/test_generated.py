@@ -14,6 +14,7 @@ from metaparity.conformance.generated.concurrent import speak_at_once
 from metaparity.conformance.generated.history import generate
 from metaparity.conformance.generated.lanes import Lane, lane
 from metaparity.conformance.generated.machine import Histories
+from metaparity.conformance.generated.rounds import rounds
 from metaparity.conformance.generated.steering import MODEL, pins_of
 from metaparity.conformance.generated.verdict import told
 from metaparity.conformance.generated.vocabulary import offered
@@ -25,6 +26,9 @@ STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
 
 AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}
 """Words that each of several threads says, and how many histories there are, by profile."""
+
+ROUNDS = {"quick": (5, 8), "nightly": (100, 12)}
+"""How many histories there are, and how often several callers speak at once in each, by profile."""
 
 
 @pytest.fixture
@@ -84,3 +88,18 @@ def test_at_once(driver: Driver, place: Place, pytestconfig: pytest.Config) -> N
     finally:
         alone.begin()
         alone.close()
+
+
+@clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
+def test_order(lanes: list[Lane], pytestconfig: pytest.Config, record_property: Figures) -> None:
+    """Whatever three callers of two clients say at once, again and again, there is an order of their calls,
+    none before one that had ended when it began, for which the model shows the same."""
+    count, times = ROUNDS[profile(pytestconfig)]
+    first = int(pytestconfig.getoption("hypothesis_seed", None) or 0)
+    model, engine = lanes
+    for seed in range(first, first + count):
+        found = rounds(engine, model, seed, times, pins_of([engine.name]))
+        record_property("histories", 1)
+        record_property("calls", found.calls)
+        record_property("orders tried", found.orders)
+        assert found.disagreement is None, "\n".join([f"seed {seed}:", *told(found.disagreement)])

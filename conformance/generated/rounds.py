@@ -1,0 +1,193 @@
+"""Rounds in which several callers speak at once, and an order of their calls that the model explains.
+
+The model says what calls do one at a time.  A round is right if there is an order, in which no call comes
+before one that had ended when it began, for which the model shows what the round has shown.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from .concurrent import ALONE
+from .history import HANDED, Author, Disagreement, ending, judged, opening, settings_of
+from .lanes import Lane
+from .steering import Pin
+from .vocabulary import CLIENTS, offered
+from .world import Json, Step, World
+
+STEPWISE = frozenset(
+    {
+        *("readdir", "opendir", "handle", "paths", "resolve", "summary", "tree_summary"),
+        *("remove", "batch_unlink", "clone", "trashed", "compact"),
+    }
+)
+"""Words that read, or change, several things one after the other: no engine does so at one moment (N42.6)."""
+
+CALLERS = 3
+LONGEST = 2
+"""Calls of a word that a round takes: of longer ones there are too many orders."""
+STATES = 12
+"""Orders of the rounds so far that are gone on with: several may explain the same answers."""
+
+Order = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A step of a round, with what it showed and when, in nanoseconds on one clock."""
+
+    step: Step
+    caller: int
+    result: dict[str, Json]
+    start: int
+    end: int
+
+
+@dataclass
+class Explained:
+    """What became of the rounds of a seed."""
+
+    rounds: int = 0
+    calls: int = 0
+    orders: int = 0
+    """How many orders were tried on the model."""
+    disagreement: Disagreement | None = None
+
+
+def rounds(lane: Lane, model: Lane, seed: int, count: int, pins: Sequence[Pin]) -> Explained:
+    """Have callers of two clients make so many rounds on a lane, each explained by the model.
+
+    An odd seed has the trash on.
+    """
+    return Rounds(lane, model, seed, pins).run(count)
+
+
+class Rounds:
+    """The rounds of one seed, and the orders of all of them that explain what was shown."""
+
+    def __init__(self, lane: Lane, model: Lane, seed: int, pins: Sequence[Pin]) -> None:
+        self.lane, self.model = lane, model
+        # What two clients hold back of one directory without statistics is counted twice (N27).
+        settings = {**settings_of(seed % 2 == 1, True, False, False, pins), "DirStats": False}
+        config = {"compact_chunk": "fail"}
+        weights = {
+            word: weight
+            for word, weight in offered(lane.driver.capabilities & model.driver.capabilities).items()
+            if word not in ALONE | STEPWISE
+        }
+        self.chance = random.Random(f"rounds {seed}")
+        self.author = Author(self.chance, World(settings, config), weights, pins)
+        self.first: Order = tuple(opening(settings, config))
+        self.orders: list[list[Order]] = [[self.first]]
+        """For each explanation the order of each round; the set-up is the first."""
+        self.shown: list[list[Json]] = []
+        self.found = Explained()
+
+    def run(self, count: int) -> Explained:
+        """Make rounds until there are so many, or one cannot be explained."""
+        self.lane.begin()
+        self._make([[step] for step in self.first], at_once=False)
+        for number in range(1, count + 1):
+            words = self._words()
+            made = self._make(words, at_once=True)
+            failed = next((one for one in made if "failure" in one.result), None)
+            if failed is not None:
+                self.found.disagreement = judged(failed.step, [self.lane.name], [failed.result])
+            elif not self._explain(number, words, made):
+                self.found.disagreement = Disagreement("order", "no order", {self.lane.name: self.told(made)})
+            self.found.rounds += 1
+            self.found.calls += len(made)
+            if self.found.disagreement is not None:
+                return self.found
+        self.found.disagreement = ending([self.lane])
+        return self.found
+
+    def told(self, made: Sequence[Made]) -> Json:
+        """The calls of a round in the order of their ends, as a reader wants them."""
+        return [
+            f"{one.step.client}/{one.caller} {one.step.method}({one.step.params}) = {one.result}"
+            for one in sorted(made, key=lambda one: one.end)
+        ]
+
+    # -- on the lane -------------------------------------------------------------------------------
+
+    def _words(self) -> list[list[Step]]:
+        """A short word for each caller."""
+        words: list[list[Step]] = []
+        while len(words) < CALLERS:
+            word = self.author.word_of(CLIENTS[len(words) % len(CLIENTS)])
+            word = [step for step in word if step.number != HANDED]
+            if 0 < len(word) <= LONGEST:
+                words.append(word)
+        return words
+
+    def _make(self, words: Sequence[Sequence[Step]], at_once: bool) -> list[Made]:
+        """Make words, each by a caller of its own; all at once, or one after the other."""
+        start = threading.Barrier(len(words) if at_once else 1)
+
+        def speak(caller: int) -> list[Made]:
+            if at_once:
+                start.wait(timeout=10)
+            return [self._take(caller, step) for step in words[caller]]
+
+        with self.lane.moment(len(self.shown)), ThreadPoolExecutor(len(words) if at_once else 1) as pool:
+            made = [one for answers in pool.map(speak, range(len(words))) for one in answers]
+        self.lane.rest()
+        self.shown.append([self.lane.shown(one.step, one.result) for one in made])
+        return made
+
+    def _take(self, caller: int, step: Step) -> Made:
+        start = time.monotonic_ns()
+        params, result = self.lane.make(step)
+        end = time.monotonic_ns()
+        self.author.world.learn(step, params, result)
+        return Made(step, caller, result, start, end)
+
+    # -- on the model ------------------------------------------------------------------------------
+
+    def _explain(self, number: int, words: Sequence[Sequence[Step]], made: Sequence[Made]) -> bool:
+        """Go on with the orders for which the model shows what the round has; False where there is none."""
+        ended = {one.step.number: one.end for one in made}
+        began = {one.step.number: one.start for one in made}
+        going_on: list[list[Order]] = []
+        for order in interleaved(words):
+            in_time = all(
+                ended[later.number] >= began[sooner.number]
+                for place, sooner in enumerate(order)
+                for later in order[place + 1 :]
+            )
+            # Who caches is told of a change a moment after it.
+            if not (in_time or self.lane.caches):
+                continue
+            for before in self.orders:
+                self.found.orders += 1
+                if self._shows([*before, order], number):
+                    going_on.append([*before, order])
+        self.orders = going_on[:STATES]
+        return bool(going_on)
+
+    def _shows(self, orders: Sequence[Order], number: int) -> bool:
+        """Whether the model shows in this order what the last round has shown."""
+        self.model.begin()
+        for place, order in enumerate(orders):
+            with self.model.moment(place):
+                results = {step.number: self.model.make(step)[1] for step in order}
+            self.model.rest()
+            steps = sorted(order, key=lambda step: step.number)
+            shown = [self.model.shown(step, results[step.number]) for step in steps]
+        return shown == self.shown[number]
+
+
+def interleaved(words: Sequence[Sequence[Step]]) -> Iterator[Order]:
+    """Every order of the steps of some words in which the steps of each word keep theirs."""
+    if not any(words):
+        yield ()
+    for place, word in enumerate(words):
+        if word:
+            rest = [*words[:place], word[1:], *words[place + 1 :]]
+            yield from ((word[0], *more) for more in interleaved(rest))
