@@ -258,6 +258,15 @@ def test_the_counter_of_tokens_is_no_slice() -> None:
     assert "data/slices-are-counted" in broken(keys)
 
 
+@pytest.mark.parametrize(("mode", "holds"), [(0o774, True), (0o754, False)])
+def test_a_mask_that_is_not_set_bars_nothing(mode: int, holds: bool) -> None:
+    """So N29.5: beside named users the class of the group then has all permissions."""
+    keys = sound()
+    keys[b"i7"] = node(FileType.DIRECTORY, 2, 4096, TRASH_INODE + 1, mode, (1, 1))
+    keys[b"acl"] = ("hash", {b"1": struct.pack(">HHHHIIHI", 7, 5, 0xFFFF, 4, 1, 9, 4, 0)})
+    assert ("acls/modes-follow-rules" in broken(keys)) is not holds
+
+
 @pytest.mark.parametrize("name", BREAKS)
 def test_each_break_breaks_its_law(name: str) -> None:
     changes, law = BREAKS[name]
