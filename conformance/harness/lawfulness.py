@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.engine.keys import Keys
 from metaparity.drivers.types import ROOT_INODE, FileType, Slice
 from metaparity.fixtures.volumes import Volume
@@ -221,6 +222,7 @@ class Judge:
             ):
                 judgement.excused.add(str(excuse))
                 return True
-        pins = self.ledger.find_laws(finding.law, self.driver, finding.what, self.volume.log.called)
+        called = PRIMITIVES if self.volume.shared else self.volume.log.called
+        pins = self.ledger.find_laws(finding.law, self.driver, finding.what, called)
         judgement.pinned += [pin for pin in pins if pin not in judgement.pinned]
         return bool(pins)
