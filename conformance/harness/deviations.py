@@ -8,7 +8,7 @@ from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..laws import LAWS
 
@@ -186,4 +186,5 @@ def _entry(raw: object, place: str, pin: type[P]) -> P:
             raise BadLedger(f"{name} in {place} is not a {kind.__name__}")
     if raw["fault"] not in FAULTS:
         raise BadLedger(f"fault in {place} is none of {', '.join(FAULTS)}")
-    return pin(**{name: tuple(one) if isinstance(one, list) else one for name, one in raw.items()})
+    given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in raw.items()}
+    return pin(**given)
