@@ -269,7 +269,7 @@ def together(figures: Iterable[tuple[str, float]]) -> dict[str, float]:
             found[name] = found.get(name, 0) + value
         else:
             found[name] = max(found.get(name, value), value)
-    return found
+    return dict(sorted(found.items()))
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
