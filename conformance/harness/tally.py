@@ -10,6 +10,7 @@ import pytest
 
 from metaparity.reports.results import Difference, Failure, KeyChange, Record, Verdict
 
+from .choices import DEFAULT_DRIVERS
 from .deviations import Deviation, Ledger, Pin
 from .lawfulness import EXCUSES
 from .parity import AT_END, Observations, first_difference
@@ -239,15 +240,20 @@ class Tally:
                 )
             elif pin not in line.pinned and not pin.sometimes and self._could_show(pin):
                 found.append(f"the pinned deviation {pin.what!r} was not observed: correct or remove it")
-        broken = set().union(*(one.broken for (id, _), one in self.lines.items() if id == clause))
+        return found + self._needless(line) if line.driver in DEFAULT_DRIVERS else found
+
+    def _needless(self, line: Line) -> list[str]:
+        """Laws that a clause or an excuse says are broken here, and that none of our engines breaks."""
+        clause = line.clause["id"]
+        ours = [self.lines[clause, name] for name in DEFAULT_DRIVERS if (clause, name) in self.lines]
+        broken = {law for one in ours for law in one.broken}
         said = [law for law, _ in line.clause["breaks"]]
         said += [str(excuse) for excuse in EXCUSES if excuse.clause == clause]
-        found += [
+        return [
             f"the law {law} is said to be broken here and is not: correct or remove that"
             for law in said
             if law not in broken
         ]
-        return found
 
     def _could_show(self, pin: Pin) -> bool:
         """Whether what is pinned had to be seen: some of it shows only beside other drivers."""

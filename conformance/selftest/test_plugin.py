@@ -352,7 +352,7 @@ def test_a_clause_says_which_laws_it_breaks(toys: Run) -> None:
         drivers=("lawless",),
     )
     assert f"observed {LAW} broken" in ran.out
-    ran = toys(HEAD + AGREEING.replace('"namespace"', f'"namespace"{said}'))
+    ran = toys(HEAD + AGREEING.replace('"namespace"', f'"namespace"{said}'), drivers=("redis",))
     assert ran.code == 1
     assert "tree/entries-lead-to-nodes is said to be broken here and is not" in ran.out
 
