@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -24,7 +24,8 @@ class Clause:
     """What a report says of a clause.
 
     `source` names the rule in the reference, `needs` the capability that makes an engine answerable,
-    `clients` is 2 where several clients of the volume meet, which then may be of different drivers.
+    `clients` is 2 where several clients of the volume meet, which then may be of different drivers; `breaks`
+    are the laws of the key-space that its tests rightly leave broken, each with the reason.
     """
 
     id: str
@@ -32,9 +33,12 @@ class Clause:
     source: str
     needs: str
     clients: int = 1
+    breaks: tuple[tuple[str, str], ...] = ()
 
 
-def clause(id: str, *, source: str, needs: str, clients: int = 1) -> Callable[[F], F]:
+def clause(
+    id: str, *, source: str, needs: str, clients: int = 1, breaks: Mapping[str, str] | None = None
+) -> Callable[[F], F]:
     """Make a test function the proof of a clause; its docstring is the sentence.
 
     Raises `ValueError` for an id that is not words, an unknown capability or a missing docstring.
@@ -48,7 +52,9 @@ def clause(id: str, *, source: str, needs: str, clients: int = 1) -> Callable[[F
         if not test.__doc__:
             raise ValueError(f"clause {id} has no sentence: give {test.__name__} a docstring")
         sentence = " ".join(test.__doc__.split())
-        marked: F = pytest.mark.clause(Clause(id, sentence, source, needs, clients))(test)
+        marked: F = pytest.mark.clause(
+            Clause(id, sentence, source, needs, clients, tuple((breaks or {}).items()))
+        )(test)
         return marked
 
     return mark

@@ -34,6 +34,7 @@ from .harness.deviations import BadLedger
 from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
+from .harness.lawfulness import Judge
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, options, plain_line
 from .harness.second_opinion import findings
@@ -45,6 +46,7 @@ CHECK_WITH = "after each test, let the check of this driver's engine look at the
 CHOICES = pytest.StashKey[Choices]()
 UNRECORDED = pytest.StashKey[list[str]]()
 FINDING = pytest.StashKey[Finding]()
+JUDGE = pytest.StashKey[Judge]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -226,6 +228,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not isinstance(volume, Volume):
         return (yield)
     volume.keeping = len(choices.drivers) > 1
+    volume.at_rest = judge = pyfuncitem.stash[JUDGE] = Judge(clause, driver, choices.ledger, volume)
     try:
         known = choices.ledger.for_clause(clause.id, driver)
         with (
@@ -233,9 +236,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             profiles.unshrunk(pyfuncitem) if known else nullcontext(),
         ):
             value = yield
-        conclude(pyfuncitem, clause, volume)
+        conclude(pyfuncitem, clause, volume, judge)
         return value
     except (Exception, pytest.fail.Exception) as error:
+        volume.at_rest = None
         pinned = choices.ledger.find(clause.id, driver, expectation(error)[1]) is not None
         finding = pyfuncitem.stash[FINDING] = examine(pyfuncitem, volume, error, known=pinned)
         if choices.report and not pinned:
@@ -244,13 +248,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         raise
 
 
-def conclude(item: pytest.Function, clause: Clause, volume: Volume) -> None:
+def conclude(item: pytest.Function, clause: Clause, volume: Volume, judge: Judge) -> None:
     """What is asked of every test that has passed, on top of what it asserts itself."""
     volume.keep_state()  # before anyone else looks at it, which may count what was not counted
     if volume.most_clients > 1:
         assert clause.clients > 1, f"{volume.most_clients} clients meet here: declare clients=2"
     strange = outside(volume.log.refusals)
     assert not strange, f"expected an errno of the matrix (§6), observed {'; '.join(strange)}"
+    judge.require()
     checker = item.config.stash[CHOICES].checker
     if checker is not None:
         found = findings(volume, registry.driver(checker))
@@ -298,6 +303,7 @@ def pytest_runtest_makereport(
         "deviated": None,
         "observations": None,
         "finding": None,
+        "laws": None,
         "server": server_facts(item),
     }
     funcargs = getattr(item, "funcargs", {})
@@ -305,6 +311,8 @@ def pytest_runtest_makereport(
     if report.when == "call" and report.passed and isinstance(volume, Volume):
         seen = parity.observed(volume.log, volume.states)
         data["observations"] = seen.plain() if seen else None
+    if report.when == "call" and JUDGE in item.stash:
+        data["laws"] = item.stash[JUDGE].judgement.plain(choices.ledger)
     if report.failed and call.excinfo is not None:
         finding = found(item, report, call.excinfo.value)
         pin = choices.ledger.find(clause.id, driver, finding.observed) if report.when == "call" else None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from pathlib import Path
+from typing import Any, TypeVar
+
+from ..laws import LAWS
 
 LEDGER = Path(__file__).parent.with_name("deviations.toml")
 
-KINDS: dict[str, type] = {"expires": date, "sometimes": bool, "compared": bool, "own": bool}
+KINDS: dict[str, type] = {"expires": date, "sometimes": bool, "compared": bool, "own": bool, "after": list}
 """Fields that are not text."""
 
 OPTIONAL = {"sometimes", "compared", "own"}
@@ -31,13 +34,13 @@ class BadLedger(ValueError):
     """The ledger cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
-    """One pinned difference; `what` is what the report shows as observed, `…` standing for what varies.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A known difference of a driver.
 
-    `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it;
-    `compared` what no clause sees, but only the comparison with a driver that it does not concern; `own` what
-    an engine that is asked for the defects of that driver (`compat=1.4.1`) has not.
+    `clause` is where it shows; `what` is what the report shows as observed, `…` standing for what varies.
+    `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it; `own`
+    what an engine that is asked for the defects of that driver (`compat=1.4.1`) has not.
     """
 
     clause: str
@@ -48,7 +51,6 @@ class Deviation:
     link: str
     expires: date
     sometimes: bool = False
-    compared: bool = False
     own: bool = False
 
     def expired(self, today: date) -> bool:
@@ -68,8 +70,33 @@ class Deviation:
 
     def covers(self, observed: str) -> bool:
         """Whether this is what was observed, times aside."""
-        fixed = map(re.escape, timeless(self.what).split("…"))
-        return re.fullmatch(".*".join(fixed), timeless(observed)) is not None
+        return covers(self.what, observed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deviation(Pin):
+    """What the tests of one clause observe otherwise; `compared` marks what they do not see themselves, but
+    only the comparison with a driver that it does not concern."""
+
+    compared: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenLaw(Pin):
+    """A law of the key-space that any test may leave broken which called one of the primitives `after`; the
+    tests of `clause` always do."""
+
+    law: str
+    after: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.law}: {self.what}"
+
+
+def covers(pattern: str, observed: str) -> bool:
+    """Whether a text with `…` for what varies is what was observed, times aside."""
+    fixed = map(re.escape, timeless(pattern).split("…"))
+    return re.fullmatch(".*".join(fixed), timeless(observed)) is not None
 
 
 def timeless(text: str) -> str:
@@ -80,8 +107,9 @@ def timeless(text: str) -> str:
 class Ledger:
     """All pinned differences of a run."""
 
-    def __init__(self, entries: Sequence[Deviation], today: date) -> None:
+    def __init__(self, entries: Sequence[Deviation], today: date, laws: Sequence[BrokenLaw] = ()) -> None:
         self.entries = tuple(entries)
+        self.laws = tuple(laws)
         self.today = today
 
     @classmethod
@@ -91,10 +119,11 @@ class Ledger:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as broken:
             raise BadLedger(f"the ledger {path} cannot be read: {broken}") from broken
-        if document.keys() - {"deviation"}:
-            raise BadLedger(f"the ledger {path} may hold [[deviation]] entries only")
-        entries = [_entry(path, number, raw) for number, raw in enumerate(document.get("deviation", []), 1)]
-        return cls(entries, today or date.today())
+        if document.keys() - {"deviation", "law"}:
+            raise BadLedger(f"the ledger {path} may hold [[deviation]] and [[law]] entries only")
+        entries = _entries(document.get("deviation", []), f"entry {{}} of the ledger {path}", Deviation)
+        laws = _entries(document.get("law", []), f"law {{}} of the ledger {path}", BrokenLaw)
+        return cls(entries, today or date.today(), laws)
 
     def find(self, clause: str, driver: str, observed: str) -> Deviation | None:
         """The entry in force that pins what was observed."""
@@ -104,14 +133,27 @@ class Ledger:
                 return entry
         return None
 
-    def for_clause(self, clause: str, driver: str) -> list[Deviation]:
-        """Every entry for a clause on a driver, expired ones too."""
-        return [entry for entry in self.entries if entry.clause == clause and entry.is_due(driver)]
+    def for_clause(self, clause: str, driver: str) -> list[Pin]:
+        """Every entry that a clause has to show on a driver, expired ones too."""
+        both = (*self.entries, *self.laws)
+        return [entry for entry in both if entry.clause == clause and entry.is_due(driver)]
 
-    def baseless(self, clauses: Container[str], drivers: Container[str]) -> list[tuple[Deviation, str]]:
-        """Entries that name an unknown clause or driver, with the complaint."""
-        found = []
-        for entry in self.entries:
+    def find_laws(self, law: str, driver: str, what: str, called: Collection[str]) -> list[BrokenLaw]:
+        """The entries in force that pin how a law was found broken after some calls."""
+        return [
+            entry
+            for entry in self.laws
+            if entry.law == law
+            and entry.concerns(driver)
+            and entry.covers(what)
+            and not entry.expired(self.today)
+            and any(one in called for one in entry.after)
+        ]
+
+    def baseless(self, clauses: Container[str], drivers: Container[str]) -> list[tuple[Pin, str]]:
+        """Entries that name an unknown clause, driver or law, with the complaint."""
+        found: list[tuple[Pin, str]] = []
+        for entry in (*self.entries, *self.laws):
             if entry.clause not in clauses:
                 found.append(
                     (entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it")
@@ -120,19 +162,29 @@ class Ledger:
                 found.append(
                     (entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it")
                 )
+            elif isinstance(entry, BrokenLaw) and entry.law not in LAWS:
+                found.append((entry, f"pinned deviation names an unknown law {entry.law!r}: correct it"))
         return found
 
 
-def _entry(path: Path, number: int, raw: object) -> Deviation:
-    wanted: dict[str, type] = {one.name: KINDS.get(one.name, str) for one in fields(Deviation)}
-    if not isinstance(raw, dict) or not wanted.keys() - OPTIONAL <= raw.keys() <= wanted.keys():
+P = TypeVar("P", bound=Pin)
+
+
+def _entries(raw: Sequence[object], place: str, pin: type[P]) -> list[P]:
+    return [_entry(one, place.format(number), pin) for number, one in enumerate(raw, 1)]
+
+
+def _entry(raw: object, place: str, pin: type[P]) -> P:
+    wanted: dict[str, type] = {one.name: KINDS.get(one.name, str) for one in fields(pin)}
+    optional = OPTIONAL & wanted.keys()
+    if not isinstance(raw, dict) or not wanted.keys() - optional <= raw.keys() <= wanted.keys():
         raise BadLedger(
-            f"entry {number} of the ledger {path} must have exactly {', '.join(wanted)}; "
-            f"{', '.join(sorted(OPTIONAL))} may be left out"
+            f"{place} must have exactly {', '.join(wanted)}; {', '.join(sorted(optional))} may be left out"
         )
     for name, kind in wanted.items():
         if name in raw and (type(raw[name]) is not kind or not raw[name]):
-            raise BadLedger(f"{name} in entry {number} of the ledger {path} is not a {kind.__name__}")
+            raise BadLedger(f"{name} in {place} is not a {kind.__name__}")
     if raw["fault"] not in FAULTS:
-        raise BadLedger(f"fault in entry {number} of the ledger {path} is none of {', '.join(FAULTS)}")
-    return Deviation(**raw)
+        raise BadLedger(f"fault in {place} is none of {', '.join(FAULTS)}")
+    given: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in raw.items()}
+    return pin(**given)

@@ -18,6 +18,9 @@ SHOWN = 400
 ROWS = 400
 """Keys and fields that travel; of a larger database the digest does."""
 
+AT_END = "the keys at the end"
+"""How a difference of keys begins, where a call would be."""
+
 LISTED = 4
 """Keys that a difference names."""
 
@@ -101,11 +104,11 @@ def _different_keys(left: Observations, right: Observations) -> tuple[str, str, 
     keys = sorted(key for key in left.rows | right.rows if left.rows.get(key) != right.rows.get(key))
     if differing and not keys:
         first = differing[0]
-        where = f"the keys at the end of example {first + 1} of {len(left.states)}"
+        where = f"{AT_END} of example {first + 1} of {len(left.states)}"
         return where, f"digest {left.states[first]}", f"digest {right.states[first]}"
     more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
     shown = [
         "; ".join(f"{key} = {side.rows.get(key, 'nothing')}" for key in keys[:LISTED]) + more
         for side in (left, right)
     ]
-    return "the keys at the end", shown[0], shown[1]
+    return AT_END, shown[0], shown[1]

@@ -18,6 +18,7 @@ from metaparity.drivers import registry
 from metaparity.fixtures.provision import Provider
 from metaparity.reports import results
 from metaparity.reports.html import write_report
+from metaparity.reports.html.prose import counted
 from metaparity.reports.results import (
     Conclusion,
     Difference,
@@ -33,13 +34,14 @@ from metaparity.reports.results import (
 )
 
 from ..coverage import rules
+from ..laws import LAWS
 from . import profiles
 from .budgets import budgets
 from .catalogue import catalogue
 from .choices import Choices
 from .rendering import shorten
 from .rerun import without_password
-from .tally import Tally
+from .tally import Lawfulness, Tally
 
 LISTED = 20
 """Failures and differences that the terminal lists; the report has them all."""
@@ -153,7 +155,7 @@ class Reporter:
 
     def _baseless(self) -> list[Record]:
         ledger = self.choices.ledger
-        if not ledger.entries:
+        if not (ledger.entries or ledger.laws):
             return []
         clauses = catalogue().keys() | {clause for clause, _ in self.tally.lines}
         return [
@@ -198,6 +200,8 @@ class Reporter:
                 f"{self.tally.uncompared} tests were not compared: "
                 "they call from several threads or not at all"
             )
+        for text in law_lines(self.tally.lawfulness):
+            line(text)
         line(f"verdict: {found.footer.verdict.value} ({found.footer.seconds:.1f} s)")
         if self.choices.report is not None:
             line(f"report: {self.choices.report / 'index.html'}")
@@ -217,6 +221,15 @@ def server_lines(server: Server) -> list[str]:
         f"server: {server.software} {server.version} ({server.kind} {server.detail})",
         *(f"  not {one.kind}: {one.reason}" for one in server.passed_over),
     ]
+
+
+def law_lines(counts: Lawfulness) -> list[str]:
+    """After how many tests the laws of the key-space were checked."""
+    if not (counts.judged or counts.edited):
+        return []
+    tests, times = counted(counts.judged, "test", "tests"), counted(counts.volumes, "time", "times")
+    edited = counted(counts.edited, "test that changes keys itself", "tests that change keys themselves")
+    return [f"{len(LAWS)} laws of the key-space checked after {tests}, {times}; not after {edited}"]
 
 
 def difference_lines(differences: Sequence[Difference]) -> list[str]:

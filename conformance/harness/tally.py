@@ -10,8 +10,10 @@ import pytest
 
 from metaparity.reports.results import Difference, Failure, KeyChange, Record, Verdict
 
-from .deviations import Deviation, Ledger
-from .parity import Observations, first_difference
+from .choices import DEFAULT_DRIVERS
+from .deviations import Deviation, Ledger, Pin
+from .lawfulness import EXCUSES
+from .parity import AT_END, Observations, first_difference
 from .rerun import command_line
 
 SEVERITY = (Verdict.FAILED, Verdict.DEVIATED, Verdict.SKIPPED, Verdict.UNSUPPORTED, Verdict.PASSED)
@@ -43,10 +45,23 @@ class Outcome:
 class Line:
     """Everything about one clause on one driver."""
 
-    clause: dict[str, str]
+    clause: dict[str, Any]
     driver: str
     outcomes: dict[str, Outcome] = field(default_factory=dict)
-    pinned: set[Deviation] = field(default_factory=set)
+    pinned: set[Pin] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    """Laws that were found broken as the clause says, or as an excuse does."""
+
+
+@dataclass(slots=True)
+class Lawfulness:
+    """How many tests were held to the laws of the key-space."""
+
+    judged: int = 0
+    volumes: int = 0
+    """How often that was, for a test may make several."""
+    edited: int = 0
+    """Tests that changed keys past their driver, so that they were not."""
 
 
 class Tally:
@@ -63,6 +78,7 @@ class Tally:
         self.differences: list[Difference] = []
         self.facts: dict[str, Any] | None = None
         self.uncompared = 0
+        self.lawfulness = Lawfulness()
         self.beside: dict[tuple[str, str], set[str]] = {}
         """The drivers that a clause on a driver was compared with."""
         self.finished: set[str] = set()
@@ -86,6 +102,20 @@ class Tally:
             outcome.figures += [(name, value) for name, value in report.user_properties if is_figure(value)]
         if report.when == "call" and report.passed:
             self._compare(data)
+        if data["laws"] is not None:
+            self._take_laws(line, outcome, data["laws"])
+
+    def _take_laws(self, line: Line, outcome: Outcome, found: dict[str, Any]) -> None:
+        """Count what was held to the laws of the key-space, and what explains those that are broken."""
+        counts = self.lawfulness
+        counts.volumes += found["judged"]
+        counts.judged += bool(found["judged"])
+        counts.edited += not found["judged"] and bool(found["edited"])
+        line.broken.update(found["declared"], found["excused"])
+        for place in found["pinned"]:
+            pin = self.ledger.laws[place]
+            line.pinned.add(pin)
+            outcome.worsen(Verdict.DEVIATED, f"{pin}: {pin.why} ({pin.link})")
 
     def _judge(self, line: Line, outcome: Outcome, report: pytest.TestReport, data: dict[str, Any]) -> None:
         if report.failed:
@@ -154,6 +184,8 @@ class Tally:
                 line.pinned.add(pin)
                 line.outcomes[side["test"]].worsen(Verdict.DEVIATED, f"{pin.what}: {pin.why} ({pin.link})")
                 return
+        if call.startswith(AT_END) and any(side["laws"]["pinned"] for side in (left, right)):
+            return  # who breaks a law leaves other keys
         self.differences.append(
             Difference(
                 clause=clause,
@@ -200,19 +232,34 @@ class Tally:
     def _complaints(self, line: Line) -> list[str]:
         """Why the ledger's entries for this line do not hold."""
         found = []
-        for pin in self.ledger.for_clause(line.clause["id"], line.driver):
+        clause = line.clause["id"]
+        for pin in self.ledger.for_clause(clause, line.driver):
             if pin.expired(self.ledger.today):
                 found.append(
                     f"the pinned deviation {pin.what!r} expired on {pin.expires}: fix it or renew it"
                 )
             elif pin not in line.pinned and not pin.sometimes and self._could_show(pin):
                 found.append(f"the pinned deviation {pin.what!r} was not observed: correct or remove it")
-        return found
+        return found + self._needless(line) if line.driver in DEFAULT_DRIVERS else found
 
-    def _could_show(self, pin: Deviation) -> bool:
+    def _needless(self, line: Line) -> list[str]:
+        """Laws that a clause or an excuse says are broken here, and that none of our engines breaks."""
+        clause = line.clause["id"]
+        ours = [self.lines[clause, name] for name in DEFAULT_DRIVERS if (clause, name) in self.lines]
+        broken = {law for one in ours for law in one.broken}
+        said = [law for law, _ in line.clause["breaks"]]
+        said += [str(excuse) for excuse in EXCUSES if excuse.clause == clause]
+        return [
+            f"the law {law} is said to be broken here and is not: correct or remove that"
+            for law in said
+            if law not in broken
+        ]
+
+    def _could_show(self, pin: Pin) -> bool:
         """Whether what is pinned had to be seen: some of it shows only beside other drivers."""
         others = self.beside.get((pin.clause, pin.driver), set())
-        return not pin.compared or any(not pin.concerns(other) for other in others)
+        compared = isinstance(pin, Deviation) and pin.compared
+        return not compared or any(not pin.concerns(other) for other in others)
 
 
 def is_figure(value: object) -> TypeGuard[float]:

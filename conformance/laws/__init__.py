@@ -7,12 +7,15 @@ a file holds (I24) and that times do not go back (I25) are the model's to say.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
+from operator import attrgetter
 
 from metaparity.drivers.engine.progress import Tell, nobody
 from metaparity.drivers.engine.store import Store
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE
 from metaparity.fixtures.volumes import Volume
 
+from ..rediscli import quoted
 from . import accounting, acls, counters, data, nodes, sessions, trash, tree  # noqa: F401  # which make laws
 from .law import LAWS, Fault, Finding, Law
 from .source import Snapshot, SnapshotSource, Source, StoreSource
@@ -56,12 +59,17 @@ def harmful(findings: list[Finding]) -> list[Finding]:
 
 
 def require(findings: list[Finding]) -> None:
-    """Raise an `AssertionError` that names the broken laws, with what breaks them as notes."""
+    """Raise an `AssertionError` that names the broken laws, with what breaks them, and mends it, as notes."""
     if findings:
         names = ", ".join(dict.fromkeys(one.law for one in findings))
         error = AssertionError(f"expected every law of the key-space to hold, observed {names} broken")
-        for one in findings:
-            error.add_note(str(one))
+        for id, ones in groupby(sorted(findings, key=attrgetter("law")), key=attrgetter("law")):
+            law = LAWS[id]
+            error.add_note(f"{id} ({law.source}): {law.sentence}  Mended by {law.mends}.")
+            for one in ones:
+                error.add_note(f"    {one.what} ({quoted(one.keys)})")
+                for command in one.commands:
+                    error.add_note(f"        {quoted(command)}")
         raise error
 
 

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 
 from metaparity.drivers.engine import codec
-from metaparity.drivers.types import ACL_UNSET, Rule
+from metaparity.drivers.types import Rule
 
 from .law import Fault, law
 from .nodes import MODE
@@ -53,7 +53,7 @@ def modes_follow_rules(state: State) -> Iterator[Fault]:
             continue
         place = nodes.find(inode)
         mode = nodes.mode[place]
-        group = rule.group if rule.mask == ACL_UNSET else rule.mask
+        group = rule.group if rule.minimal else rule.mask  # one with names that is not set bars nothing
         wanted = (rule.owner & 7) << 6 | (group & 7) << 3 | rule.other & 7
         if mode & 0o777 != wanted:
             key = state.keys.attr(inode)
@@ -68,5 +68,5 @@ def access_rules_say_more_than_modes(state: State) -> Iterator[Fault]:
     rules = _rules(state)
     for inode, access, _ in state.ruled:
         rule = rules.get(access)
-        if rule is not None and rule.mask == ACL_UNSET and not rule.users and not rule.groups:
+        if rule is not None and rule.minimal:
             yield Fault(f"node {inode} has access ACL {access}, which is minimal", (state.keys.attr(inode),))

@@ -104,7 +104,7 @@ class SnapshotSource(Source):
 
     def ranked(self, name: bytes) -> Iterator[bytes]:
         for _, members in self._values([name], "zset"):
-            yield from (member for member, _ in members)
+            yield from dict(members)
 
 
 class StoreSource(Source):

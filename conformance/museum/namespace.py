@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from metaparity.drivers.engine import changelines
+from metaparity.drivers.engine.codec import aligned
 from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.files import Files
@@ -15,6 +16,7 @@ from metaparity.drivers.types import (
     ROOT,
     Attr,
     Context,
+    FileType,
     Node,
     RenameFlag,
     Time,
@@ -32,6 +34,11 @@ sound_written: Any = changelines.written
 
 def group_of_caller(ctx: Context, parent: Attr) -> int:
     return ctx.gid
+
+
+def contribution_of_any(attr: Attr) -> tuple[int, int]:
+    length = 0 if attr.type is FileType.DIRECTORY else attr.length
+    return length, aligned(length)
 
 
 def keep_nlink(
@@ -161,4 +168,11 @@ ANY_LENGTH_IS_RIGHT = broken(
     caught_by="damage/an-entry-of-another-length-is-an-io-error",
     target="engine.codec.nodes:require_length",
     wrong=nothing,
+)
+TARGETS_ARE_CONTENTS = broken(
+    "TARGETS_ARE_CONTENTS",
+    "the target of a symbolic link counts as contents of its directory, which the laws notice in any test",
+    caught_by="link/adds-a-name-to-any-other-node",
+    target="engine.statistics:contribution",
+    wrong=contribution_of_any,
 )

@@ -1,4 +1,5 @@
-"""Two toy drivers, installed for a run of pytest inside a test: they agree but for one answer."""
+"""Toy drivers, installed for a run of pytest inside a test: two that agree but for one answer, and make no
+volume; and one that makes a volume, and breaks a law in it."""
 
 from __future__ import annotations
 
@@ -18,6 +19,8 @@ from metaparity.fixtures.provision import Place
 TOY = """
 import errno, json, redis
 from metaparity.drivers.api import Engine
+from metaparity.drivers.engine.codec import encode_attr, encode_entry
+from metaparity.drivers.engine.volume import fresh_root
 from metaparity.drivers.errors import error
 from metaparity.drivers.registry import Driver
 from metaparity.drivers.types import ROOT, Attr, Format, Node
@@ -31,10 +34,10 @@ class Steady(Engine):
         self.server = redis.Redis.from_url("redis://" + url.partition("://")[2])
 
     def init(self, format, force=False):
-        self.server.set("setting", json.dumps(dict(format)))
+        self.server.set("toy", json.dumps(dict(format)))
 
     def load(self, check_version=False):
-        return Format(json.loads(self.server.get("setting")))
+        return Format(json.loads(self.server.get("toy")))
 
     def session_new(self, record=False):
         return 1
@@ -61,11 +64,26 @@ class Wobbly(Steady):
     def unlink(self, parent, name, skip_trash=False, *, ctx=ROOT):
         self.server.hset("d1", name, "")
 
+class Lawless(Steady):
+    def init(self, format, force=False):
+        super().init(format)
+        self.server.set("setting", json.dumps(dict(format)))
+        self.server.set("i1", encode_attr(fresh_root(0o777, 0)))
+
+    def mkdir(self, parent, name, mode=0, umask=0, *, ctx=ROOT):
+        self.server.hset("d1", name, encode_entry(1, 2))
+        return Node(2, Attr(type=2, mode=mode))
+
 steady = Driver("steady", "a toy", ("steady",), DECLARED, Steady)
 wobbly = Driver("wobbly", "a toy with a fault", ("wobbly",), DECLARED, Wobbly)
+lawless = Driver("lawless", "a toy that breaks a law", ("lawless",), DECLARED, Lawless)
 """
 
-ENTRY_POINTS = "[metaparity.drivers]\nsteady = toydrivers:steady\nwobbly = toydrivers:wobbly\n"
+ENTRY_POINTS = """[metaparity.drivers]
+steady = toydrivers:steady
+wobbly = toydrivers:wobbly
+lawless = toydrivers:lawless
+"""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from metaparity.conformance import laws
+from metaparity.conformance.harness.deviations import Ledger
+from metaparity.conformance.harness.lawfulness import EXCUSES
 from metaparity.conformance.scenes.contents import RECORD
 from metaparity.conformance.scenes.records import ACLS, LAYOUT
 from metaparity.conformance.traces.keys import recorded_keys
@@ -256,6 +259,51 @@ def test_the_counter_of_tokens_is_no_slice() -> None:
     assert "data/slices-are-counted" not in broken(keys)
     keys[b"sliceRef"][1][b"krbTokenMinId"] = b"1"
     assert "data/slices-are-counted" in broken(keys)
+
+
+OF_CALLERS = {
+    "namespace-mix": {"accounting/directory-statistics-are-exact"},
+    "xattr-acl": {"nodes/nothing-outlives-its-node"},
+}
+"""Laws that JuiceFS left broken in recorded key-spaces by rule, as every engine does (`EXCUSES`)."""
+
+OF_JUICEFS = {
+    "clone": {"accounting/directory-statistics-are-exact": "Q12"},
+    "hard-links": {"accounting/directory-statistics-are-exact": "Q1"},
+    "quotas": {"accounting/directory-quotas-are-exact": "flushed", "accounting/owners-are-charged": "Q7"},
+    "rename-variants": {"accounting/statistics-belong-to-directories": "Q5"},
+    "sessions-locks": {"sessions/locks-are-indexed": "Q31", "sessions/indexed-locks-are-held": "Q32"},
+    "sessions-locks-closed": {"sessions/locks-are-indexed": "Q31", "sessions/holders-are-registered": "Q31"},
+}
+"""Laws that it left broken by a known fault, which the ledger pins."""
+
+
+@pytest.mark.parametrize("path", sorted(KEYSPACES.glob("*.json")), ids=lambda path: path.stem)
+def test_what_juicefs_left_broken_is_known(path: Path) -> None:
+    """Every law that a recorded key-space breaks is one that the ledger says JuiceFS breaks after such calls,
+    by the fault that is named here, or that a rule leaves to callers."""
+    recording = json.loads(path.read_text("utf-8"))
+    called = {step["method"] for step in recording["trace"]["steps"]}
+    ledger = Ledger.read(today=date.min)
+    reasons: dict[str, list[str]] = {}
+    for one in laws.harmful(laws.broken(recorded_keys(recording["keyspace"]))):
+        pins = ledger.find_laws(one.law, "juicefs", one.what, called)
+        reasons.setdefault(one.law, []).append(" ".join(pin.why for pin in pins))
+    excused = OF_CALLERS.get(path.stem, set())
+    assert excused <= {excuse.law for excuse in EXCUSES}
+    known = OF_JUICEFS.get(path.stem, {})
+    assert reasons.keys() == known.keys() | excused
+    for law, fault in known.items():
+        assert all(fault in whys for whys in reasons[law])
+
+
+@pytest.mark.parametrize(("mode", "holds"), [(0o774, True), (0o754, False)])
+def test_a_mask_that_is_not_set_bars_nothing(mode: int, holds: bool) -> None:
+    """So N29.5: beside named users the class of the group then has all permissions."""
+    keys = sound()
+    keys[b"i7"] = node(FileType.DIRECTORY, 2, 4096, TRASH_INODE + 1, mode, (1, 1))
+    keys[b"acl"] = ("hash", {b"1": struct.pack(">HHHHIIHI", 7, 5, 0xFFFF, 4, 1, 9, 4, 0)})
+    assert ("acls/modes-follow-rules" in broken(keys)) is not holds
 
 
 @pytest.mark.parametrize("name", BREAKS)

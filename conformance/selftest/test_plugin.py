@@ -101,6 +101,16 @@ def test_broken(volume, request):
 """
 
 
+BREAKING = """
+@clause("toy/leaves-a-name-without-node", source="N12.8", needs="namespace"{breaks})
+def test_breaking(volume):
+    \"\"\"A directory is made.\"\"\"
+    volume.fs.mkdir(1, b"a"){more}
+"""
+
+LAW = "tree/entries-lead-to-nodes"
+
+
 def test_drivers_that_agree_have_parity(toys: Run) -> None:
     ran = toys(HEAD + AGREEING)
     assert ran.code == 0, ran.out
@@ -188,7 +198,7 @@ def test_workers_and_one_process_give_the_same_verdicts(toys: Run) -> None:
     assert len(alone["differences"]) == len(together["differences"]) == 2
 
 
-def pin(folder: Path, **changes: str) -> str:
+def pin(folder: Path, table: str = "deviation", **changes: str) -> str:
     """A ledger with one entry for the toy's fault."""
     entry = {
         "clause": '"toy/an-existing-directory-is-refused"',
@@ -202,7 +212,7 @@ def pin(folder: Path, **changes: str) -> str:
     }
     ledger = folder / "ledger.toml"
     lines = [f"{name} = {value}" for name, value in entry.items()]
-    ledger.write_text("\n".join(["[[deviation]]", *lines]))
+    ledger.write_text("\n".join([f"[[{table}]]", *lines]))
     return str(ledger)
 
 
@@ -303,6 +313,88 @@ def test_a_ledger_that_cannot_be_read_stops_the_run(toys: Run, tmp_path: Path) -
     ran = toys(HEAD + AGREEING, "--deviations", pin(tmp_path, fault='"nobody"'))
     assert ran.code == 2
     assert "fault in entry 1" in ran.err
+
+
+def law(folder: Path, **changes: str) -> str:
+    """A ledger with one law that the lawless toy breaks."""
+    entry = {
+        "law": f'"{LAW}"',
+        "after": '["mkdir"]',
+        "clause": '"toy/leaves-a-name-without-node"',
+        "driver": '"lawless"',
+        "what": "\"b'a' in 1 leads to 2, which is missing\"",
+        **changes,
+    }
+    return pin(folder, table="law", **entry)
+
+
+@pytest.mark.parametrize("reset", ["", "; volume.reset()"], ids=["at-the-end", "before"])
+def test_a_test_that_leaves_a_law_broken_fails(toys: Run, reset: str) -> None:
+    ran = toys(HEAD + BREAKING.format(breaks="", more=reset), drivers=("lawless",))
+    assert ran.code == 1
+    assert ran.verdicts() == {("toy/leaves-a-name-without-node", "lawless"): "failed"}
+    for text in (
+        "expected  every law of the key-space to hold",
+        f"observed  {LAW} broken",
+        f"{LAW} (I2): Every entry leads to a node that is there.  Mended by HDEL of the entry",
+        "    b'a' in 1 leads to 2, which is missing (d1 i2)",
+        "        HDEL d1 a",
+        "laws of the key-space checked after 1 test, ",
+    ):
+        assert text in ran.out, text
+
+
+def test_a_clause_says_which_laws_it_breaks(toys: Run) -> None:
+    said = f', breaks={{"{LAW}": "there is no time for nodes"}}'
+    assert toys(HEAD + BREAKING.format(breaks=said, more=""), drivers=("lawless",)).code == 0
+    ran = toys(
+        HEAD + BREAKING.format(breaks=said.replace("lead-to-nodes", "tell-the-type"), more=""),
+        drivers=("lawless",),
+    )
+    assert f"observed {LAW} broken" in ran.out
+    ran = toys(HEAD + AGREEING.replace('"namespace"', f'"namespace"{said}'), drivers=("redis",))
+    assert ran.code == 1
+    assert "tree/entries-lead-to-nodes is said to be broken here and is not" in ran.out
+
+
+def test_a_broken_law_can_be_pinned(toys: Run, tmp_path: Path) -> None:
+    text = HEAD + BREAKING.format(breaks="", more="")
+    ran = toys(text, "--deviations", law(tmp_path), drivers=("lawless",))
+    assert ran.code == 0, ran.out
+    assert ran.verdicts() == {("toy/leaves-a-name-without-node", "lawless"): "deviated"}
+    assert ran.results["records"][0]["reason"].startswith(f"{LAW}: b'a' in 1 leads to")
+    assert "laws of the key-space checked after 1 test, 1 time;" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"law": '"tree/entries-tell-the-type"'}, f"observed {LAW} broken"),
+        ({"after": '["rename"]'}, f"observed {LAW} broken"),
+        ({"expires": "2020-01-01"}, f"observed {LAW} broken"),
+        ({"law": '"tree/nonsense"'}, "unknown law 'tree/nonsense'"),
+    ],
+    ids=["another-law", "after-another-call", "expired", "unknown-law"],
+)
+def test_a_pinned_law_is_exact(toys: Run, tmp_path: Path, changes: dict[str, str], complaint: str) -> None:
+    text = HEAD + BREAKING.format(breaks="", more="")
+    ran = toys(text, "--deviations", law(tmp_path, **changes), drivers=("lawless",))
+    assert ran.code == 1
+    assert complaint in ran.out
+
+
+def test_a_pinned_law_that_holds_again_is_gone(toys: Run, tmp_path: Path) -> None:
+    text = HEAD + BREAKING.format(breaks="", more='; volume.fs.unlink(1, b"a")')
+    ran = toys(text, "--deviations", law(tmp_path), drivers=("lawless",))
+    assert ran.code == 1
+    assert 'which is missing" was not observed' in ran.out
+
+
+def test_keys_that_a_test_changes_itself_are_its_own_matter(toys: Run) -> None:
+    text = HEAD + BREAKING.format(breaks="", more='; volume.raw.set("x9", "")')
+    ran = toys(text, drivers=("lawless",))
+    assert ran.code == 0, ran.out
+    assert "; not after 1 test that changes keys itself" in ran.out
 
 
 @pytest.mark.parametrize(

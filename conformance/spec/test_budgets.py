@@ -54,7 +54,7 @@ def require_budget(volume: Volume, network: Proxy, call: Call) -> None:
     expected = BUDGETS.get(call.id, {}).get(volume.driver.name)
     if expected is None:
         pytest.skip("the table of budgets has no figures for this driver")
-    volume.keeping = False  # what calls leave behind is for the clauses that are about them
+    volume.keeping, volume.at_rest = False, None  # what calls leave is for the clauses that are about it
     volume.format(EnableACL=True)
     found = {cost(volume, network, call)}
     for _ in range(RETRIES):

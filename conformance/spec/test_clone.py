@@ -77,8 +77,6 @@ def test_node(volume: Volume, type: FileType, preserve: bool) -> None:
     assert copy.parent == directory
     if type is FileType.SYMLINK:
         assert volume.fs.readlink(volume.fs.lookup(directory, b"copy").inode) == b"target"
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @each_preserve
@@ -138,8 +136,6 @@ def test_slices(volume: Volume) -> None:
     assert references(volume) == {b"k%d_100" % one: 1, b"k%d_100" % two: 1, b"k%d_300" % far: 1}
     put(fs, src, 0, 500)
     assert len(shown(fs, copy)) == 2
-    fs.settle()
-    require_laws(volume)
 
 
 @clause("clone/the-slices-live-as-long-as-either", source="N25.4 S2.6 T36", needs="clone", clients=2)
@@ -187,8 +183,6 @@ def test_one_name(volume: Volume, type: FileType) -> None:
     copies = [volume.fs.lookup(1, b"copy"), *(volume.fs.lookup(tree, name) for name in (b"x", b"y"))]
     assert len({src, *(node.inode for node in copies)}) == 4
     assert [node.attr.nlink for node in copies if node.attr] == [1, 1, 1]
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("clone/a-copy-of-what-has-no-name-has-one", source="N25.4 I5", needs="clone")
@@ -206,7 +200,6 @@ def test_nameless(volume: Volume) -> None:
     volume.fs.unlink(1, b"copy")
     volume.fs.settle()
     assert not volume.raw.exists("sliceRef")
-    require_laws(volume)
 
 
 @clause("clone/stamps-its-directory", source="N25.2 N25.3 R6", needs="clone")
@@ -320,8 +313,6 @@ def test_large(volume: Volume) -> None:
     assert volume.fs.clone(1, src, 1, b"copy") == Cloned(1051, 1051)
     copy = volume.fs.lookup(1, b"copy").inode
     assert volume.fs.summary(copy, recursive=True, strict=True) == Summary(0, 1051 * BLOCK, 1050, 1)
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("clone/copies-into-itself-once", source="N25.3", needs="clone")
@@ -332,8 +323,6 @@ def test_into_itself(volume: Volume) -> None:
     assert volume.fs.clone(1, src, src, b"copy") == Cloned(2, 2)
     copy = volume.fs.lookup(src, b"copy").inode
     assert {entry.name for entry in volume.fs.readdir(copy)} == {b".", b"..", b"x"}
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("clone/a-vanished-sub-directory-is-left-out", source="N25.4", needs="clone")
@@ -522,7 +511,6 @@ def test_owner(volume: Volume, preserve: bool) -> None:
     whole = 4 * BLOCK, 3
     for type, id in zip((USER, GROUP), payer, strict=True):
         assert used(volume, type, id) == (tuple(2 * one for one in whole) if preserve else whole)
-    require_laws(volume)
 
 
 @clause("clone/counts-once-in-the-quotas-above", source="N25.5 Q18 N30.2", needs="quota.dir")
@@ -538,7 +526,6 @@ def test_quota(volume: Volume) -> None:
     volume.fs.clone(1, src, place, b"copy")
     below = volume.fs.summary(volume.fs.lookup(place, b"copy").inode, recursive=True, strict=True)
     assert used(volume, DIR, place) == (below.size, below.files + below.dirs)
-    require_laws(volume)
 
 
 @each_type
@@ -553,8 +540,6 @@ def test_statistics(volume: Volume, type: FileType) -> None:
     stat = volume.fs.dirstat_get(place)
     wanted = (5000, 2 * BLOCK, 1) if type is FileType.FILE else (0, BLOCK, 1)
     assert (stat.length, stat.space, stat.inodes) == wanted
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("clone/counts-what-was-not-flushed", source="N25.5", needs="clone")
@@ -566,8 +551,6 @@ def test_pending(volume: Volume) -> None:
     volume.fs.clone(1, src, 1, b"copy")
     stat = volume.fs.dirstat_get(volume.fs.lookup(1, b"copy").inode)
     assert (stat.length, stat.space, stat.inodes) == (5000, 2 * BLOCK, 1)
-    volume.fs.settle()
-    require_laws(volume)
 
 
 # -- half-way --------------------------------------------------------------------------------------
@@ -594,7 +577,6 @@ def test_failure(volume: Volume) -> None:
             after.pop((counted + part).encode(), None)
             before.pop((counted + part).encode(), None)
     assert after == before
-    require_laws(volume)
 
 
 @clause("clone/a-caller-that-gives-up-leaves-nothing", source="N25.7 X2", needs="clone")
@@ -736,7 +718,6 @@ def test_race(volume: Volume) -> None:
         thread.join()
     volume.settle()
     assert sorted(outcomes) == [0] * 20 + [EEXIST] * 20
-    require_laws(volume)
 
 
 steps = st.lists(

@@ -157,7 +157,6 @@ def test_batches(volume: Volume) -> None:
     refuses(EPERM, volume.fs.batch_unlink, directory, entries)
     volume.fs.settle()
     assert volume.fs.dirstat_get(directory) == DirStat(0, 50 * BLOCK, 50)
-    require_laws(volume)
 
 
 @clause("check/leaves-files-alone", source="N36.4", needs="maintenance")

@@ -186,6 +186,7 @@ def test_absent(volume: Volume) -> None:
 def test_delete_directory(volume: Volume) -> None:
     """Deleting the quota of a directory deletes its limits and its usage."""
     top = volume.dir("top")
+    volume.fs.settle()  # or the root is counted with what is held back (N27.2)
     volume.fs.quota_set(DIR, b"/top", Quota(-1, 5))
     volume.fs.quota_set(DIR, b"/", Quota(-1, 50))
     assert volume.fs.quota_delete(DIR, b"/top") == {}

@@ -185,7 +185,6 @@ def test_table(volume: Volume, account: Account) -> None:
     after = usages(volume, at)
     changes = [(a[0] - b[0], a[1] - b[1]) for a, b in zip(after, before, strict=True)]
     assert changes == [account.s, account.t, account.owner, account.owner]
-    require_laws(volume)
 
 
 @clause("quota/a-move-between-nested-quotas-counts-once", source="N16.12 R10", needs="quota.dir")
@@ -199,7 +198,6 @@ def test_nested(volume: Volume) -> None:
         limit(volume.fs, DIR, path, -1, 100)
     volume.fs.rename(a, b"x", b, b"x")
     assert [used(volume, DIR, one) for one in (top, a, b)] == [(3 * BLOCK, 3), (0, 0), NEW]
-    require_laws(volume)
 
 
 @clause("quota/follows-a-moved-directory", source="R10 S7.7.6 N16.12", needs="quota.dir")
@@ -322,7 +320,6 @@ def test_nameless(volume: Volume) -> None:
     put(volume.fs, file, 0, 9000)
     assert used(volume, DIR, top) == (0, 0)
     assert used(volume, USER, 7) == (3 * BLOCK, 1)
-    require_laws(volume)
 
 
 @each_type

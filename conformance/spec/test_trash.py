@@ -60,8 +60,6 @@ def test_hour(volume: Volume) -> None:
     assert (attr.parent, attr.length) == (TRASH_INODE, 4096)
     assert (volume.raw.get("usedSpace"), volume.raw.get("totalInodes")) == (b"8192", b"2")
     assert volume.raw.get("nextTrash") == b"1"
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("trash/one-hour-directory-serves-all", source="R7", needs="trash", clients=2)
@@ -138,7 +136,6 @@ def test_statistics(volume: Volume) -> None:
     stat = volume.fs.dirstat_get(hour)
     assert (stat.length, stat.space, stat.inodes) == (5000, 8192 + 4096, 2)
     assert volume.fs.dirstat_get(directory).inodes == 0
-    require_laws(volume)
 
 
 @clause("trash/a-linked-node-counts-the-hour-as-a-parent", source="N13.4 A3 T17 N26.1", needs="trash")
@@ -151,8 +148,6 @@ def test_linked(volume: Volume) -> None:
     (hour,) = hours(volume).values()
     assert volume.fs.getattr(inode).nlink == 2
     assert volume.fs.parents(inode) == {directory: 1, hour: 1}
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("trash/the-same-entry-is-filed-once", source="N13.3 N16.10 T17 Q6", needs="trash")
@@ -202,8 +197,6 @@ def test_ways(volume: Volume, remove: Callable[[Engine, int, int], None]) -> Non
     volume.file("new", other)
     remove(volume.fs, directory, other)
     assert filed(volume) == {b"%d-%d-x" % (directory, inode): inode}
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @each_removal
@@ -273,8 +266,6 @@ def test_stale_hour(volume: Volume) -> None:
         remove()
         assert len(filed(volume)) == 1
     assert volume.fs.getattr(directory).parent in hours(volume).values()
-    volume.settle()
-    require_laws(volume)
 
 
 # -- nodes in the trash ----------------------------------------------------------------------------
@@ -361,8 +352,6 @@ def test_restore(volume: Volume, type: FileType) -> None:
     before.ctime = after.ctime
     assert after == before
     assert filed(volume) == {}
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("trash/restore-reaches-into-trashed-directories", source="N16.11", needs="trash")
@@ -379,8 +368,6 @@ def test_restore_deep(volume: Volume) -> None:
     volume.fs.rename(hour, names[b"x"], directory, b"x", RenameFlag.NOREPLACE | RenameFlag.RESTORE)
     volume.fs.rename(hour, names[b"d"], 1, b"d", RenameFlag.NOREPLACE | RenameFlag.RESTORE)
     assert volume.fs.lookup(directory, b"x").inode
-    volume.fs.settle()
-    require_laws(volume)
 
 
 @clause("trash/what-leaves-it-is-gone-for-good", source="N13.3 N13.7 N15.3 I23", needs="trash")
@@ -519,7 +506,6 @@ def test_delayed(volume: Volume) -> None:
     (kept,) = keeper.scan_deleted(["trash_slices"])["trash_slices"]
     assert [one["size"] for one in kept["slices"]] == [10, 10]
     assert abs(kept["time"] - time.time()) < 60
-    require_laws(volume)
 
 
 @clause("trash/an-hour-that-is-full-of-strangers-is-emptied", source="N35.1 N31.2", needs="trash")

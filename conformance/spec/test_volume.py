@@ -242,7 +242,13 @@ def test_settle_read_only(volume: Volume) -> None:
         client.settle()
 
 
-@clause("shutdown/flushes-nothing-and-ends-no-session", source="N1.4", needs="dirstat", clients=2)
+@clause(
+    "shutdown/flushes-nothing-and-ends-no-session",
+    source="N1.4",
+    needs="dirstat",
+    clients=2,
+    breaks={"accounting/directory-statistics-are-exact": "what the client held back is lost"},
+)
 def test_shutdown(volume: Volume) -> None:
     """A client that shuts down leaves its session registered and what it held back unsaid."""
     client, d = volume.open(), volume.dir("d")
