@@ -1,9 +1,9 @@
-"""A volume from a binary backup (L5.14-L5.21): the file is checked whole, then read again and written."""
+"""A volume from a binary backup (L5.14-L5.21): what writes it is kept until the file is checked whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..files import reading
 from ..types import Quota, QuotaType
@@ -12,7 +12,8 @@ from .core import Core
 from .inventory import RECORD, Inventory, inventoried
 from .loading import NAMES, Loading
 from .segments import BackupFile, Segment
-from .store import Command
+from .spool import Spool
+from .store import Command, Packed
 from .volume import check_client
 
 entry = codec.ENTRY.pack
@@ -27,23 +28,22 @@ class Restoring(Loading):
 
     def restore(self, path: str, threads: int = 0) -> None:
         self.db.require_writable()
-        with reading(path) as stream:
-            found = Inventory()
-            for done in inventoried(stream, found):
-                self.tell("items checked", done, 0)
+        found = Inventory()
+        with Spool[Packed]() as commands:
+            with reading(path) as stream:
+                self.keep(commands, self._commands(BackupFile(stream), found))
             check_client(found.format)
             with self.filling(path):
-                stream.seek(0)
-                self.send(self._commands(stream, found), threads)
+                self.send(commands)
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
 
-    def _commands(self, stream: BinaryIO, found: Inventory) -> Iterator[Command]:
+    def _commands(self, file: BackupFile, found: Inventory) -> Iterator[Command]:
         """What restores a backup but for its settings, which come last."""
-        restorer, file = Restorer(self, found), BackupFile(stream)
-        for segment in file.segments():
+        restorer = Restorer(self, found)
+        for segment in inventoried(file, found):
             yield from restorer.commands(segment)
-            self.tell("items restored", sum(info.number for info in file.infos.values()), found.items)
+            self.tell("items checked", found.items, 0)
 
 
 class Restorer:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
-from .dumpfile import Child, DumpFile
+from .dumpfile import Child, DumpFile, Event
 from .dumptext import TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
@@ -51,17 +51,17 @@ def survey(stream: BinaryIO) -> Survey:
     Raises `BadFile` for the first thing that is wrong: a directory with two names, an entry twice.
     """
     found = Survey()
-    for _ in surveyed(stream, found):
+    for _ in surveyed(DumpFile(stream).events(), found):
         pass
     return found
 
 
-def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
-    """As `survey`, adding to `found`; tells after each node how many bytes have been read, roughly."""
-    file = DumpFile(stream)
+def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
+    """The events of a dump, each once it has been looked at and is in `found`."""
     others, slices = Numbers(), Numbers()
     names: list[set[bytes]] = []
-    for kind, value in file.events():
+    for event in events:
+        kind, value = event
         if kind == "Setting":
             found.format = value
         elif kind == "Counters":
@@ -76,7 +76,6 @@ def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
             found.kinds["session with unlinked files"] += 1
         elif kind == "leave":
             names.pop()
-            yield 1
         else:
             if names:
                 _take_name(value, names[-1])
@@ -92,7 +91,7 @@ def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
                     _take_slices(value, found, slices)
                 else:
                     found.links[value.node.inode] = found.links.get(value.node.inode, 1) + 1
-                yield 1
+        yield event
 
 
 def _take_name(child: Child, names: set[bytes]) -> None:

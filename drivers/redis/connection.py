@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import hiredis
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Disconnected, Lost, Reply, ServerError
+from ..engine.store import Command, Disconnected, Lost, Packed, Reply, ServerError
 from ..url import Address
 from .wire import Wire
 
 _INCOMPLETE = object()
+
+AHEAD = 16
+"""Batches that are sent before the replies to the first of them are waited for."""
 
 
 def pack(commands: Sequence[Command]) -> bytes:
@@ -91,6 +95,44 @@ class Connection:
         finally:
             if not self._in_step:
                 self.close()
+
+    def pour(self, batches: Iterable[Packed]) -> None:
+        """Send batches of commands, the next ones before the replies to the last have come.
+
+        Raises `ServerError` for the first error among the replies, which closes the connection, and
+        `Disconnected`.
+        """
+        if not self.usable:
+            raise Disconnected("the connection was lost before its use")
+        self._in_step = False
+        ahead: deque[int] = deque(maxlen=AHEAD)
+        try:
+            for data, number in batches:
+                self._wire.send(data, self._address.write_timeout)
+                self._traffic.sent(number, len(data))
+                self._owed += number
+                ahead.append(number)
+                self._settle(sum(ahead))
+            self._settle(0)
+        except TimeoutError:
+            raise Disconnected(f"no answer from {self._address} in time; the connection was closed") from None
+        except (OSError, EOFError) as failure:
+            raise Disconnected(f"lost the connection to {self._address}: {failure}") from failure
+        else:
+            self._in_step = True
+        finally:
+            if not self._in_step:
+                self.close()
+
+    def _settle(self, most: int) -> None:
+        """Take in replies until so many are owed at most.  Raises `ServerError` for one that is an error."""
+        while self._owed > most:
+            for reply in self._replies.feed(self._wire.receive(self._address.read_timeout)):
+                if isinstance(reply, ServerError):
+                    raise reply
+                self._owed -= 1
+        if self._owed < 0:
+            raise Disconnected(f"{self._address} sent a reply that nobody asked for")
 
     def unwatch(self) -> None:
         """Send UNWATCH; its reply is read before the next ones."""
