@@ -6,7 +6,7 @@ import errno
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..errors import error
@@ -99,6 +99,10 @@ class Database:
         """As `read` for commands that write outside a transaction.  Raises EROFS."""
         self.require_writable()
         return self.store.pipeline(*commands)
+
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands, of which so many are asked ahead."""
+        return self.store.stream(batches, ahead)
 
     def pour(self, batches: Iterable[Packed]) -> None:
         """Write many commands whose replies nobody needs.  Raises EROFS."""

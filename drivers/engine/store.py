@@ -149,6 +149,13 @@ class Store(ABC):
         """As `read` for commands that may write: sent once, never repeated."""
 
     @abstractmethod
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands that only read; so many batches more are sent before.
+
+        So the server works on the next ones while a reply is used.  Nothing is asked twice.
+        """
+
+    @abstractmethod
     def packed(self, commands: Sequence[Command]) -> Packed:
         """Commands as `pour` takes them; nothing is sent."""
 

@@ -15,6 +15,9 @@ from .pool import Pool
 
 T = TypeVar("T")
 
+POURED = 16
+"""Batches that are poured before the replies to the first of them are waited for."""
+
 
 class RedisStore(Store):
     """The database at an address; the first call makes the first connection.
@@ -37,6 +40,11 @@ class RedisStore(Store):
         with self._pool.connection() as connection:
             return checked(connection.exchange(commands))
 
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands that only read, some asked ahead; asked once."""
+        with self._pool.connection() as connection:
+            yield from map(checked, connection.stream(map(self.packed, batches), ahead))
+
     def packed(self, commands: Sequence[Command]) -> Packed:
         """Commands as `pour` takes them."""
         return Packed(pack(commands), len(commands))
@@ -44,7 +52,8 @@ class RedisStore(Store):
     def pour(self, batches: Iterable[Packed]) -> None:
         """Send many commands, some batches ahead of their replies; sent once, never repeated."""
         with self._pool.connection() as connection:
-            connection.pour(batches)
+            for replies in connection.stream(batches, POURED):
+                checked(replies)
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
         """Run one optimistic transaction on a connection of its own; anew when that ended ahead of EXEC."""
