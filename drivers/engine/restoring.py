@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from ..files import reading
@@ -31,15 +32,15 @@ class Restoring(Loading):
         found = Inventory()
         with Spool[Packed]() as commands:
             with reading(path) as stream:
-                self.keep(commands, self._commands(BackupFile(stream), found))
+                self.keep(commands, chain.from_iterable(self._commands(BackupFile(stream), found)))
             check_client(found.format)
             with self.filling(path):
                 self.send(commands)
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
 
-    def _commands(self, file: BackupFile, found: Inventory) -> Iterator[Command]:
-        """What restores a backup but for its settings, which come last."""
+    def _commands(self, file: BackupFile, found: Inventory) -> Iterator[Iterator[Command]]:
+        """What restores each segment of a backup but for the settings, which come last."""
         restorer = Restorer(self, found)
         for segment in inventoried(file, found):
             yield from restorer.commands(segment)
@@ -54,11 +55,11 @@ class Restorer:
         self._quirks = volume.quirks
         self._found = found
 
-    def commands(self, segment: Segment) -> Iterator[Command]:
-        """The commands that restore what a segment holds; the settings come last, by themselves."""
+    def commands(self, segment: Segment) -> Iterator[Iterator[Command]]:
+        """The commands that restore each list of a segment; the settings come last, by themselves."""
         for list, items in segment.lists():
             make: Callable[[Sequence[Any]], Iterator[Command]] = getattr(self, f"make_{list}")
-            yield from make(items)
+            yield make(items)
 
     def make_counters(self, items: Sequence[Any]) -> Iterator[Command]:
         """The counters; of inodes and slices the last one is stored (L5.15)."""
@@ -74,8 +75,8 @@ class Restorer:
         """Attributes as they were."""
         attr = self._keys.attr
         for start in range(0, len(items), NAMES):
-            some = items[start : start + NAMES]
-            yield "MSET", *(part for item in some for part in (attr(item.inode), item.data))
+            some = [(attr(item.inode), item.data) for item in items[start : start + NAMES]]
+            yield "MSET", *chain.from_iterable(some)
 
     def make_edges(self, items: Sequence[Any]) -> Iterator[Command]:
         """Entries, many of one directory at once."""
