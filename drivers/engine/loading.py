@@ -35,6 +35,9 @@ MANY = 4096
 UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
 """Stands for the settings while a dump is loaded: no client takes it for a volume, nor formats over it."""
 
+entry = codec.ENTRY.pack
+"""As `codec.encode_entry`, of numbers that are known to fit."""
+
 OWNERS = (QuotaType.USER, QuotaType.GROUP)
 
 
@@ -288,7 +291,7 @@ class Filler:
         directory.space += codec.aligned(length)
         directory.inodes += 1
         directory.directories += child.is_directory
-        directory.entries += child.name, codec.encode_entry(child.node.attr.type, child.node.inode)
+        directory.entries += child.name, entry(child.node.attr.type, child.node.inode)
         if len(directory.entries) == 2 * NAMES:
             self._flush(directory)
 

@@ -11,14 +11,11 @@ from ..types import Quota, QuotaType
 from . import codec
 from .core import Core
 from .inventory import RECORD, Inventory, inventoried
-from .loading import NAMES, Loading
+from .loading import NAMES, Loading, entry
 from .segments import BackupFile, Segment
 from .spool import Spool
 from .store import Command, Packed
 from .volume import check_client
-
-entry = codec.ENTRY.pack
-"""As `codec.encode_entry`, of numbers that are known to fit."""
 
 LONG_AGO = 1
 """When the sessions of a backup have expired: no client of them is there any more (seconds)."""
