@@ -74,7 +74,8 @@ class Loading(Volume):
     def _finish(self, filler: Filler, found: Survey) -> None:
         """Write what is known at the end, the settings last."""
         filler.charge()
-        self.db.pour(self._batches(filler.links()))
+        for batch in grouped(filler.links(), BATCH):
+            self.db.write(*batch)
         self.db.pour(self._batches(filler.rest()))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():

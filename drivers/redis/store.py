@@ -42,7 +42,7 @@ class RedisStore(Store):
 
     def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
         """The replies to each batch of commands that only read, some asked ahead; asked once."""
-        with self._pool.connection() as connection:
+        with self._pool.extra() as connection:
             yield from map(checked, connection.stream(map(self.packed, batches), ahead))
 
     def packed(self, commands: Sequence[Command]) -> Packed:

@@ -301,6 +301,21 @@ def test_schema_as_it_is_read() -> None:
     assert node.SerializeToString() == bytes.fromhex("08ac02120178")
 
 
+@pytest.mark.parametrize("act", ["dump", "backup"])
+def test_one_connection_is_enough(engine: Open, server: LocalServer, tmp_path: Path, act: str) -> None:
+    """A pool of one is never waited for by the call that has its connection, for large directories, too."""
+    client = engine("&pool-size=1&pool-timeout=1s")
+    client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
+    entries = {f"n{number}": bytes([1]) + (1000 + number).to_bytes(8) for number in range(3000)}
+    server.raw.hset("d1", mapping=entries)
+    client.load()
+    getattr(client, act)(str(tmp_path / "file"))
+    assert (tmp_path / "file").stat().st_size > 3000
+    server.raw.flushall()
+    client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
+    assert client.load().name == "golden"
+
+
 # -- files ------------------------------------------------------------------------------------------
 
 
