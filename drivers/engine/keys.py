@@ -244,12 +244,11 @@ class Keys:
         """The numbers in each of the keys that is of a kind of `NUMBERED`; all begin with the prefix."""
         pattern, at = PATTERNS[kind], len(self.prefix)
         match = pattern.fullmatch
-        found = [one for key in keys if (one := match(key, at))]
         every: list[tuple[int, ...]]
         if pattern.groups == 1:
-            every = [(int(one[1]),) for one in found]
+            every = [(int(one[1]),) for key in keys if (one := match(key, at))]
         else:
-            every = [(int(one[1]), int(one[2])) for one in found]
+            every = [(int(one[1]), int(one[2])) for key in keys if (one := match(key, at))]
         if max(chain.from_iterable(every), default=0) <= MOST:
             return every
         return [numbers for numbers in every if max(numbers) <= MOST]

@@ -79,10 +79,11 @@ class Restorer:
         """Entries, many of one directory at once."""
         parent, entries = 0, list[bytes]()
         for item in items:
-            if entries and (item.parent != parent or len(entries) == 2 * NAMES):
+            directory = item.parent
+            if entries and (directory != parent or len(entries) == 2 * NAMES):
                 yield "HSET", self._keys.dentries(parent), *entries
                 entries = []
-            parent = item.parent
+            parent = directory
             entries += item.name, entry(item.type, item.inode)
         if entries:
             yield "HSET", self._keys.dentries(parent), *entries
