@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import pytest
 
 from metaparity.drivers.api import CAPABILITIES
 
 F = TypeVar("F", bound=Callable[..., object])
+
+Figures: TypeAlias = Callable[[str, float], None]
+"""The fixture `record_property` of a test that counts its work: a name, and a number for the report."""
 
 ID = re.compile(r"[a-z][a-z-]*/[a-z0-9]+(-[a-z0-9]+)*")
 

@@ -122,7 +122,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One clause on one driver; `seconds` is the time of all its tests together."""
+    """One clause on one driver; `seconds` is the time of all its tests together.
+
+    `figures` are what its tests counted of their work, such as histories or places where a client was killed.
+    """
 
     clause: str
     sentence: str
@@ -135,6 +138,7 @@ class Record:
     reason: str | None
     rerun: str
     failures: tuple[Failure, ...]
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from ..scenes.contents import RECORD, normal
 from ..traces.recorder import HOST
 from ..traces.replay import KINDS as ANSWERED
 from ..traces.replay import TIMES, UNORDERED, UNORDERED_FIELDS
+from .rules import numbered_alike
 from .steering import CLIENTS
 from .world import HOUR, Json, Step
 
@@ -266,7 +267,9 @@ class Lane:
 
     def rows(self, keys: dict[bytes, Any]) -> dict[str, str]:
         """What is left as text, less what may rightly differ."""
-        keys = {key: (kind, self._renumbered(key, value)) for key, (kind, value) in keys.items()}
+        keys = {
+            key: (kind, self._renumbered(key, value)) for key, (kind, value) in numbered_alike(keys).items()
+        }
         return keyspaces.rows(keys, Normal(self.begun, time.time_ns()))
 
 

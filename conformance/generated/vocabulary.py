@@ -466,7 +466,8 @@ def read(d: Draw) -> list[Call]:
         if d.odds(50) or opened(d, node)
         else []
     )
-    return [*kept, ("read", {"inode": node.symbol, "chunk": chunk})]
+    # What is read in pieces is put together in the background: the next read is to find it done.
+    return [*kept, ("read", {"inode": node.symbol, "chunk": chunk}), ("settle", {})]
 
 
 def opened(d: Draw, node: Node) -> bool:

@@ -7,6 +7,7 @@ import errno
 import re
 from collections.abc import Mapping
 from enum import Enum, Flag, IntEnum, IntFlag
+from pathlib import Path
 from typing import Any
 
 from metaparity.conformance.scenes.contents import normal
@@ -52,11 +53,15 @@ class Shown:
     def call(self, call: Call) -> str:
         """A call with its arguments by name."""
         arguments = [
-            f"{name}={self.value(value)}"
+            f"{name}={self.argument(name, value)}"
             for name, value in call.arguments().items()
             if name != "ctx" or value != ROOT
         ]
         return f"{call.method}({', '.join(arguments)})"
+
+    def argument(self, name: str, value: Any) -> str:
+        """The value of an argument of this name."""
+        return self.value(value)
 
     def outcome(self, call: Call) -> str:
         """What a call showed."""
@@ -108,7 +113,8 @@ class Normal(Shown):
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
     minutes; what a host says of itself is left out, and settings at their default or of newer versions;
     listings and events are sorted, for their order is no promise (protocol §7), and holes have no size
-    (N22.4); refusals and problems in words are not compared (§2); a number and its name are the same (§1).
+    (N22.4); refusals and problems in words are not compared (§2); a number and its name are the same (§1);
+    a file of the client's machine is named without its directory, which each run has for itself.
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -118,6 +124,10 @@ class Normal(Shown):
 
     def call(self, call: Call) -> str:
         return f"{call.client}.{super().call(call)}"
+
+    def argument(self, name: str, value: Any) -> str:
+        is_file = name == "path" and isinstance(value, str)  # paths of the volume are bytes
+        return super().argument(name, Path(value).name if is_file else value)
 
     def outcome(self, call: Call) -> str:
         error = call.error

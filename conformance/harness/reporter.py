@@ -169,6 +169,7 @@ class Reporter:
                 reason=complaint,
                 rerun="metaparity clauses",
                 failures=(),
+                figures={},
             )
             for entry, complaint in ledger.baseless(clauses, registry.drivers())
         ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import pytest
 
@@ -31,6 +31,7 @@ class Outcome:
     verdict: Verdict = Verdict.PASSED
     reason: str | None = None
     failures: list[Failure] = field(default_factory=list)
+    figures: list[tuple[str, float]] = field(default_factory=list)
     seconds: float = 0.0
 
     def worsen(self, verdict: Verdict, reason: str | None) -> None:
@@ -81,6 +82,8 @@ class Tally:
         outcome = line.outcomes.setdefault(report.nodeid, Outcome())
         outcome.seconds += report.duration
         self._judge(line, outcome, report, data)
+        if report.when == "call":
+            outcome.figures += [(name, value) for name, value in report.user_properties if is_figure(value)]
         if report.when == "call" and report.passed:
             self._compare(data)
 
@@ -191,6 +194,7 @@ class Tally:
             reason=reason,
             rerun=command_line(line.clause["id"], [line.driver], self.server, self.checker),
             failures=tuple(failure for outcome in outcomes for failure in outcome.failures),
+            figures=together(figure for outcome in outcomes for figure in outcome.figures),
         )
 
     def _complaints(self, line: Line) -> list[str]:
@@ -209,6 +213,22 @@ class Tally:
         """Whether what is pinned had to be seen: some of it shows only beside other drivers."""
         others = self.beside.get((pin.clause, pin.driver), set())
         return not pin.compared or any(not pin.concerns(other) for other in others)
+
+
+def is_figure(value: object) -> TypeGuard[float]:
+    """Whether a property that a test has recorded (`record_property`) is one of its figures."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def together(figures: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The figures of several tests by name: of whole numbers the sum, of others the largest."""
+    found: dict[str, float] = {}
+    for name, value in figures:
+        if isinstance(value, int):
+            found[name] = found.get(name, 0) + value
+        else:
+            found[name] = max(found.get(name, value), value)
+    return dict(sorted(found.items()))
 
 
 def _skip_reason(report: pytest.TestReport) -> str:

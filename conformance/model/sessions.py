@@ -35,7 +35,8 @@ class Sessions(Lifecycle):
         if not self.sid:
             self.volume.last_session += 1
             self.sid = self.volume.last_session
-        self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self._info())
+        self.said = self._info()
+        self.volume.sessions[self.sid] = Session(self.sid, self._expiry(), self.said)
         self.ended = False
 
     def _expiry(self) -> int:
@@ -50,10 +51,10 @@ class Sessions(Lifecycle):
 
     def session_refresh(self) -> None:
         if self.sid:  # L3.5
-            session = self.volume.sessions.setdefault(self.sid, Session(self.sid, 0, self._info()))
+            session = self.volume.sessions.setdefault(self.sid, Session(self.sid, 0, self.said))
             session.expire = self._expiry()
             if not session.info.version:
-                session.info = self._info()
+                session.info = self.said
 
     def session_close(self) -> None:
         self.settle()  # N2.3

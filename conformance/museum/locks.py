@@ -12,10 +12,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from metaparity.drivers.engine import codec, ranges
+from metaparity.drivers.engine.database import Database
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.locks import Locking
 from metaparity.drivers.engine.sessions import Sessions
-from metaparity.drivers.engine.store import Check, Command, ServerError
+from metaparity.drivers.engine.store import Check, Command, Reply, ServerError, Transaction
 from metaparity.drivers.engine.store import nothing as no_check
 from metaparity.drivers.errors import error
 from metaparity.drivers.types import (
@@ -32,6 +33,9 @@ broken = partial(exhibit, __name__, "redis")
 sound_flock = StoreEngine.flock
 sound_drop = Locking._drop
 sound_release = Locking.release_locks
+sound_refresh = Sessions.session_refresh
+sound_register = Sessions.register
+sound_read = Database.read
 sound_joined = ranges.joined
 sound_laid_over = ranges.laid_over
 
@@ -139,6 +143,39 @@ def release_quietly(self: Locking, key: bytes, sid: int, check: Check = no_check
 
 def release_all(self: Locking, key: bytes, sid: int, check: Check = no_check) -> None:
     self.db.write(("DEL", key), ("SREM", self.keys.locked(sid), key))
+
+
+def refresh_in_a_transaction(self: Sessions) -> None:
+    sessions = [self.keys.session_infos, self.keys.all_sessions]
+
+    def body(tx: Transaction) -> None:
+        tx.read(("HEXISTS", self.keys.session_infos, self.sid))
+        tx.queue(("ZADD", self.keys.all_sessions, self._expiry(), self.sid))
+
+    self.db.transact(sessions, body)
+
+
+def refresh_with_what_is_now(self: Sessions) -> None:
+    self._said = self._info()
+    sound_refresh(self)
+
+
+def register_without_expiry(self: Sessions) -> None:
+    sound_register(self)
+    self.db.write(("ZREM", self.keys.all_sessions, self.sid))
+
+
+def flock_that_changes_something(
+    self: StoreEngine, inode: int, owner: int, type: LockType, block: bool = False, *, ctx: Context = ROOT
+) -> None:
+    key, own = self.keys.flocks(inode), codec.lock_field(self.sid, owner)
+    if self.db.read_one("HGET", key, own) == type.name.encode():
+        raise error(errno.EIO)
+    sound_flock(self, inode, owner, type, block, ctx=ctx)
+
+
+def read_from_nowhere(self: Database, *commands: Command) -> list[Reply]:
+    return sound_read(self, *(tuple(b"" if part == "-inf" else part for part in one) for one in commands))
 
 
 def refresh_expiry_only(self: Sessions) -> None:
@@ -298,4 +335,39 @@ CLOCKS_RUN_AHEAD = broken(
     caught_by="cleanup/takes-expired-sessions-only",
     target="engine.sessions:time",
     wrong=SimpleNamespace(time=lambda: time.time() + 200),
+)
+HEARTBEATS_COLLIDE = broken(
+    "HEARTBEATS_COLLIDE",
+    "a refresh watches the records that all other clients refresh (B149)",
+    caught_by="session/refreshes-are-not-in-each-others-way",
+    target="engine.engine:StoreEngine.session_refresh",
+    wrong=refresh_in_a_transaction,
+)
+THE_REVIVED_ARE_YOUNG = broken(
+    "THE_REVIVED_ARE_YOUNG",
+    "a session that comes back says that it has just begun (B149)",
+    caught_by="session/a-revived-one-says-what-it-said",
+    target="engine.engine:StoreEngine.session_refresh",
+    wrong=refresh_with_what_is_now,
+)
+THE_FIRST_BEAT_COMES_LATE = broken(
+    "THE_FIRST_BEAT_COMES_LATE",
+    "a session has no expiry until its first refresh (B147)",
+    caught_by="session/lives-five-heartbeats",
+    target="engine.engine:StoreEngine.register",
+    wrong=register_without_expiry,
+)
+ASKING_AGAIN_FAILS = broken(
+    "ASKING_AGAIN_FAILS",
+    "who asks for the lock that they hold is told of a failure, as nothing changed (B143)",
+    caught_by="flock/asking-again-changes-nothing",
+    target="engine.engine:StoreEngine.flock",
+    wrong=flock_that_changes_something,
+)
+EXPIRIES_LACK_AN_END = broken(
+    "EXPIRIES_LACK_AN_END",
+    "expired sessions are asked for without a lowest expiry (B150)",
+    caught_by="cleanup/asks-for-expiries-from-either-end",
+    target="engine.database:Database.read",
+    wrong=read_from_nowhere,
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
+
+from metaparity.drivers.api import Engine
 
 EOS = 0x747083
 KIND = struct.Struct(">I")
@@ -17,6 +20,9 @@ NAMES = (
 )
 """The kinds of segments, from 1 on."""
 
+BOTH_HOLD = ("edge", "chunk", "symlink", "xattr", "parent", "sliceRef", "quota", "delFile")
+"""The kinds of segments that a dump tells, too, or of which it tells what they are counted from."""
+
 Segments: TypeAlias = list[tuple[int, bytes]]
 """The kind and the content of each segment of a file."""
 
@@ -27,6 +33,12 @@ class Item:
 
     list: int
     data: bytes
+
+
+def backed_up(fs: Engine, path: Path, keep_secret: bool = True, threads: int = 1) -> bytes:
+    """What a backup of a volume holds."""
+    fs.backup(str(path), threads, keep_secret)
+    return path.read_bytes()
 
 
 def varint(number: int) -> bytes:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from metaparity.conformance.harness.profiles import import_drivers
 from metaparity.conformance.laws import require_laws
@@ -203,8 +203,9 @@ class Host:
     """The process that makes victims."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._in: IO[str] = process.stdin  # type: ignore[assignment]
-        self._out: IO[str] = process.stdout  # type: ignore[assignment]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._in, self._out = process.stdin, process.stdout
 
     def say(self, line: str) -> None:
         """Send a line."""

@@ -33,6 +33,9 @@ LOST = "\ufffd".encode()
 KEPT = "\ufffe".encode()
 """A name much like it that it keeps."""
 
+LONG = b"n" * 300
+"""A name that only a copy may have: its length is not limited (N25.1)."""
+
 
 def document(name: str) -> Any:
     """A recorded JSON document."""
@@ -110,6 +113,15 @@ def rich(volume: Volume, **settings: Any) -> dict[str, int]:
     fs.settle()
     fs.refresh()
     return {"d": d, "e": e, "x": x, "y": y, "gone": gone, "slice": max(slices)}
+
+
+def with_long_name(volume: Volume) -> int:
+    """The inode of a file whose name is `LONG`."""
+    inode = volume.file("x")
+    entry = volume.raw.hget("d1", "x")
+    volume.raw.hset("d1", LONG, entry)
+    volume.raw.hdel("d1", "x")
+    return inode
 
 
 def dumped(fs: Engine, path: Path, **options: Any) -> bytes:

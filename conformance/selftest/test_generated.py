@@ -8,18 +8,21 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from metaparity.conformance.generated.cells import missing, reachable, report
 from metaparity.conformance.generated.history import generate, opening
 from metaparity.conformance.generated.lanes import Lane, lane
+from metaparity.conformance.generated.rules import numbered_alike
 from metaparity.conformance.generated.shrink import Shrinker
 from metaparity.conformance.generated.steering import ANY, MODEL, TABLE, pins_of, steered
 from metaparity.conformance.generated.vocabulary import WORDS, Draw, offered
 from metaparity.conformance.generated.world import Step, World
 from metaparity.conformance.harness.catalogue import catalogue
 from metaparity.conformance.harness.deviations import LEDGER, Ledger
+from metaparity.conformance.scenes.records import ACLS, LAYOUT
 from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.engine.capabilities import BUILT
 from metaparity.fixtures.provision import Place
@@ -85,6 +88,18 @@ def test_histories_reach_most_refusals_and_none_outside_the_matrix(model: Lane) 
     assert report(reachable()) == [
         f"{len(reachable())} of {len(reachable())} reachable cells (primitive x errno) reached"
     ]
+
+
+def test_rules_of_access_are_compared_by_what_they_say() -> None:
+    def keys(rules: dict[bytes, bytes], access: int, default: int) -> dict[bytes, Any]:
+        blob = LAYOUT.pack(0, 0x21FF, *[0] * 8, 2, 4096, 0, 1) + ACLS.pack(access, default) + b"\0"
+        return {b"acl": ("hash", rules), b"aclMaxId": ("string", b"9"), b"i2": ("string", blob)}
+
+    once = numbered_alike(keys({b"1": b"r", b"2": b"s"}, 1, 2))
+    assert once == numbered_alike(keys({b"1": b"s", b"2": b"r", b"3": b"r", b"4": b"t"}, 3, 1))
+    assert once != numbered_alike(keys({b"1": b"r", b"2": b"s"}, 2, 1))
+    assert once != numbered_alike(keys({b"1": b"r", b"2": b"s"}, 1, 0))
+    assert once != numbered_alike(keys({b"1": b"r"}, 1, 2))
 
 
 def test_a_history_is_shrunk_to_what_matters() -> None:

@@ -72,6 +72,17 @@ def test_two(volume):
     refuses(EEXIST, other.mkdir, 1, b"a")
 """
 
+COUNTING = """
+@clause("toy/counts-its-work", source="N12.8", needs="namespace")
+@pytest.mark.parametrize("took", [1.5, 2.5])
+def test_count(fs, took, record_property):
+    \"\"\"A directory is made, and counted.\"\"\"
+    fs.mkdir(1, b"a")
+    record_property("directories", 20)
+    record_property("ms", took)
+    record_property("word", "said")
+"""
+
 OTHERS = """
 @clause("toy/lists", source="N29", needs="acl")
 def test_acl(fs):
@@ -342,6 +353,12 @@ def test_columns_of_the_log(toys: Run) -> None:
         assert text in page
     suite = (ran.folder / "report" / "junit.xml").read_text()
     assert '<property name="clause" value="toy/a-new-directory-is-made"' in suite
+
+
+def test_what_tests_count_is_in_the_results(toys: Run) -> None:
+    ran = toys(HEAD + COUNTING)
+    for record in ran.results["records"]:
+        assert record["figures"] == {"directories": 40, "ms": 2.5}
 
 
 def test_the_results_are_json_without_passwords(toys: Run) -> None:

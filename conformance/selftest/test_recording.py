@@ -170,6 +170,14 @@ def test_which_entries_a_part_of_a_listing_has_is_not_compared() -> None:
     assert outcome(0, *[b"x"] * 4098) == outcome(0, *[b"y"] * 4098)
 
 
+def test_where_a_file_of_the_machine_lies_is_not_compared_but_where_a_node_is() -> None:
+    def made(method: str, *arguments: Any) -> str:
+        return Normal(0, 0).call(Call("a", method, arguments, {}, None, None, 0, 0, 0, None))
+
+    assert made("dump", "/run/1/x.json") == made("dump", "/run/2/x.json") != made("dump", "/run/1/y.json")
+    assert made("resolve", 1, b"/d/x") != made("resolve", 1, b"/e/x")
+
+
 def difference(left: list[Any], right: list[Any]) -> tuple[str, str, str] | None:
     one, other = observed(logged(*left), []), observed(logged(*right), [])
     assert one is not None

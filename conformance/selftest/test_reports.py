@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -78,6 +78,8 @@ def build(kind: Any) -> st.SearchStrategy[Any]:
         return st.integers(0) if get_args(kind)[0] is int else st.floats(0, 1e9)
     if get_origin(kind) is tuple:
         return st.lists(build(get_args(kind)[0]), max_size=2).map(tuple)
+    if get_origin(kind) is Mapping:
+        return st.dictionaries(st.text(), st.floats(0, 1e9), max_size=2)
     if isinstance(kind, type) and is_dataclass(kind):
         return st.builds(kind, **{name: build(hint) for name, hint in hints(kind).items()})
     return st.from_type(kind)
@@ -120,8 +122,8 @@ def example(*, complete: bool = True, text: str = "A name that exists is kept.",
     )
     clause = ("rename/keeps", text, "N16.5", "namespace")
     records = (
-        Record(*clause, "a", Verdict.PASSED, 3, 0.25, None, rerun, ()),
-        Record(*clause, word, Verdict.FAILED, 3, 0.5, text, rerun, (failure,)),
+        Record(*clause, "a", Verdict.PASSED, 3, 0.25, None, rerun, (), {"calls": 7, text: 0.5}),
+        Record(*clause, word, Verdict.FAILED, 3, 0.5, text, rerun, (failure,), {}),
     )
     differences = (Difference("rename/keeps", "test_keeps", "a", word, text, "EEXIST", text, rerun),)
     server = Server("local", "redis", "7.0.15", "" if word == "b" else word, (PassedOver("container", text),))

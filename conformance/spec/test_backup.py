@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.backups import (
+    BOTH_HOLD,
     EOS,
     NAMES,
     Segments,
     assembled,
+    backed_up,
     contents,
     field,
     footer,
@@ -31,6 +33,7 @@ from metaparity.conformance.scenes.contents import put, records
 from metaparity.conformance.scenes.draws import modes, names, types
 from metaparity.conformance.scenes.dumps import (
     GOLDEN,
+    LONG,
     dumped,
     keys_of,
     recorded_volume,
@@ -38,10 +41,10 @@ from metaparity.conformance.scenes.dumps import (
     restored,
     rich,
     trees,
+    with_long_name,
 )
 from metaparity.conformance.scenes.quotas import DIR, USER
 from metaparity.conformance.verbs import refuses, soon, unchanged
-from metaparity.drivers.api import Engine
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import FileType, LockType, Quota
 from metaparity.fixtures.volumes import Volume
@@ -51,12 +54,6 @@ from metaparity.fixtures.volumes import Volume
 def path(tmp_path: Path) -> Path:
     """Where a backup goes."""
     return tmp_path / "backup.bin"
-
-
-def backed_up(fs: Engine, path: Path, keep_secret: bool = True, threads: int = 1) -> bytes:
-    """What a backup of a volume holds."""
-    fs.backup(str(path), threads, keep_secret)
-    return path.read_bytes()
 
 
 # -- what a backup holds -----------------------------------------------------------------------------
@@ -104,6 +101,14 @@ def test_targets(volume: Volume, path: Path) -> None:
     backed_up(volume.fs, path)
     fs = restored(volume, path)
     assert {inode: fs.readlink(inode) for inode in targets} == targets
+
+
+@clause("backup/keeps-names-of-any-length", source="L5.9 N25.1", needs="backup.binary", clients=2)
+def test_long_name(volume: Volume, path: Path) -> None:
+    """A name that is longer than most calls take, as a copy may have, comes back from a restore."""
+    inode = with_long_name(volume)
+    backed_up(volume.fs, path)
+    assert restored(volume, path).lookup(1, LONG).inode == inode
 
 
 @clause("backup/names-of-attributes-have-to-be-text", source="L5.11", needs="backup.binary")
@@ -355,10 +360,6 @@ def test_left_out(volume: Volume, path: Path, format: str) -> None:
     assert volume.raw.exists(*ONLY_BINARY) == (0 if format == "json" else len(ONLY_BINARY))
     assert volume.raw.zscore("delfiles", "998:100") == 5
     assert not lines & {*volume.raw.lrange("txnLog", 0, -1)}
-
-
-BOTH_HOLD = ("edge", "chunk", "symlink", "xattr", "parent", "sliceRef", "quota", "delFile")
-"""The kinds of items that a dump tells, too, or of which it tells what they are counted from."""
 
 
 @clause(

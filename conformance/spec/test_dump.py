@@ -15,6 +15,7 @@ from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.contents import hole, put, store
 from metaparity.conformance.scenes.dumps import (
     GOLDEN,
+    LONG,
     document,
     dumped,
     keys_of,
@@ -23,6 +24,7 @@ from metaparity.conformance.scenes.dumps import (
     reloaded,
     rich,
     trees,
+    with_long_name,
     without_counters,
 )
 from metaparity.conformance.scenes.quotas import DIR, GROUP, USER, stored
@@ -102,6 +104,14 @@ def test_replacement_character(volume: Volume, path: Path) -> None:
     fs = reloaded(volume, path)
     assert fs.lookup(1, name).inode == inode
     assert (fs.readlink(link), fs.xattr_get(inode, b"user.k")) == (name, name)
+
+
+@clause("dump/keeps-names-of-any-length", source="L4.12 N25.1", needs="dump.json", clients=2)
+def test_long_name(volume: Volume, path: Path) -> None:
+    """A name that is longer than most calls take, as a copy may have, comes back from a load."""
+    inode = with_long_name(volume)
+    dumped(volume.fs, path)
+    assert reloaded(volume, path).lookup(1, LONG).inode == inode
 
 
 @clause("dump/tells-secrets-only-when-asked", source="L4.3", needs="dump.json")

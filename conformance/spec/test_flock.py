@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from metaparity.conformance.clause import clause
+from metaparity.conformance.clause import Figures, clause
 from metaparity.conformance.scenes import locking
 from metaparity.conformance.scenes.locking import (
     INODE,
@@ -303,10 +303,11 @@ def test_wait(volume: Volume, held: LockType, wanted: LockType) -> None:
 
 @each_wanted
 @clause("flock/who-gives-up-waiting-is-let-go-at-once", source="L1.8 X2", needs="flock", clients=2)
-def test_cancel(volume: Volume, wanted: LockType) -> None:
+def test_cancel(volume: Volume, wanted: LockType, record_property: Figures) -> None:
     """Of a hundred callers who give up while they wait, 99 are told EINTR within 50 ms over the interval at
     which they ask; nothing is left of their wish."""
-    locking.gives_up_at_once(volume, flock, wanted)
+    within = locking.gives_up_at_once(volume, flock, wanted)
+    record_property(f"ms in which 99 of 100 waiting for {wanted.name} were let go", within)
 
 
 @each_lock_type
@@ -319,10 +320,11 @@ def test_given_up(volume: Volume, type: LockType, block: bool) -> None:
 
 @each_wanted
 @clause("flock/who-waits-asks-at-intervals", source="L1.8 S2.9.1", needs="flock", clients=2)
-def test_poll(volume: Volume, network: Proxy, wanted: LockType) -> None:
+def test_poll(volume: Volume, network: Proxy, wanted: LockType, record_property: Figures) -> None:
     """Who waits for an exclusive lock asks again after 1 ms, for a shared one after 10, with at most four
     commands each time."""
-    locking.asks_at_intervals(volume, network, flock, wanted)
+    rate = locking.asks_at_intervals(volume, network, flock, wanted)
+    record_property(f"commands a second while waiting for {wanted.name}", rate)
 
 
 @clause("flock/all-who-wait-get-it-one-at-a-time", source="L1.5 L1.8 N42.1", needs="flock", clients=2)

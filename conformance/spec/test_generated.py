@@ -8,8 +8,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from metaparity.conformance.clause import clause
-from metaparity.conformance.generated.cells import report
+from metaparity.conformance.clause import Figures, clause
+from metaparity.conformance.generated.cells import reachable, report
 from metaparity.conformance.generated.concurrent import speak_at_once
 from metaparity.conformance.generated.history import generate
 from metaparity.conformance.generated.lanes import Lane, lane
@@ -51,7 +51,7 @@ def test_machine(lanes: list[Lane]) -> None:
 
 
 @clause("generated/any-history-is-that-of-the-model", source="N41 N42.1 §6 §8", needs="namespace")
-def test_histories(lanes: list[Lane], pytestconfig: pytest.Config) -> None:
+def test_histories(lanes: list[Lane], pytestconfig: pytest.Config, record_property: Figures) -> None:
     """A history of many steps, drawn from a seed, shows what it shows on the model, and breaks no law; many
     reach every refusal that there is."""
     steps, count = STEPS[profile(pytestconfig)]
@@ -60,8 +60,11 @@ def test_histories(lanes: list[Lane], pytestconfig: pytest.Config) -> None:
     for seed in range(first, first + count):
         made = generate(lanes, seed, steps, pins_of([one.name for one in lanes]))
         reached |= made.cells
+        record_property("histories", 1)
+        record_property("steps", len(made.steps))
         assert made.disagreement is None, "\n".join([f"seed {seed}:", *told(made.disagreement)])
     lines = report(reached)
+    record_property("cells (primitive x errno) reached", len(reachable() & reached))
     print("\n".join(lines))
     if profile(pytestconfig) == "nightly" and lanes[1].driver.capabilities >= lanes[0].driver.capabilities:
         assert len(lines) == 1, "\n".join(lines)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from metaparity.conformance.clause import clause
+from metaparity.conformance.clause import Figures, clause
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.plugin import CHOICES
 from metaparity.conformance.properties.checker import Answer, Model, check
@@ -64,13 +64,16 @@ def explained(volume: Volume, history: History, model: Model) -> list[str]:
 
 
 @pytest.fixture
-def judge(volume: Volume, request: pytest.FixtureRequest, tmp_path: Path) -> Judge:
+def judge(volume: Volume, request: pytest.FixtureRequest, tmp_path: Path, record_property: Figures) -> Judge:
     """Requires that a history is linearizable; where it is not, its timeline is in the report."""
     report = request.config.stash[CHOICES].report
     folder = report / "timelines" if report is not None else tmp_path
 
     def require(history: History, model: Model) -> None:
         result = check(history, model)
+        record_property("histories", 1)
+        record_property("calls", len(history))
+        record_property("parts put in order", len(result.orders))
         if result.answer is Answer.LINEARIZABLE:
             return
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from errno import EAGAIN, ENOENT
 
 import pytest
 
-from metaparity.conformance.clause import clause
+from metaparity.conformance.clause import Figures, clause
 from metaparity.conformance.harness import profiles
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.crashes import VICTIMS, cut_off, hosting, kill
@@ -31,7 +31,7 @@ calls that clean up repeat themselves."""
     needs="plock",
     clients=2,
 )
-def test_cut(volume: Volume, network: Proxy, name: str) -> None:
+def test_cut(volume: Volume, network: Proxy, name: str, record_property: Figures) -> None:
     """Whatever command a call on locks or sessions was at when its client was cut off, before or behind it,
     the cleanup of another frees all that it held, and nothing of the living."""
     volume.shared = True
@@ -40,6 +40,7 @@ def test_cut(volume: Volume, network: Proxy, name: str) -> None:
         while cut_off(volume, network, name, act, number):
             number += 1
         assert number > 2
+        record_property(f"points of {name}", number - 1)
 
 
 @pytest.mark.parametrize("name", VICTIMS)
@@ -48,7 +49,9 @@ def test_cut(volume: Volume, network: Proxy, name: str) -> None:
     source="L3.8 L2.15 N42.1 N42.5",
     needs="plock",
 )
-def test_kill(volume: Volume, network: Proxy, name: str, pytestconfig: pytest.Config) -> None:
+def test_kill(
+    volume: Volume, network: Proxy, name: str, pytestconfig: pytest.Config, record_property: Figures
+) -> None:
     """Whatever command a call on locks or sessions was at when its process was killed, ahead of it or behind
     the last, the cleanup of another frees all that it held, and nothing of the living."""
     volume.shared = True
@@ -59,7 +62,7 @@ def test_kill(volume: Volume, network: Proxy, name: str, pytestconfig: pytest.Co
             number += 1 if every or number < SPARED_FROM else 4
             points += 1
     assert points > 2
-    print(f"{name}: killed at {points} points")
+    record_property(f"points of {name}", points)
 
 
 HOLDER = """

@@ -12,6 +12,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.actors import ALICE, BOB
 from metaparity.conformance.scenes.precedence import Reason, precedence
 from metaparity.conformance.scenes.records import rewrite
+from metaparity.conformance.scenes.renaming import EXCHANGE, NONE, NOREPLACE, RESTORE, WHITEOUT, each_place
 from metaparity.conformance.scenes.scenery import each_type, flag, make
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.types import (
@@ -27,15 +28,6 @@ from metaparity.drivers.types import (
 from metaparity.fixtures.volumes import Volume
 
 FILE, DIRECTORY = FileType.FILE, FileType.DIRECTORY
-NONE = RenameFlag(0)
-NOREPLACE, EXCHANGE, WHITEOUT, RESTORE = (
-    RenameFlag.NOREPLACE,
-    RenameFlag.EXCHANGE,
-    RenameFlag.WHITEOUT,
-    RenameFlag.RESTORE,
-)
-
-each_place = pytest.mark.parametrize("across", [False, True], ids=["same-directory", "across"])
 
 
 def arrange(

@@ -14,6 +14,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.scenes.actors import BOB
 from metaparity.conformance.scenes.records import lengthen
+from metaparity.conformance.scenes.renaming import EXCHANGE, NONE, NOREPLACE, each_place
 from metaparity.conformance.scenes.scenery import each_non_directory, each_type, fresh, make
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import (
@@ -26,15 +27,6 @@ from metaparity.drivers.types import (
 from metaparity.fixtures.volumes import Volume
 
 FILE, DIRECTORY = FileType.FILE, FileType.DIRECTORY
-NONE = RenameFlag(0)
-NOREPLACE, EXCHANGE, WHITEOUT, RESTORE = (
-    RenameFlag.NOREPLACE,
-    RenameFlag.EXCHANGE,
-    RenameFlag.WHITEOUT,
-    RenameFlag.RESTORE,
-)
-
-each_place = pytest.mark.parametrize("across", [False, True], ids=["same-directory", "across"])
 
 
 @each_place

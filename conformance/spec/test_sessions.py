@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from errno import ENOENT
 
 import pytest
@@ -13,6 +14,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.sessions import expire, nameless, sids
 from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.errors import Refused
+from metaparity.fixtures.faults import Proxy, Way, command
 from metaparity.fixtures.volumes import Volume
 
 YEAR = 365 * 24 * 3600
@@ -137,6 +139,33 @@ def test_lost_info(volume: Volume) -> None:
     assert fs.session_get(1).info.version
 
 
+@clause("session/a-revived-one-says-what-it-said", source="L3.5", needs="session")
+def test_said(volume: Volume) -> None:
+    """What a session says of itself is the same when a refresh stores it anew: it began when it began."""
+    said = volume.raw.hget("sessionInfos", volume.fs.session_get(1).sid)
+    volume.raw.hdel("sessionInfos", 1)
+    time.sleep(0.01)  # some servers of mounts tell times apart by milliseconds
+    volume.fs.session_refresh()
+    assert volume.raw.hget("sessionInfos", 1) == said
+
+
+@clause("session/refreshes-are-not-in-each-others-way", source="L3.5 S4.1", needs="session")
+def test_refreshes(volume: Volume, network: Proxy) -> None:
+    """A refresh that another session's overtakes is asked for once: no client holds up another."""
+    fs = volume.fs
+    begun = len(network.record())
+    held = network.trap(command("ZADD"))
+    with ThreadPoolExecutor(1) as thread:
+        refreshed = thread.submit(fs.session_refresh)
+        held.wait()
+        volume.raw.zadd("allSessions", {"7": time.time() + 600})
+        volume.raw.hset("sessionInfos", "7", "{}")
+        held.release()
+        refreshed.result(timeout=10)
+    asked = [frame.name for frame in network.record()[begun:] if frame.way is Way.COMMAND]
+    assert asked.count(b"ZADD") == 1
+
+
 # -- looking ---------------------------------------------------------------------------------------
 
 
@@ -226,6 +255,19 @@ def test_expired_only(volume: Volume) -> None:
     fs.session_cleanup()
     assert sids(fs) == [4, 1]
     assert sorted(volume.raw.hkeys("sessionInfos")) == [b"1", b"4"]
+
+
+@clause("cleanup/asks-for-expiries-from-either-end", source="L3.7", needs="session")
+def test_both_ends(volume: Volume, network: Proxy) -> None:
+    """Expired sessions are asked for with the lowest expiry and the highest: some servers refuse a range that
+    lacks an end."""
+    fs, begun = volume.fs, len(network.record())
+    fs.session_cleanup()
+    asked = [one.command for one in network.record()[begun:] if one.way is Way.COMMAND]
+    ranges = [one for one in asked if one[0].upper() == b"ZRANGEBYSCORE"]
+    assert ranges
+    assert {one[2] for one in ranges} == {b"-inf"}
+    assert all(abs(float(one[3]) - time.time()) < 400 for one in ranges)
 
 
 @clause("cleanup/is-made-by-one-client-in-a-period", source="L3.6 S7.6", needs="session", clients=2)

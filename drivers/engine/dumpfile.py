@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from ..types import MAX_NAME, ROOT_INODE, TRASH_INODE, Attr, Format, Rule, Slice
+from ..types import ROOT_INODE, TRASH_INODE, Attr, Format, Rule, Slice
 from . import codec
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES, Dumped
 from .jsontext import JsonText
@@ -261,7 +261,7 @@ class DumpFile:
         if PLAIN_NAME.fullmatch(key):
             return key.encode()
         name = codec.unescape(key)
-        if not 0 < len(name) <= MAX_NAME or b"/" in name or b"\0" in name or name in (b".", b".."):
+        if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
             raise self._json.bad(f"the impossible name {name[:40]!r}")
         return name
 

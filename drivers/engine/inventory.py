@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from ..types import MAX_NAME, ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
+from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
 from .jsontext import BadFile
 from .numbersets import Numbers
@@ -64,13 +64,7 @@ def inventoried(file: BackupFile, found: Inventory) -> Iterator[Segment]:
 def possible(names: Sequence[bytes]) -> bool:
     """Whether all of these can be names of entries."""
     every = b"".join(names)
-    return (
-        all(names)
-        and max(map(len, names), default=0) <= MAX_NAME
-        and b"/" not in every
-        and b"\0" not in every
-        and DOTS.isdisjoint(names)
-    )
+    return all(names) and b"/" not in every and b"\0" not in every and DOTS.isdisjoint(names)
 
 
 class Check:

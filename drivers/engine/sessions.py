@@ -37,6 +37,9 @@ class Revived(Exception):
 class Sessions(Files, Locking):
     """One session a client, at most."""
 
+    _said = b""
+    """What the session says of itself, from its registration on."""
+
     @property
     def heartbeat(self) -> float:
         """Seconds between refreshes, 0 for none (L3.4)."""
@@ -116,8 +119,10 @@ class Sessions(Files, Locking):
         if not self.sid:
             self.sid = self.counted(self.keys.next_session, "nextSession", 1)
 
+        self._said = info = self._info()
+
         def body(tx: Transaction) -> None:
-            expiry, info = self._expiry(), self._info()
+            expiry = self._expiry()
             tx.queue(
                 ("ZADD", self.keys.all_sessions, expiry, self.sid),
                 ("HSET", self.keys.session_infos, self.sid, info),
@@ -130,14 +135,12 @@ class Sessions(Files, Locking):
     def session_refresh(self) -> None:
         if not self.sid:
             return
-
-        def body(tx: Transaction) -> None:
-            (known,) = tx.read(("HEXISTS", self.keys.session_infos, self.sid))
-            if not known:
-                tx.queue(("HSET", self.keys.session_infos, self.sid, self._info()))
-            tx.queue(("ZADD", self.keys.all_sessions, self._expiry(), self.sid))
-
-        self.db.transact([self.keys.session_infos, self.keys.all_sessions], body)
+        # No transaction: all clients refresh, and none may stand in the way of another.  The expiry comes
+        # first, so that whoever cleans this session up has done so ahead of both, or sees that it lives.
+        self.db.write(
+            ("ZADD", self.keys.all_sessions, self._expiry(), self.sid),
+            ("HSETNX", self.keys.session_infos, self.sid, self._said),
+        )
 
     def session_cleanup(self) -> None:
         now = int(time.time())

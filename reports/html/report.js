@@ -162,6 +162,15 @@
       command(found.rerun));
   }
 
+  /** What the tests counted of their work. */
+  function figures(record) {
+    const found = Object.entries(record.figures);
+    if (!found.length) return false;
+    const digits = (value) => (Number.isInteger(value) || value >= 100 ? 0 : 2);
+    return el("ul", { class: "figures" }, found.map(([name, value]) =>
+      el("li", {}, el("b", {}, value.toLocaleString("en", { maximumFractionDigits: digits(value) })), ` ${name}`)));
+  }
+
   function onDriver(record) {
     const effort = `${count(record.tests, "test", "tests")}, ${record.seconds.toFixed(record.seconds < 1 ? 3 : 1)} s`;
     return el("section", { class: `driver ${record.verdict}` },
@@ -169,6 +178,7 @@
         el("span", { class: `verdict ${record.verdict}` }, verdictMark(record.verdict)),
         el("span", { class: "effort" }, effort)),
       record.reason && el("p", { class: "reason" }, linked(record.reason)),
+      figures(record),
       record.failures.length > 0 && firstOf(record.failures, (found) => failure(found, record), "failures"),
       command(record.rerun));
   }

@@ -78,6 +78,7 @@ type client struct {
 	url    string
 	config config
 	conf   *meta.Config
+	begun  int64 // seconds since the epoch
 
 	connecting sync.Mutex
 	engine     meta.Meta
@@ -99,7 +100,7 @@ func newClient(label, url string, config config) (*client, error) {
 	}
 	return &client{
 		label: label, url: url, config: config, conf: config.engine(), directories: map[int]directory{},
-		events: []event{},
+		events: []event{}, begun: time.Now().Unix(),
 	}, nil
 }
 

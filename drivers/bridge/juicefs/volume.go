@@ -105,9 +105,13 @@ func (c *call) settle() error {
 		return err
 	}
 	if !c.conf.ReadOnly && c.conf.MaxDeletes > 0 {
-		// Of many files removed at once the engine leaves all but a hundred to its hourly job.
+		// Of many files removed at once the engine leaves all but a hundred to its hourly job; what was
+		// removed before this client began is not its work.
 		waiting := false
-		now := func(meta.Ino, uint64, int64) (bool, error) { waiting = true; return true, nil }
+		now := func(_ meta.Ino, _ uint64, removed int64) (bool, error) {
+			waiting = waiting || removed >= c.begun
+			return removed >= c.begun, nil
+		}
 		if err := c.ScanDeletedObject(c.ctx, nil, nil, nil, now); err != nil {
 			return err
 		}
