@@ -44,6 +44,9 @@ Keys of other kinds with such a letter count for the size of a batch and give no
 STRINGS = frozenset({b"i", b"s"})
 """The letters of keys of which one command reads many."""
 
+INODE = (1 << 64) - 1
+"""The bits of a question's number that are an inode; the index of a chunk is above them."""
+
 AHEAD = 2
 """Questions that are sent before the answer to the last is used."""
 
@@ -53,7 +56,7 @@ class Question(NamedTuple):
 
     letter: bytes
     numbers: list[int]
-    """Their inodes, above which 64 bits are the index of a chunk."""
+    """Their inodes, with the index of a chunk above their 64 bits."""
     last: bool
     """Whether a segment ends with them: the entries of many directories come in several pieces."""
 
@@ -77,11 +80,6 @@ class Backup(Core):
             done += writer.batch(name, batch)
             self.tell("items backed up", done, 0)
         writer.end()
-
-
-def chunk_of(number: int) -> tuple[int, int]:
-    """The inode and the index in the number of a chunk."""
-    return number & (1 << 64) - 1, number >> 64
 
 
 class Reader:
@@ -173,15 +171,17 @@ class Reader:
     def _named(self) -> Iterator[tuple[bytes, list[bytes]]]:
         """The names of keys that are worth a segment, by their letter."""
         waiting: dict[bytes, list[bytes]] = {letter: [] for letter in LETTERS}
+        many = {letter: number for letter, (_, _, number) in LETTERS.items()}
         at = len(self._keys.prefix)
         for page in self._store.scan(self._keys.everything_pattern):
             for name in page:
                 letter = name[at : at + 1]
-                if letter not in LETTERS:
+                names = waiting.get(letter)
+                if names is None:
                     continue
-                waiting[letter].append(name)
-                if len(waiting[letter]) == LETTERS[letter][2]:
-                    yield letter, waiting[letter]
+                names.append(name)
+                if len(names) == many[letter]:
+                    yield letter, names
                     waiting[letter] = []
         yield from ((letter, names) for letter, names in waiting.items() if names)
 
@@ -196,7 +196,8 @@ class Reader:
         if letter == b"d":
             return [*map(self._volume.first_page, numbers)]
         if letter == b"c":
-            return [("LRANGE", keys.chunk(*chunk_of(one)), 0, -1) for one in numbers]
+            chunk = keys.chunk
+            return [("LRANGE", chunk(one & INODE, one >> 64), 0, -1) for one in numbers]
         key = keys.xattrs if letter == b"x" else keys.parents
         return [("HGETALL", key(inode)) for inode in numbers]
 
@@ -233,11 +234,12 @@ class Reader:
     def _chunks(self, batch: Any, numbers: Sequence[int], lists: Sequence[Reply]) -> None:
         add = batch.chunks.add
         for number, records in zip(numbers, lists, strict=True):
-            inode, index = chunk_of(number)
-            if {*map(len, records)} != {RECORD}:
-                records = self._whole(inode, index, records)
-            if records:
-                add(inode=inode, index=index, slices=b"".join(records))
+            inode, index = number & INODE, number >> 64
+            slices = b"".join(records)
+            if len(slices) != RECORD or len(records) != 1:
+                slices = b"".join(self._whole(inode, index, records))
+            if slices:
+                add(inode=inode, index=index, slices=slices)
 
     @staticmethod
     def _whole(inode: int, index: int, records: Sequence[bytes]) -> list[bytes]:
