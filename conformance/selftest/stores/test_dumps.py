@@ -306,8 +306,8 @@ def test_one_connection_is_enough(engine: Open, server: LocalServer, tmp_path: P
     """A pool of one is never waited for by the call that has its connection, for large directories, too."""
     client = engine("&pool-size=1&pool-timeout=1s")
     client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
-    entries = {f"n{number}": bytes([1]) + (1000 + number).to_bytes(8) for number in range(3000)}
-    server.raw.hset("d1", mapping=entries)
+    entries = ((f"n{number}", bytes([1]) + (1000 + number).to_bytes(8)) for number in range(3000))
+    server.raw.hset("d1", items=[part for entry in entries for part in entry])
     client.load()
     getattr(client, act)(str(tmp_path / "file"))
     assert (tmp_path / "file").stat().st_size > 3000
