@@ -10,8 +10,10 @@ from pathlib import Path
 
 from metaparity.drivers.api import Engine
 from metaparity.drivers.engine.core import Core
+from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.inventory import Inventory, inventoried
 from metaparity.drivers.engine.jsontext import BadFile
+from metaparity.drivers.engine.segments import BackupFile
 from metaparity.drivers.engine.survey import Survey, surveyed
 from metaparity.drivers.engine.volume import check_client
 from metaparity.drivers.errors import Refused
@@ -132,10 +134,13 @@ def _dry_run(path: str, found: Survey | Inventory) -> int:
 def _fault(path: str, found: Survey | Inventory) -> str:
     """The first thing that is wrong with a file; what is told until then is in `found`."""
     with reading(path) as stream, progress() as tell:
-        steps = surveyed(stream, found) if isinstance(found, Survey) else inventoried(stream, found)
         try:
-            for done, _ in enumerate(steps, 1):
-                tell("names checked" if isinstance(found, Survey) else "segments checked", done, 0)
+            if isinstance(found, Survey):
+                for _ in surveyed(DumpFile(stream).events(), found):
+                    tell("names checked", found.kinds["name"], 0)
+            else:
+                for _ in inventoried(BackupFile(stream), found):
+                    tell("items checked", found.items, 0)
         except BadFile as bad:
             return str(bad)
     return ""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
+
+from .errors import Refused
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -38,6 +41,26 @@ class Unfinished(io.FileIO):
         except OSError as failure:
             failure.filename = str(self._target)
             raise
+
+
+class Unnamed(io.FileIO):
+    """A temporary file that has no name: it is gone when it is closed."""
+
+    def write(self, data: Buffer, /) -> int:
+        """As of any file.  Raises `Refused` when there is no room for it."""
+        try:
+            return super().write(data)
+        except OSError as failure:
+            raise no_room(failure) from failure
+
+
+def no_room(failure: OSError) -> Refused:
+    """The refusal for want of a place for temporary files."""
+    place = tempfile.tempdir or "any of the usual places"
+    return Refused(
+        f"no temporary file can be written in {place} ({failure.strerror}): "
+        "make room there, or name a directory that has it in TMPDIR"
+    )
 
 
 @contextmanager
@@ -71,6 +94,19 @@ def reading(path: str) -> Iterator[BinaryIO]:
     """
     with open(path, "rb", buffering=BUFFER) as file:
         yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_gzip(path) else file
+
+
+def temporary() -> BinaryIO:
+    """A file to write and to read again, which is gone when it is closed.
+
+    Raises `Refused`, as writing does, when there is no room for it.
+    """
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="metaparity-")
+        os.unlink(path)
+    except OSError as failure:
+        raise no_room(failure) from failure
+    return cast("BinaryIO", io.BufferedRandom(Unnamed(descriptor, "r+b"), BUFFER))
 
 
 def remove(unfinished: Path) -> None:

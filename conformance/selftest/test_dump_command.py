@@ -156,6 +156,27 @@ def test_a_file_that_finds_no_room(
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "older")]
 
 
+@pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
+def test_commands_that_find_no_room_to_wait_in(
+    server_url: str, raw: redis.Redis, tmp_path: Path, command: str, source: str
+) -> None:
+    """Where temporary files have no room, one sentence says where and what to do, and nothing is written."""
+    words = [sys.executable, "-m", "metaparity.conformance", command, server_url, source]
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert f"no temporary file can be written in {tmp_path} (File too large)" in done.stderr
+    assert "make room there, or name a directory that has it in TMPDIR" in done.stderr
+    assert raw.dbsize() == 0
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_password_is_not_shown(metaparity: Run) -> None:
     ran = metaparity("restore", "redis://user:sesame@127.0.0.1:1/0", BACKUP)
     assert ran.code == 3

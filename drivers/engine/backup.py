@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import Refused
 from ..files import replacing
 from ..types import QuotaType
 from . import codec
-from .ahead import ahead
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, sustained_inodes
 from .inventory import RECORD
 from .numbersets import Numbers
 from .schema import messages
 from .segments import SegmentWriter
-from .store import Reply, pairs
+from .store import Command, Reply, pairs
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,26 @@ Keys of other kinds with such a letter count for the size of a batch and give no
 """
 
 
+STRINGS = frozenset({b"i", b"s"})
+"""The letters of keys of which one command reads many."""
+
+INODE = (1 << 64) - 1
+"""The bits of a question's number that are an inode; the index of a chunk is above them."""
+
+AHEAD = 2
+"""Questions that are sent before the answer to the last is used."""
+
+
+class Question(NamedTuple):
+    """Keys of a letter that are read at once."""
+
+    letter: bytes
+    numbers: list[int]
+    """Their inodes, with the index of a chunk above their 64 bits."""
+    last: bool
+    """Whether a segment ends with them: the entries of many directories come in several pieces."""
+
+
 class Backup(Core):
     """backup."""
 
@@ -60,11 +80,6 @@ class Backup(Core):
             done += writer.batch(name, batch)
             self.tell("items backed up", done, 0)
         writer.end()
-
-
-def chunk_of(number: int) -> tuple[int, int]:
-    """The inode and the index in the number of a chunk."""
-    return number & (1 << 64) - 1, number >> 64
 
 
 class Reader:
@@ -112,69 +127,79 @@ class Reader:
     def _scanned(self) -> Iterator[tuple[str, Any]]:
         """What has a key of its own for each node, in the order of the scan (L5.7)."""
         edges = self._batch()
-        with ahead(self._fetched(), self._threads) as fetched:
-            for letter, numbers, replies, last in fetched:
-                segment = LETTERS[letter][0]
-                if letter == b"d":
-                    for batch in self._edges(edges, numbers, replies):
-                        edges = batch
-                        if last or len(edges.edges) == MANY:
-                            yield segment, edges
-                            edges = self._batch()
-                    continue
-                batch = self._batch()
-                fill: Callable[[Any, Sequence[int], Sequence[Reply]], None] = getattr(self, f"_{segment}s")
-                fill(batch, numbers, replies)
-                yield segment, batch
+        for question, replies in self._answered():
+            segment = LETTERS[question.letter][0]
+            if question.letter == b"d":
+                for batch in self._edges(edges, question.numbers, replies):
+                    edges = batch
+                    if question.last or len(edges.edges) == MANY:
+                        yield segment, edges
+                        edges = self._batch()
+                continue
+            batch = self._batch()
+            fill: Callable[[Any, Sequence[int], Sequence[Reply]], None] = getattr(self, f"_{segment}s")
+            fill(batch, question.numbers, replies)
+            yield segment, batch
 
-    def _fetched(self) -> Iterator[tuple[bytes, list[int], Sequence[Reply], bool]]:
-        """Keys with the same letter, each once, and what the server has for them.
+    def _answered(self) -> Iterator[tuple[Question, Sequence[Reply]]]:
+        """All keys, and what the server has for them; it is asked for the next while the last are used."""
+        asked: deque[Question] = deque()
 
-        A key is its inode, above which 64 bits are the index of a chunk.  The last tells that a segment ends:
-        the entries of many directories come in several pieces.
-        """
+        def commands() -> Iterator[list[Command]]:
+            for question in self._questions():
+                asked.append(question)
+                yield self._commands(question.letter, question.numbers)
+
+        for replies in self._db.stream(commands(), 0 if self._threads == 1 else AHEAD):
+            question = asked.popleft()
+            # One MGET answers for all of its keys.
+            yield question, replies[0] if question.numbers and question.letter in STRINGS else replies
+
+    def _questions(self) -> Iterator[Question]:
+        """The keys, each once, some with the same letter at a time."""
         for letter, names in self._named():
-            keys = self._keys.numbers_of(LETTERS[letter][1], names)
-            numbers = self._seen[letter].fresh(
-                [(key[1] << 64 | key[0]) if len(key) == 2 else key[0] for key in keys]
-            )
+            told = self._keys.numbers_of(LETTERS[letter][1], names)
+            if letter == b"c":
+                numbers = [index << 64 | inode for inode, index in told]
+            else:
+                numbers = [inode for (inode,) in told]
+            numbers = self._seen[letter].fresh(numbers)
             step = FEW if letter == b"d" else MANY
             for start in range(0, len(numbers) or 1, step):
-                some = numbers[start : start + step]
-                yield letter, some, self._ask(letter, some), start + step >= len(numbers)
+                yield Question(letter, numbers[start : start + step], start + step >= len(numbers))
 
     def _named(self) -> Iterator[tuple[bytes, list[bytes]]]:
         """The names of keys that are worth a segment, by their letter."""
         waiting: dict[bytes, list[bytes]] = {letter: [] for letter in LETTERS}
+        many = {letter: number for letter, (_, _, number) in LETTERS.items()}
         at = len(self._keys.prefix)
         for page in self._store.scan(self._keys.everything_pattern):
             for name in page:
                 letter = name[at : at + 1]
-                if letter not in LETTERS:
+                names = waiting.get(letter)
+                if names is None:
                     continue
-                waiting[letter].append(name)
-                if len(waiting[letter]) == LETTERS[letter][2]:
-                    yield letter, waiting[letter]
+                names.append(name)
+                if len(names) == many[letter]:
+                    yield letter, names
                     waiting[letter] = []
         yield from ((letter, names) for letter, names in waiting.items() if names)
 
-    def _ask(self, letter: bytes, numbers: Sequence[int]) -> Sequence[Reply]:
-        """What the server has for keys with a letter."""
+    def _commands(self, letter: bytes, numbers: Sequence[int]) -> list[Command]:
+        """What asks for keys with a letter."""
         keys = self._keys
         if not numbers:
-            return ()
-        if letter == b"i":
-            blobs: Sequence[Reply] = self._db.read_one("MGET", *map(keys.attr, numbers))
-            return blobs
-        if letter == b"s":
-            targets: Sequence[Reply] = self._db.read_one("MGET", *map(keys.symlink, numbers))
-            return targets
+            return []
+        if letter in STRINGS:
+            key = keys.attr if letter == b"i" else keys.symlink
+            return [("MGET", *map(key, numbers))]
         if letter == b"d":
-            return self._db.read(*map(self._volume.first_page, numbers))
+            return [*map(self._volume.first_page, numbers)]
         if letter == b"c":
-            return self._db.read(*(("LRANGE", keys.chunk(*chunk_of(one)), 0, -1) for one in numbers))
+            chunk = keys.chunk
+            return [("LRANGE", chunk(one & INODE, one >> 64), 0, -1) for one in numbers]
         key = keys.xattrs if letter == b"x" else keys.parents
-        return self._db.read(*(("HGETALL", key(inode)) for inode in numbers))
+        return [("HGETALL", key(inode)) for inode in numbers]
 
     def _nodes(self, batch: Any, inodes: Sequence[int], blobs: Sequence[Reply]) -> None:
         add = batch.nodes.add
@@ -209,12 +234,20 @@ class Reader:
     def _chunks(self, batch: Any, numbers: Sequence[int], lists: Sequence[Reply]) -> None:
         add = batch.chunks.add
         for number, records in zip(numbers, lists, strict=True):
-            inode, index = chunk_of(number)
-            whole = [record for record in records if len(record) == RECORD]
-            if len(whole) < len(records):
-                log.error("corrupt records of chunk %d of inode %d are left out", index, inode)
-            if whole:
-                add(inode=inode, index=index, slices=b"".join(whole))
+            inode, index = number & INODE, number >> 64
+            slices = b"".join(records)
+            if len(slices) != RECORD or len(records) != 1:
+                slices = b"".join(self._whole(inode, index, records))
+            if slices:
+                add(inode=inode, index=index, slices=slices)
+
+    @staticmethod
+    def _whole(inode: int, index: int, records: Sequence[bytes]) -> list[bytes]:
+        """The records of a chunk that are whole ones."""
+        whole = [record for record in records if len(record) == RECORD]
+        if len(whole) < len(records):
+            log.error("corrupt records of chunk %d of inode %d are left out", index, inode)
+        return whole
 
     def _symlinks(self, batch: Any, inodes: Sequence[int], targets: Sequence[Reply]) -> None:
         for inode, target in zip(inodes, targets, strict=True):

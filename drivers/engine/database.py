@@ -6,14 +6,14 @@ import errno
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..errors import error
 from ..types import ROOT, Context
 from .codec import CorruptValue
 from .counters import Transactions
-from .store import Command, Conflict, Disconnected, Reply, ServerError, Store, Transaction
+from .store import Command, Conflict, Disconnected, Packed, Reply, ServerError, Store, Transaction
 
 T = TypeVar("T")
 
@@ -99,6 +99,15 @@ class Database:
         """As `read` for commands that write outside a transaction.  Raises EROFS."""
         self.require_writable()
         return self.store.pipeline(*commands)
+
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands, of which so many are asked ahead."""
+        return self.store.stream(batches, ahead)
+
+    def pour(self, batches: Iterable[Packed]) -> None:
+        """Write many commands whose replies nobody needs.  Raises EROFS."""
+        self.require_writable()
+        self.store.pour(batches)
 
     def require_writable(self) -> None:
         """Raise EROFS on a read-only client (M2)."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
-from ..types import ROOT_INODE, TRASH_INODE, Attr, FileType, Format, Rule, Slice
+from ..types import ROOT_INODE, TRASH_INODE, Attr, Format, Rule, Slice
 from . import codec
-from .dumptext import STEP, TYPE_NAMES, Dumped
+from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES, Dumped
 from .jsontext import JsonText
 from .leaves import TYPES, leaf
 
@@ -82,7 +82,7 @@ class Child:
     node: Dumped
     offset: int
     parent: int
-    fields: set[str] = field(default_factory=set)
+    fields: Set[str] = frozenset()
     """What has been told of the node so far."""
     inside: bool = False
     """Whether its entries are being read."""
@@ -90,7 +90,7 @@ class Child:
     @property
     def is_directory(self) -> bool:
         """Whether it may have entries."""
-        return self.node.attr.type == FileType.DIRECTORY
+        return self.node.attr.type == DIRECTORY
 
 
 Event: TypeAlias = tuple[str, Any]
@@ -228,7 +228,7 @@ class DumpFile:
             else:
                 if key in child.fields:
                     raise self._json.bad(f"a second {key[:40]!r} of one node")
-                child.fields.add(key)
+                child.fields = child.fields | {key}
                 if key == "entries" and child.is_directory:
                     self._json.take("{")
                     child.inside = first = True
@@ -293,11 +293,11 @@ class DumpFile:
 
     def _take_field(self, node: Dumped, key: str, value: Any) -> None:
         type = node.attr.type
-        if key == "chunks" and type == FileType.FILE:
+        if key == "chunks" and type == FILE:
             node.chunks = [self._chunk(item) for item in self._list("the chunks of a file", value)]
             if len({index for index, _ in node.chunks}) < len(node.chunks):
                 raise self._json.bad_value(f"inode {node.inode} has a chunk twice")
-        elif key == "symlink" and type == FileType.SYMLINK:
+        elif key == "symlink" and type == SYMLINK:
             if not isinstance(value, str):
                 raise self._json.bad_value("the target of a symbolic link is no text")
             node.target = codec.unescape(value)

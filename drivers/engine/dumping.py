@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from ..files import replacing
-from ..types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, FileType, Format, QuotaType
+from ..types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, Format, QuotaType
 from . import codec
 from .accounts import UNLIMITED
 from .ahead import ahead, grouped
 from .core import Core, optional_attr
-from .dumptext import Dumped, TreeText, head
+from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText, head
 from .numbersets import Numbers
 from .store import Command, Reply, pairs
 
@@ -187,7 +187,7 @@ class Dumper:
 
     def _walked(self, name: bytes, inode: int) -> Iterator[tuple[Any, ...]]:
         """What `TreeText` spells: `enter` and `leaf` with a name and a node, `leave`."""
-        top = Named(name, FileType.DIRECTORY, inode)
+        top = Named(name, DIRECTORY, inode)
         self._read([top])
         self._directories.add(inode)
         yield "enter", name, top.node
@@ -202,7 +202,7 @@ class Dumper:
                 yield ("leave",)
                 continue
             entry = walk.ready.popleft()
-            if entry.type != FileType.DIRECTORY:
+            if entry.type != DIRECTORY:
                 yield "leaf", entry.name, entry.node
             elif self._directories.add(entry.inode) or self._volume.quirks:
                 yield "enter", entry.name, entry.node
@@ -256,30 +256,32 @@ class Dumper:
         for entry, blob in zip(entries, blobs, strict=True):
             entry.recorded = blob is not None
             attr = self._attr(entry, blob)
-            xattrs = pairs(next(replies))
+            xattrs = next(replies)
             own = next(replies) if entry.type in OWN else None
             if attr.type != entry.type:
                 entry.type = attr.type
                 wrong.append(entry)
                 continue
-            entry.node = Dumped(
-                entry.inode, attr, xattrs, self._rule(attr.access_acl), self._rule(attr.default_acl)
-            )
-            if attr.type == FileType.FILE and attr.length:
-                entry.node.chunks = self._chunks(entry.inode, attr.length, own)
-            elif attr.type == FileType.DIRECTORY:
+            entry.node = node = Dumped(entry.inode, attr)
+            if xattrs:
+                node.xattrs = pairs(xattrs)
+            if attr.access_acl or attr.default_acl:
+                node.access, node.default = self._rule(attr.access_acl), self._rule(attr.default_acl)
+            if attr.type == FILE and attr.length:
+                node.chunks = self._chunks(entry.inode, attr.length, own)
+            elif attr.type == DIRECTORY:
                 entry.first_page = own
-            elif attr.type == FileType.SYMLINK:
-                entry.node.target = own or b""
+            elif attr.type == SYMLINK:
+                node.target = own or b""
         return wrong
 
     def _own(self, entry: Named) -> list[Command]:
         """What is read of a node because of its type."""
-        if entry.type == FileType.FILE:
+        if entry.type == FILE:
             return [("LRANGE", self._keys.chunk(entry.inode, 0), 0, -1)]
-        if entry.type == FileType.DIRECTORY:
+        if entry.type == DIRECTORY:
             return [("HSCAN", self._keys.dentries(entry.inode), 0, "COUNT", PAGE)]
-        if entry.type == FileType.SYMLINK:
+        if entry.type == SYMLINK:
             return [("GET", self._keys.symlink(entry.inode))]
         return []
 
@@ -290,7 +292,7 @@ class Dumper:
         if attr is None:
             if entry.inode != TRASH_INODE:
                 log.warning("inode %d has no attributes: it is dumped with zeros", entry.inode)
-            attr = Attr(type=entry.type, nlink=2 if entry.type == FileType.DIRECTORY else 1)
+            attr = Attr(type=entry.type, nlink=2 if entry.type == DIRECTORY else 1)
         return attr
 
     def _rule(self, id: int) -> Any:
@@ -300,14 +302,17 @@ class Dumper:
         """The chunks of a file that have slices, below its length (L4.9)."""
         found = [(0, first)] if first else []
         number = -(-length // CHUNK_SIZE)
-        indexes: Sequence[int] = range(1, number)
-        if number > MOST_CHUNKS:
-            indexes = self._indexes(inode, number)
+        if number > 1:
+            found += self._later_chunks(inode, number)
+        return [(index, self._slices(inode, index, records)) for index, records in found]
+
+    def _later_chunks(self, inode: int, number: int) -> Iterator[tuple[int, list[bytes]]]:
+        """The records of the chunks of a file that are there, but for the first."""
+        indexes = range(1, number) if number <= MOST_CHUNKS else self._indexes(inode, number)
         for start in range(0, len(indexes), PAGE):
             some = indexes[start : start + PAGE]
             lists = self._db.read(*(("LRANGE", self._keys.chunk(inode, index), 0, -1) for index in some))
-            found += [(index, list) for index, list in zip(some, lists, strict=True) if list]
-        return [(index, self._slices(inode, index, records)) for index, records in found]
+            yield from ((index, list) for index, list in zip(some, lists, strict=True) if list)
 
     def _indexes(self, inode: int, number: int) -> list[int]:
         """The chunks that are there of a file with many, but for the first."""
@@ -326,7 +331,7 @@ class Dumper:
             return []
 
 
-OWN = frozenset({FileType.FILE, FileType.DIRECTORY, FileType.SYMLINK})
+OWN = frozenset({FILE, DIRECTORY, SYMLINK})
 """The types of nodes of which more is read than attributes."""
 
 

@@ -12,10 +12,13 @@ from . import codec
 STEP = "  "
 COMPACT = (",", ":")
 
+FILE, DIRECTORY, SYMLINK = FileType.FILE, FileType.DIRECTORY, FileType.SYMLINK
+"""By names of their own: to find a member in its enumeration takes long, and each node has a type."""
+
 TYPE_NAMES: dict[int, str] = {
-    FileType.FILE: "regular",
-    FileType.DIRECTORY: "directory",
-    FileType.SYMLINK: "symlink",
+    FILE: "regular",
+    DIRECTORY: "directory",
+    SYMLINK: "symlink",
     FileType.FIFO: "fifo",
     FileType.BLOCKDEV: "blockdev",
     FileType.CHARDEV: "chardev",
@@ -50,7 +53,7 @@ def attr_text(inode: int, attr: Attr) -> str:
         f'{{"inode":{inode}{_some("flags", attr.flags)},"type":"{kind}","mode":{attr.mode}'
         f',"uid":{attr.uid},"gid":{attr.gid},"atime":{at},"mtime":{mt},"ctime":{ct}'
         f"{_some('atimensec', atn)}{_some('mtimensec', mtn)}{_some('ctimensec', ctn)}"
-        f',"nlink":{attr.nlink},"length":{attr.length if attr.type == FileType.FILE else 0}'
+        f',"nlink":{attr.nlink},"length":{attr.length if attr.type == FILE else 0}'
         f"{_some('rdev', attr.rdev)}{_some('tier', attr.tier)}}}"
     )
 

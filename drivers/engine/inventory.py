@@ -46,19 +46,18 @@ def inventory(stream: BinaryIO) -> Inventory:
     Raises `BadFile` for the first thing that is wrong: a node twice, an entry that leads nowhere.
     """
     found = Inventory()
-    for _ in inventoried(stream, found):
+    for _ in inventoried(BackupFile(stream), found):
         pass
     return found
 
 
-def inventoried(stream: BinaryIO, found: Inventory) -> Iterator[int]:
-    """As `inventory`, adding to `found`; tells after each segment how many items there have been."""
-    file = BackupFile(stream)
+def inventoried(file: BackupFile, found: Inventory) -> Iterator[Segment]:
+    """The segments of a backup, each once it has been looked at; `found` is what they hold so far."""
     found.infos = file.infos
     check = Check(found)
     for segment in file.segments():
         check.take(segment)
-        yield found.items
+        yield segment
     check.together(file.offset)
 
 

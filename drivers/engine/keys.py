@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from ..types import QuotaType
 
@@ -79,6 +80,7 @@ SCANNED = {
 """What finds all keys of a kind, and others too: a key that a scan answers has to be parsed (S1.6)."""
 
 NUMBER = rb"(0|[1-9][0-9]{0,19})"
+MOST = (1 << 64) - 1
 PATTERNS = {kind: re.compile(shape.replace(b"%d", NUMBER)) for kind, shape in NUMBERED.items()}
 KINDS = {key: kind for kind, key in PLAIN.items()}
 
@@ -240,6 +242,13 @@ class Keys:
 
     def numbers_of(self, kind: str, keys: Iterable[bytes]) -> list[tuple[int, ...]]:
         """The numbers in each of the keys that is of a kind of `NUMBERED`; all begin with the prefix."""
-        match, at = PATTERNS[kind].fullmatch, len(self.prefix)
-        every = [tuple(map(int, found.groups())) for key in keys if (found := match(key, at))]
-        return [numbers for numbers in every if max(numbers) < 1 << 64]
+        pattern, at = PATTERNS[kind], len(self.prefix)
+        match = pattern.fullmatch
+        every: list[tuple[int, ...]]
+        if pattern.groups == 1:
+            every = [(int(one[1]),) for key in keys if (one := match(key, at))]
+        else:
+            every = [(int(one[1]), int(one[2])) for key in keys if (one := match(key, at))]
+        if max(chain.from_iterable(every), default=0) <= MOST:
+            return every
+        return [numbers for numbers in every if max(numbers) <= MOST]

@@ -7,9 +7,9 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from ..types import Attr, FileType, Slice
+from ..types import Attr, Slice
 from . import codec
-from .dumptext import TYPE_NAMES, Dumped
+from .dumptext import DIRECTORY, FILE, SYMLINK, TYPE_NAMES, Dumped
 
 TYPES = {name: type for type, name in TYPE_NAMES.items()}
 
@@ -75,13 +75,13 @@ def leaf(text: str) -> Dumped | None:
     except (msgspec.DecodeError, UnicodeError):
         return None
     told = shape.attr
-    inode, type, length = told.inode, TYPES.get(told.type, FileType.DIRECTORY), told.length
+    inode, type, length = told.inode, TYPES.get(told.type, DIRECTORY), told.length
     if (
-        type == FileType.DIRECTORY
+        type == DIRECTORY
         or not 0 < inode <= MOST
         or length > MOST
-        or (shape.chunks is not None and type != FileType.FILE)
-        or (shape.symlink is not None and type != FileType.SYMLINK)
+        or (shape.chunks is not None and type != FILE)
+        or (shape.symlink is not None and type != SYMLINK)
     ):
         return None
     attr = Attr(

@@ -1,35 +1,42 @@
-"""A volume from a JSON dump (L4.17-L4.27): the file is checked whole, then read again and written."""
+"""A volume from a JSON dump (L4.17-L4.27): what writes it is kept until the file is checked whole."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
 from ..errors import Refused
 from ..files import reading
-from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, FileType, QuotaType, Rule
+from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, QuotaType, Rule, Slice
 from . import codec
-from .ahead import ahead, grouped
+from .ahead import grouped
 from .core import Core
 from .database import FAILURES
 from .dumpfile import Child, DumpFile, Event
+from .dumptext import FILE, SYMLINK, Dumped
 from .progress import told
-from .store import Command, Transaction
+from .spool import Spool
+from .store import Argument, Command, Packed, Transaction
 from .survey import Survey, surveyed
 from .volume import Volume, check_client, fresh_root
 
-BATCH = 1000
+BATCH = 250
 """Commands that are sent at once."""
 
 NAMES = 100
 """Entries of a directory, or attributes, that one command writes."""
 
+MANY = 4096
+"""Notes of slices and directories that are written to a file at once."""
+
 UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
 """Stands for the settings while a dump is loaded: no client takes it for a volume, nor formats over it."""
+
+entry = codec.ENTRY.pack
+"""As `codec.encode_entry`, of numbers that are known to fit."""
 
 OWNERS = (QuotaType.USER, QuotaType.GROUP)
 
@@ -39,22 +46,37 @@ class Loading(Volume):
 
     def load_dump(self, path: str) -> None:
         self.db.require_writable()
-        with reading(path) as stream:
-            found = Survey()
-            for done, _ in enumerate(surveyed(stream, found), 1):
-                self.tell("names checked", done, found.counters.get("usedInodes", 0))
+        found = Survey()
+        with (
+            Spool[Packed]() as commands,
+            Spool[tuple[int, int]](MANY) as slices,
+            Spool[tuple[int, int, int]](MANY) as usages,
+        ):
+            filler = Filler(self, found, slices, usages)
+            with reading(path) as stream:
+                events = surveyed(DumpFile(stream).events(), found)
+                self.keep(commands, filler.commands(self._watched(events, found)))
+            slices.end()
+            usages.end()
             check_client(found.format)
             with self.filling(path):
-                stream.seek(0)
-                self._load_volume(stream, found)
+                self._format = codec.with_default_tiers(found.format)
+                self.send(commands)
+                self._finish(filler, found)
 
-    def _load_volume(self, stream: BinaryIO, found: Survey) -> None:
-        """Write what a stream holds, the settings last."""
-        self._format = codec.with_default_tiers(found.format)
-        filler = Filler(self, found)
-        events = told(DumpFile(stream).events(), self.tell, "names loaded", lambda: found.kinds["name"])
-        self.send(filler.commands(events))
-        self.send(filler.rest())
+    def _watched(self, events: Iterable[Event], found: Survey) -> Iterator[Event]:
+        """The events of a dump; it is told how many names have come."""
+        for event in events:
+            if names := found.kinds["name"]:
+                self.tell("names checked", names, found.counters.get("usedInodes", 0))
+            yield event
+
+    def _finish(self, filler: Filler, found: Survey) -> None:
+        """Write what is known at the end, the settings last."""
+        filler.charge()
+        for batch in grouped(filler.links(), BATCH):
+            self.db.write(*batch)
+        self.db.pour(self._batches(filler.rest()))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():
                 if self.quirks or type is not QuotaType.DIR or id in found.directories:
@@ -91,11 +113,18 @@ class Loading(Volume):
             raise Refused("the database is not empty: load into an empty one, or reset this one first")
         tx.queue(("SET", self.keys.setting, UNFINISHED))
 
-    def send(self, commands: Iterable[Command], threads: int = 0) -> None:
-        """Send commands in their order, many at once; the next are made while the last are on their way."""
-        with ahead(grouped(commands, BATCH), threads) as ready:
-            for batch in ready:
-                self.db.write(*batch)
+    def keep(self, kept: Spool[Packed], commands: Iterable[Command]) -> None:
+        """Keep commands until they may be sent."""
+        for batch in self._batches(commands):
+            kept.put(batch)
+        kept.end()
+
+    def send(self, kept: Spool[Packed]) -> None:
+        """Send the commands that were kept."""
+        self.db.pour(told(kept, self.tell, "batches written", lambda: kept.number))
+
+    def _batches(self, commands: Iterable[Command]) -> Iterator[Packed]:
+        return map(self.store.packed, grouped(commands, BATCH))
 
 
 @dataclass(slots=True)
@@ -116,41 +145,71 @@ class Directory:
 class Filler:
     """Turns what a dump tells into commands."""
 
-    def __init__(self, volume: Core, found: Survey) -> None:
+    def __init__(
+        self,
+        volume: Core,
+        found: Survey,
+        slices: Spool[tuple[int, int]],
+        usages: Spool[tuple[int, int, int]],
+    ) -> None:
+        """`found` is what has been told so far; `slices` and `usages` are empty."""
         self._keys = volume.keys
         self._volume = volume
         self._found = found
         self._open: list[Directory] = []
-        self._written: set[int] = set()
-        """The nodes with several names that have been written."""
+        self._slices = slices
+        """The id and size of every slice, once for each record: which are shared is known at the end."""
+        self._usages = usages
+        """Directories below the root, with space and inodes: which have a quota is known at the end."""
         self._rules: dict[bytes, int] = {}
-        self._references: Counter[tuple[int, int]] = Counter()
         self._attrs: list[bytes] = []
         """Keys and values of attributes that are not written yet, in turns."""
+        self._ready: list[Command] = []
+        """The commands that the last events have led to."""
 
-    def commands(self, events: Iterator[Event]) -> Iterator[Command]:
+    def commands(self, events: Iterable[Event]) -> Iterator[Command]:
         """The commands that make the nodes, each directory after what is in it (L4.18)."""
         for kind, value in events:
-            if kind == "enter":
+            if kind == "leaf":
+                self._leaf(value)
+            elif kind == "enter":
                 self._open.append(Directory(value))
-            elif kind == "leaf":
-                yield from self._leaf(value)
             elif kind == "leave":
-                yield from self._leave()
+                self._leave()
             elif kind == "DelFiles":
                 inode, length, expire = value
-                yield "ZADD", self._keys.delfiles, expire, codec.delfile_member(inode, length)
+                self._put("ZADD", self._keys.delfiles, expire, codec.delfile_member(inode, length))
+            yield from self._ready
+            self._ready.clear()
+        self._flush_attrs()
+        yield from self._ready
+
+    def links(self) -> Iterator[Command]:
+        """The commands that mend nodes with several names, which have been written as if they had one."""
+        for inodes in grouped(self._found.links, NAMES):
+            blobs = self._volume.db.read_one("MGET", *map(self._keys.attr, inodes))
+            for inode, blob in zip(inodes, blobs, strict=True):
+                attr = codec.decode_attr(blob)
+                yield self._volume.count_parent(inode, attr.parent, 1)
+                attr.nlink, attr.parent = self._found.links[inode], 0
+                yield self._volume.set_attr(inode, attr)
+
+    def charge(self) -> None:
+        """Add what is below directories to their quotas (L4.24)."""
+        quotas = self._found.quotas[QuotaType.DIR]
+        for inode, *below in self._usages:
+            if quota := quotas.get(inode):
+                quota.used_space, quota.used_inodes = below
 
     def rest(self) -> Iterator[Command]:
         """The commands for what is known at the end: rules, references, counters (L4.20-L4.22)."""
         keys, found, quirks = self._keys, self._found, self._volume.quirks
-        yield from self._flush_attrs()
         if self._rules:
             for value, id in self._rules.items():
                 yield "HSET", keys.acl, id, value
             yield "SET", keys.acl_max_id, len(self._rules)
             yield from self._volume.logged("LOADDUMPEDACLS", len(self._rules))
-        for (id, size), number in self._references.items():
+        for (id, size), number in self._references().items():
             # The original counts holes, too.
             if number > 1 and (id or quirks):
                 yield "HSET", keys.slice_refs, codec.slice_ref_field(id, size), number - 1
@@ -169,61 +228,62 @@ class Filler:
         }
         yield "MSET", *(part for pair in counters.items() for part in pair)
 
+    def _references(self) -> Counter[tuple[int, int]]:
+        """How many records refer to each slice whose id is in several."""
+        shared = self._found.shared
+        return Counter(one for one in self._slices if one[0] in shared) if shared else Counter()
+
     # -- nodes -------------------------------------------------------------------------------------
 
-    def _leaf(self, child: Child) -> Iterator[Command]:
-        """A node that is no directory, once for all its names."""
-        node, inode = child.node, child.node.inode
-        yield from self._enter(child, node.attr.length if node.attr.type == FileType.FILE else 0)
-        names = self._found.links.get(inode)
-        if names is not None:
-            yield self._volume.count_parent(inode, child.parent, 1)
-            if inode in self._written:
-                return
-            self._written.add(inode)
-        node.attr.nlink = names or 1
-        node.attr.parent = 0 if names else child.parent
-        if node.attr.type == FileType.FILE:
-            yield from self._chunks(child)
-        else:
-            node.attr.length = len(node.target)
-            if node.attr.type == FileType.SYMLINK:
-                yield "SET", self._keys.symlink(inode), node.target
-        yield from self._node(child)
+    def _put(self, *command: Argument) -> None:
+        self._ready.append(command)
 
-    def _leave(self) -> Iterator[Command]:
+    def _leaf(self, child: Child) -> None:
+        """A node that is no directory, once for all its names."""
+        node, attr, inode = child.node, child.node.attr, child.node.inode
+        self._enter(child, attr.length if attr.type == FILE else 0)
+        if inode in self._found.links:
+            self._ready.append(self._volume.count_parent(inode, child.parent, 1))
+            return
+        attr.nlink = 1
+        attr.parent = child.parent
+        if attr.type == FILE:
+            for index, slices in node.chunks:
+                self._chunk(inode, index, slices)
+        else:
+            attr.length = len(node.target)
+            if attr.type == SYMLINK:
+                self._put("SET", self._keys.symlink(inode), node.target)
+        self._node(node)
+
+    def _leave(self) -> None:
         """A directory of which everything is known."""
         directory = self._open.pop()
         child = directory.child
         inode, attr = child.node.inode, child.node.attr
-        yield from self._flush(directory)
-        statistics = (
-            (self._keys.dir_data_length, directory.length),
-            (self._keys.dir_used_space, directory.space),
-            (self._keys.dir_used_inodes, directory.inodes),
-        )
-        for hash, value in statistics:
-            yield "HSET", hash, inode, value
+        self._flush(directory)
+        self._put("HSET", self._keys.dir_data_length, inode, directory.length)
+        self._put("HSET", self._keys.dir_used_space, inode, directory.space)
+        self._put("HSET", self._keys.dir_used_inodes, inode, directory.inodes)
         attr.nlink = 2 + (directory.directories if inode < TRASH_INODE else 0)
         attr.length = DIRECTORY_LENGTH
         attr.parent = child.parent
-        yield from self._node(child)
-        self._charge(directory)
-        yield from self._enter(child, 0)
+        self._node(child.node)
+        self._note_usage(directory)
+        self._enter(child, 0)
 
-    def _charge(self, directory: Directory) -> None:
-        """Add what is below a directory to its quota, and to what is below the one it is in (L4.24)."""
+    def _note_usage(self, directory: Directory) -> None:
+        """Note what is below a directory, and add it to what is below the one it is in."""
         space, inodes = directory.below
         below = space + directory.space, inodes + directory.inodes
-        quota = self._found.quotas[QuotaType.DIR].get(directory.child.node.inode)
         top = self._open[0].child if self._open else directory.child
-        if quota is not None and top.node.inode == ROOT_INODE:
-            quota.used_space, quota.used_inodes = below
+        if top.node.inode == ROOT_INODE:
+            self._usages.put((directory.child.node.inode, *below))
         if self._open:
             above = self._open[-1]
             above.below = above.below[0] + below[0], above.below[1] + below[1]
 
-    def _enter(self, child: Child, length: int) -> Iterator[Command]:
+    def _enter(self, child: Child, length: int) -> None:
         """Put a node into the directory it is in, which is none for the roots."""
         if not self._open:
             return
@@ -232,39 +292,36 @@ class Filler:
         directory.space += codec.aligned(length)
         directory.inodes += 1
         directory.directories += child.is_directory
-        directory.entries += child.name, codec.encode_entry(child.node.attr.type, child.node.inode)
+        directory.entries += child.name, entry(child.node.attr.type, child.node.inode)
         if len(directory.entries) == 2 * NAMES:
-            yield from self._flush(directory)
+            self._flush(directory)
 
-    def _flush(self, directory: Directory) -> Iterator[Command]:
+    def _flush(self, directory: Directory) -> None:
         if directory.entries:
-            yield "HSET", self._keys.dentries(directory.child.node.inode), *directory.entries
+            self._put("HSET", self._keys.dentries(directory.child.node.inode), *directory.entries)
             directory.entries.clear()
 
-    def _chunks(self, child: Child) -> Iterator[Command]:
-        for index, slices in child.node.chunks:
-            for one in slices:
-                if one.id in self._found.shared:
-                    self._references[one.id, one.size] += 1
-            for start in range(0, len(slices), NAMES):
-                records = codec.encode_slices(slices[start : start + NAMES])
-                yield "RPUSH", self._keys.chunk(child.node.inode, index), *records
+    def _chunk(self, inode: int, index: int, slices: Sequence[Slice]) -> None:
+        for one in slices:
+            self._slices.put((one.id, one.size))
+        for start in range(0, len(slices), NAMES):
+            records = codec.encode_slices(slices[start : start + NAMES])
+            self._put("RPUSH", self._keys.chunk(inode, index), *records)
 
-    def _node(self, child: Child) -> Iterator[Command]:
+    def _node(self, node: Dumped) -> None:
         """Attributes, ACLs and extended attributes."""
-        node = child.node
         if node.xattrs:
             parts = (part for pair in node.xattrs for part in pair)
-            yield "HSET", self._keys.xattrs(node.inode), *parts
+            self._put("HSET", self._keys.xattrs(node.inode), *parts)
         node.attr.access_acl = self._number(node.access)
         node.attr.default_acl = self._number(node.default)
         self._attrs += self._keys.attr(node.inode), codec.encode_attr(node.attr)
         if len(self._attrs) == 2 * NAMES:
-            yield from self._flush_attrs()
+            self._flush_attrs()
 
-    def _flush_attrs(self) -> Iterator[Command]:
+    def _flush_attrs(self) -> None:
         if self._attrs:
-            yield "MSET", *self._attrs
+            self._put("MSET", *self._attrs)
             self._attrs.clear()
 
     def _number(self, rule: Rule | None) -> int:

@@ -1,22 +1,21 @@
-"""A volume from a binary backup (L5.14-L5.21): the file is checked whole, then read again and written."""
+"""A volume from a binary backup (L5.14-L5.21): what writes it is kept until the file is checked whole."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO
+from itertools import chain
+from typing import Any
 
 from ..files import reading
 from ..types import Quota, QuotaType
 from . import codec
 from .core import Core
 from .inventory import RECORD, Inventory, inventoried
-from .loading import NAMES, Loading
+from .loading import NAMES, Loading, entry
 from .segments import BackupFile, Segment
-from .store import Command
+from .spool import Spool
+from .store import Command, Packed
 from .volume import check_client
-
-entry = codec.ENTRY.pack
-"""As `codec.encode_entry`, of numbers that are known to fit."""
 
 LONG_AGO = 1
 """When the sessions of a backup have expired: no client of them is there any more (seconds)."""
@@ -27,23 +26,22 @@ class Restoring(Loading):
 
     def restore(self, path: str, threads: int = 0) -> None:
         self.db.require_writable()
-        with reading(path) as stream:
-            found = Inventory()
-            for done in inventoried(stream, found):
-                self.tell("items checked", done, 0)
+        found = Inventory()
+        with Spool[Packed]() as commands:
+            with reading(path) as stream:
+                self.keep(commands, chain.from_iterable(self._commands(BackupFile(stream), found)))
             check_client(found.format)
             with self.filling(path):
-                stream.seek(0)
-                self.send(self._commands(stream, found), threads)
+                self.send(commands)
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
 
-    def _commands(self, stream: BinaryIO, found: Inventory) -> Iterator[Command]:
-        """What restores a backup but for its settings, which come last."""
-        restorer, file = Restorer(self, found), BackupFile(stream)
-        for segment in file.segments():
+    def _commands(self, file: BackupFile, found: Inventory) -> Iterator[Iterator[Command]]:
+        """What restores each segment of a backup but for the settings, which come last."""
+        restorer = Restorer(self, found)
+        for segment in inventoried(file, found):
             yield from restorer.commands(segment)
-            self.tell("items restored", sum(info.number for info in file.infos.values()), found.items)
+            self.tell("items checked", found.items, 0)
 
 
 class Restorer:
@@ -54,11 +52,11 @@ class Restorer:
         self._quirks = volume.quirks
         self._found = found
 
-    def commands(self, segment: Segment) -> Iterator[Command]:
-        """The commands that restore what a segment holds; the settings come last, by themselves."""
+    def commands(self, segment: Segment) -> Iterator[Iterator[Command]]:
+        """The commands that restore each list of a segment; the settings come last, by themselves."""
         for list, items in segment.lists():
             make: Callable[[Sequence[Any]], Iterator[Command]] = getattr(self, f"make_{list}")
-            yield from make(items)
+            yield make(items)
 
     def make_counters(self, items: Sequence[Any]) -> Iterator[Command]:
         """The counters; of inodes and slices the last one is stored (L5.15)."""
@@ -74,17 +72,18 @@ class Restorer:
         """Attributes as they were."""
         attr = self._keys.attr
         for start in range(0, len(items), NAMES):
-            some = items[start : start + NAMES]
-            yield "MSET", *(part for item in some for part in (attr(item.inode), item.data))
+            some = [(attr(item.inode), item.data) for item in items[start : start + NAMES]]
+            yield "MSET", *chain.from_iterable(some)
 
     def make_edges(self, items: Sequence[Any]) -> Iterator[Command]:
         """Entries, many of one directory at once."""
         parent, entries = 0, list[bytes]()
         for item in items:
-            if entries and (item.parent != parent or len(entries) == 2 * NAMES):
+            directory = item.parent
+            if entries and (directory != parent or len(entries) == 2 * NAMES):
                 yield "HSET", self._keys.dentries(parent), *entries
                 entries = []
-            parent = item.parent
+            parent = directory
             entries += item.name, entry(item.type, item.inode)
         if entries:
             yield "HSET", self._keys.dentries(parent), *entries

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from .counters import Traffic
 
@@ -19,6 +19,13 @@ Reply: TypeAlias = Any
 (HGETALL); `WITHSCORES` gives pairs."""
 
 T = TypeVar("T")
+
+
+class Packed(NamedTuple):
+    """Commands as they travel, and how many there are."""
+
+    data: bytes
+    number: int
 
 
 def keys_of(commands: Sequence[Command]) -> set[bytes] | None:
@@ -140,6 +147,24 @@ class Store(ABC):
     @abstractmethod
     def pipeline(self, *commands: Command) -> list[Reply]:
         """As `read` for commands that may write: sent once, never repeated."""
+
+    @abstractmethod
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands that only read; so many batches more are sent before.
+
+        So the server works on the next ones while a reply is used.  Nothing is asked twice.
+        """
+
+    @abstractmethod
+    def packed(self, commands: Sequence[Command]) -> Packed:
+        """Commands as `pour` takes them; nothing is sent."""
+
+    @abstractmethod
+    def pour(self, batches: Iterable[Packed]) -> None:
+        """Send many commands that may write: once, in their order, some batches ahead of their replies.
+
+        Commands behind one that fails may have run, too.
+        """
 
     @abstractmethod
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
-from .dumpfile import Child, DumpFile
+from .dumpfile import Child, DumpFile, Event
 from .dumptext import TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
@@ -51,18 +51,28 @@ def survey(stream: BinaryIO) -> Survey:
     Raises `BadFile` for the first thing that is wrong: a directory with two names, an entry twice.
     """
     found = Survey()
-    for _ in surveyed(stream, found):
+    for _ in surveyed(DumpFile(stream).events(), found):
         pass
     return found
 
 
-def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
-    """As `survey`, adding to `found`; tells after each node how many bytes have been read, roughly."""
-    file = DumpFile(stream)
+def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
+    """The events of a dump, each once it has been looked at and is in `found`."""
     others, slices = Numbers(), Numbers()
     names: list[set[bytes]] = []
-    for kind, value in file.events():
-        if kind == "Setting":
+    for event in events:
+        kind, value = event
+        if kind == "leaf":
+            _take_name(value, names[-1], found)
+            _take_leaf(value, found, others, slices)
+        elif kind == "enter":
+            if names:
+                _take_name(value, names[-1], found)
+            names.append(set())
+            _take_directory(value, found, others)
+        elif kind == "leave":
+            names.pop()
+        elif kind == "Setting":
             found.format = value
         elif kind == "Counters":
             found.counters = value
@@ -74,31 +84,25 @@ def surveyed(stream: BinaryIO, found: Survey) -> Iterator[int]:
             found.last_deleted = max(found.last_deleted, value[0])
         elif kind == "Sustained":
             found.kinds["session with unlinked files"] += 1
-        elif kind == "leave":
-            names.pop()
-            yield 1
-        else:
-            if names:
-                _take_name(value, names[-1])
-                found.kinds["name"] += 1
-            if kind == "enter":
-                names.append(set())
-                _take_directory(value, found, others)
-            else:
-                if value.node.inode in found.directories:
-                    raise BadFile(f"inode {value.node.inode} is a directory and a file", value.offset)
-                if others.add(value.node.inode):
-                    _count(value, found)
-                    _take_slices(value, found, slices)
-                else:
-                    found.links[value.node.inode] = found.links.get(value.node.inode, 1) + 1
-                yield 1
+        yield event
 
 
-def _take_name(child: Child, names: set[bytes]) -> None:
+def _take_name(child: Child, names: set[bytes], found: Survey) -> None:
     if child.name in names:
         raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
     names.add(child.name)
+    found.kinds["name"] += 1
+
+
+def _take_leaf(child: Child, found: Survey, others: Numbers, slices: Numbers) -> None:
+    inode = child.node.inode
+    if inode in found.directories:
+        raise BadFile(f"inode {inode} is a directory and a file", child.offset)
+    if others.add(inode):
+        _count(child, found)
+        _take_slices(child, found, slices)
+    else:
+        found.links[inode] = found.links.get(inode, 1) + 1
 
 
 def _take_directory(child: Child, found: Survey, others: Numbers) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import hiredis
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Disconnected, Lost, Reply, ServerError
+from ..engine.store import Command, Disconnected, Lost, Packed, Reply, ServerError
 from ..url import Address
 from .wire import Wire
 
@@ -80,14 +82,34 @@ class Connection:
             self._wire.send(data, self._address.write_timeout)
             self._traffic.sent(len(commands), len(data))
             self._receive(len(commands), replies)
-        except TimeoutError:
-            raise Disconnected(f"no answer from {self._address} in time; the connection was closed") from None
         except (OSError, EOFError) as failure:
-            kind = Disconnected if replies else Lost
-            raise kind(f"lost the connection to {self._address}: {failure}") from failure
+            raise self._failed(failure, Disconnected if replies else Lost) from failure
         else:
             self._in_step = True
             return replies
+        finally:
+            if not self._in_step:
+                self.close()
+
+    def stream(self, batches: Iterable[Packed], ahead: int) -> Iterator[list[Reply | ServerError]]:
+        """The replies to each batch of commands, errors as values; so many batches more are sent before.
+
+        Raises `Disconnected`.  Unless all replies are taken the connection is closed.
+        """
+        if not self.usable:
+            raise Disconnected("the connection was lost before its use")
+        self._in_step = False
+        arriving = self._arriving()
+        sent: deque[int] = deque()
+        try:
+            for data, number in batches:
+                self._send(data, number)
+                sent.append(number)
+                if len(sent) > ahead:
+                    yield [*islice(arriving, sent.popleft())]
+            while sent:
+                yield [*islice(arriving, sent.popleft())]
+            self._in_step = True
         finally:
             if not self._in_step:
                 self.close()
@@ -125,13 +147,39 @@ class Connection:
         self._in_step = False
         self._wire.close()
 
+    def _send(self, data: bytes, number: int) -> None:
+        try:
+            self._wire.send(data, self._address.write_timeout)
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        self._traffic.sent(number, len(data))
+
     def _receive(self, count: int, replies: list[Reply | ServerError]) -> None:
         deadline = time.monotonic() + self._address.read_timeout
         while len(replies) < count:
-            for reply in self._replies.feed(self._wire.receive(deadline - time.monotonic())):
-                if self._owed:
-                    self._owed -= 1
-                else:
-                    replies.append(reply)
+            replies += self._fed(self._wire.receive(deadline - time.monotonic()))
         if len(replies) > count:
             raise Disconnected(f"{self._address} sent a reply that nobody asked for")
+
+    def _arriving(self) -> Iterator[Reply | ServerError]:
+        """The replies as they come, for as long as they are waited for."""
+        while True:
+            try:
+                data = self._wire.receive(self._address.read_timeout)
+            except (OSError, EOFError) as failure:
+                raise self._failed(failure) from failure
+            yield from self._fed(data)
+
+    def _fed(self, data: bytes) -> Iterator[Reply | ServerError]:
+        """The replies that are complete with these bytes, but for those to UNWATCH."""
+        for reply in self._replies.feed(data):
+            if self._owed:
+                self._owed -= 1
+            else:
+                yield reply
+
+    def _failed(self, failure: Exception, kind: type[Disconnected] = Disconnected) -> Disconnected:
+        """What a failure of the wire means."""
+        if isinstance(failure, TimeoutError):
+            return Disconnected(f"no answer from {self._address} in time; the connection was closed")
+        return kind(f"lost the connection to {self._address}: {failure}")

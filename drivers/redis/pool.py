@@ -27,6 +27,7 @@ class Pool:
         self._closed = False
         self._idle: list[Connection]
         self._busy: set[Connection]
+        self._extra: set[Connection]
         self._start_empty()
         after_fork(self, Pool._forget)
 
@@ -44,6 +45,27 @@ class Pool:
         finally:
             self._give_back(connection)
 
+    @contextmanager
+    def extra(self) -> Iterator[Connection]:
+        """A new connection beyond the limit, for a block that makes other calls meanwhile.
+
+        Raises what `Dialler.dial` does.
+        """
+        moves = self._dialler.moves
+        connection = Connection(self._dialler.dial(), self._dialler.address, self._traffic)
+        self._traffic.connected()
+        with self._freed:
+            self._extra.add(connection)
+            outdated = self._closed or self._dialler.moves != moves
+        try:
+            if outdated:
+                raise Disconnected("this client has been closed, or the master has moved")
+            yield connection
+        finally:
+            with self._freed:
+                self._extra.discard(connection)
+            connection.close()
+
     def close(self) -> None:
         """Close idle connections and make the calls under way on others fail; there are no new ones."""
         self._closed = True
@@ -53,7 +75,7 @@ class Pool:
         """Close idle connections and make the calls under way on others fail."""
         with self._freed:
             idle, self._idle = self._idle, []
-            busy = list(self._busy)
+            busy = [*self._busy, *self._extra]
             self._freed.notify_all()
         for connection in idle:
             connection.close()
@@ -64,11 +86,12 @@ class Pool:
         self._freed = threading.Condition(threading.Lock())
         self._idle = []
         self._busy = set()
+        self._extra = set()
         self._dialling = 0
 
     def _forget(self) -> None:
         """Leave the connections to the parent process."""
-        connections = [*self._idle, *self._busy]
+        connections = [*self._idle, *self._busy, *self._extra]
         self._start_empty()
         for connection in connections:
             connection.close()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Lost, Reply, Store, Transaction
+from ..engine.store import Command, Lost, Packed, Reply, Store, Transaction
 from ..engine.transaction import checked, run_attempt
 from ..url import Address
-from .connection import Connection
+from .connection import Connection, pack
 from .dial import Dialler
 from .pool import Pool
 
 T = TypeVar("T")
+
+POURED = 16
+"""Batches that are poured before the replies to the first of them are waited for."""
 
 
 class RedisStore(Store):
@@ -36,6 +39,21 @@ class RedisStore(Store):
         """Replies in order; sent once, never repeated."""
         with self._pool.connection() as connection:
             return checked(connection.exchange(commands))
+
+    def stream(self, batches: Iterable[Sequence[Command]], ahead: int) -> Iterator[list[Reply]]:
+        """The replies to each batch of commands that only read, some asked ahead; asked once."""
+        with self._pool.extra() as connection:
+            yield from map(checked, connection.stream(map(self.packed, batches), ahead))
+
+    def packed(self, commands: Sequence[Command]) -> Packed:
+        """Commands as `pour` takes them."""
+        return Packed(pack(commands), len(commands))
+
+    def pour(self, batches: Iterable[Packed]) -> None:
+        """Send many commands, some batches ahead of their replies; sent once, never repeated."""
+        with self._pool.connection() as connection:
+            for replies in connection.stream(batches, POURED):
+                checked(replies)
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
         """Run one optimistic transaction on a connection of its own; anew when that ended ahead of EXEC."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Derive, Disconnected, Lost, Reply, ServerError, keys_of
+from ..engine.store import Command, Derive, Disconnected, Lost, Packed, Reply, ServerError, keys_of
 from ..engine.transaction import checked
 from ..errors import Refused
 from ..forks import after_fork
@@ -97,6 +97,13 @@ class RueidisStore(RedisStore):
             return checked(self._shared().exchange(commands))
         finally:
             self._changed(commands)
+
+    def pour(self, batches: Iterable[Packed]) -> None:
+        """Send many commands on a connection of their own; nothing is kept of what was read before."""
+        try:
+            super().pour(batches)
+        finally:
+            self.forget_all()
 
     def close(self) -> None:
         """Close every connection and end the reader; calls under way raise `Disconnected`."""

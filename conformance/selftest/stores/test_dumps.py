@@ -104,6 +104,38 @@ def test_load_of_a_document_made_by_hand(engine: Open, server: LocalServer, tmp_
     assert differences(server, recorded) == []
 
 
+@pytest.mark.parametrize("name", ["loaded-json-secret.json", "loaded-subtree.json"])
+def test_load_of_members_in_another_order(
+    engine: Open, server: LocalServer, tmp_path: Path, name: str
+) -> None:
+    """A dump loads to the same keys where settings and quotas follow the trees, as when names are sorted."""
+    dump = json.loads(GOLDEN.joinpath(LOADS[name]).read_text("utf-8"))
+    turned = dict(sorted(dump.items(), reverse=True))
+    for order in (dict(sorted(dump.items())), turned):
+        server.raw.flushall()
+        (tmp_path / "dump").write_text(json.dumps(order))
+        engine("1.4.1").load_dump(str(tmp_path / "dump"))
+        assert differences(server, document(name)) == []
+
+
+def test_records_of_one_slice_with_several_sizes(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+    """References are counted for a slice and a size: what comes once has none, whichever came first."""
+    dump = json.loads(GOLDEN.joinpath("dump-secret.json").read_text("utf-8"))
+    attr = dump["FSTree"]["attr"]
+
+    def file(inode: int, *slices: tuple[int, int]) -> dict[str, Any]:
+        records = [{"id": id, "size": size, "len": size} for id, size in slices]
+        own = {**attr, "inode": inode, "type": "regular", "length": 100}
+        return {"attr": own, "chunks": [{"index": 0, "slices": records}]}
+
+    entries = {"a": file(900, (77, 10), (78, 5)), "b": file(901, (77, 20), (78, 5)), "c": file(902, (77, 20))}
+    tree = {"attr": attr, "entries": entries}
+    (tmp_path / "dump").write_text(json.dumps({**dump, "FSTree": tree}))
+    engine("").load_dump(str(tmp_path / "dump"))
+    found = server.raw.hgetall("sliceRef")
+    assert (found.get(b"k77_10"), found[b"k77_20"], found[b"k78_5"]) == (None, b"1", b"1")
+
+
 def test_dump_of_what_was_loaded_as_recorded(engine: Open, tmp_path: Path) -> None:
     """A dump of a recorded dump that was loaded is the recorded one."""
     client = engine("1.4.1")
@@ -267,6 +299,21 @@ def test_schema_as_it_is_read() -> None:
     assert len(messages()) == 19
     node = messages()["Node"](inode=300, data=b"x")
     assert node.SerializeToString() == bytes.fromhex("08ac02120178")
+
+
+@pytest.mark.parametrize("act", ["dump", "backup"])
+def test_one_connection_is_enough(engine: Open, server: LocalServer, tmp_path: Path, act: str) -> None:
+    """A pool of one is never waited for by the call that has its connection, for large directories, too."""
+    client = engine("&pool-size=1&pool-timeout=1s")
+    client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
+    entries = ((f"n{number}", bytes([1]) + (1000 + number).to_bytes(8)) for number in range(3000))
+    server.raw.hset("d1", items=[part for entry in entries for part in entry])
+    client.load()
+    getattr(client, act)(str(tmp_path / "file"))
+    assert (tmp_path / "file").stat().st_size > 3000
+    server.raw.flushall()
+    client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
+    assert client.load().name == "golden"
 
 
 # -- files ------------------------------------------------------------------------------------------

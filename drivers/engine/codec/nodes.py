@@ -11,6 +11,9 @@ from .corrupt import CorruptValue, pack, require_length, require_within
 HEAD = struct.Struct(">BHIIqIqIqIIQI")
 """Flags, type and mode, uid, gid, three times, nlink, length, rdev."""
 
+PLAIN = struct.Struct(HEAD.format + "Qx")
+"""The whole blob of a node without a tier and ACLs: the head, the parent and a zero byte."""
+
 PARENT = struct.Struct(">Q")
 ACLS = struct.Struct(">II")
 ENTRY = struct.Struct(">BQ")
@@ -32,9 +35,9 @@ def encode_attr(attr: Attr) -> bytes:
     Source: S2.2.
     """
     mode = require_within("a mode", attr.mode, MODE) & 0xFFF
-    blob = pack(
+    plain = pack(
         "an attribute",
-        HEAD,
+        PLAIN,
         attr.flags,
         require_within("a type", attr.type, TYPE) << 12 | mode,
         attr.uid,
@@ -45,7 +48,11 @@ def encode_attr(attr: Attr) -> bytes:
         attr.nlink,
         attr.length,
         attr.rdev,
-    ) + pack("a parent", PARENT, attr.parent)
+        attr.parent,
+    )
+    if not attr.tier and not attr.access_acl and not attr.default_acl:
+        return plain
+    blob = plain[: -len(PAD)]
     tier = bytes([require_within("a tier", attr.tier, BYTE)]) if attr.tier else b""
     if not attr.access_acl and not attr.default_acl:
         return blob + tier + PAD
