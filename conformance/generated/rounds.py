@@ -22,17 +22,20 @@ from .world import Json, Step, World
 
 STEPWISE = frozenset(
     {
-        *("readdir", "opendir", "handle", "paths", "resolve", "summary", "tree_summary"),
-        *("remove", "batch_unlink", "clone", "trashed", "compact"),
+        *("lookup", "lookup_dots", "resolve", "parents", "paths"),
+        *("readdir", "opendir", "handle", "summary", "tree_summary"),
+        *("remove", "batch_unlink", "clone", "trashed", "compact", "open_file", "read"),
     }
 )
-"""Words that read, or change, several things one after the other: no engine does so at one moment (N42.6)."""
+"""Words that read, or change, several things one after the other, which no engine does at one moment (N42.6);
+and those that are answered by what a client remembers of a file that it has open (N20)."""
 
 CALLERS = 3
 LONGEST = 2
 """Calls of a word that a round takes: of longer ones there are too many orders."""
 STATES = 12
-"""Orders of the rounds so far that are gone on with: several may explain the same answers."""
+"""Orders of the rounds so far that are gone on with: several that leave the volume differently may explain
+the same answers."""
 
 Order = tuple[Step, ...]
 
@@ -154,7 +157,7 @@ class Rounds:
         """Go on with the orders for which the model shows what the round has; False where there is none."""
         ended = {one.step.number: one.end for one in made}
         began = {one.step.number: one.start for one in made}
-        going_on: list[list[Order]] = []
+        going_on: dict[str, list[Order]] = {}
         for order in interleaved(words):
             in_time = all(
                 ended[later.number] >= began[sooner.number]
@@ -167,8 +170,9 @@ class Rounds:
             for before in self.orders:
                 self.found.orders += 1
                 if self._shows([*before, order], number):
-                    going_on.append([*before, order])
-        self.orders = going_on[:STATES]
+                    left = repr(sorted(self.model.rows(self.model.keys()).items()))
+                    going_on.setdefault(left, [*before, order])
+        self.orders = list(going_on.values())[:STATES]
         return bool(going_on)
 
     def _shows(self, orders: Sequence[Order], number: int) -> bool:

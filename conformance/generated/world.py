@@ -185,7 +185,8 @@ class World:
         if known is None:
             symbol = {"$": f"{step.number}.ok.inode"}
             known = self.nodes[inode] = Node(inode, symbol, attr.get("type", "file"))
-        known.gone = False
+        if parent < TRASH_INODE:  # what is found in the trash may be deleted there
+            known.gone = False
         self._attributes(known, attr)
         if name not in (".", "..") and inode < TRASH_INODE and parent < TRASH_INODE:
             self.names.setdefault(parent, {})[key(name)] = (name, inode)

@@ -103,7 +103,8 @@ class Shown:
 
 MINUTE = 60
 HOUR = 3600
-NEAR = 400 * 24 * 3600
+DAY = 24 * HOUR
+NEAR = 400 * DAY
 """Seconds from a test within which a time was made up from the clock."""
 
 
@@ -111,10 +112,11 @@ class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
-    minutes; what a host says of itself is left out, and settings at their default or of newer versions;
-    listings and events are sorted, for their order is no promise (protocol §7), and holes have no size
-    (N22.4); refusals and problems in words are not compared (§2); a number and its name are the same (§1);
-    a file of the client's machine is named without its directory, which each run has for itself.
+    minutes, beyond a day in days, as recorded times do not move with the clock of a run; what a host says of
+    itself is left out, and settings at their default or of newer versions; listings and events are sorted,
+    for their order is no promise (protocol §7), and holes have no size (N22.4); refusals and problems in
+    words are not compared (§2); a number and its name are the same (§1); a file of the client's machine is
+    named without its directory, which each run has for itself.
     """
 
     def __init__(self, start: int, end: int) -> None:
@@ -186,7 +188,9 @@ class Normal(Shown):
         if self.first - MINUTE <= stamp[0] <= self.last + MINUTE:
             return "now"
         apart = stamp[0] - self.first
-        return f"now{apart / MINUTE:+.0f}min" if abs(apart) < NEAR else repr(stamp)
+        if abs(apart) >= NEAR:
+            return repr(stamp)
+        return f"now{apart / MINUTE:+.0f}min" if abs(apart) < DAY else f"now{apart / DAY:+.0f}d"
 
 
 SHOWN = Shown()

@@ -170,6 +170,19 @@ def test_which_entries_a_part_of_a_listing_has_is_not_compared() -> None:
     assert outcome(0, *[b"x"] * 4098) == outcome(0, *[b"y"] * 4098)
 
 
+def test_a_recorded_time_reads_alike_a_minute_later() -> None:
+    recorded = (1_800_000_000, 5)
+
+    def text(after: int) -> str:
+        start = (recorded[0] + after) * 10**9
+        return Normal(start, start).value(recorded)
+
+    hours, days = 3 * 3600, 4 * 24 * 3600
+    assert text(hours) == "now-180min" != text(hours + 60)
+    assert text(days) == text(days + 60) == "now-4d" != text(days + 24 * 3600)
+    assert text(401 * 24 * 3600) == repr(recorded)
+
+
 def test_where_a_file_of_the_machine_lies_is_not_compared_but_where_a_node_is() -> None:
     def made(method: str, *arguments: Any) -> str:
         return Normal(0, 0).call(Call("a", method, arguments, {}, None, None, 0, 0, 0, None))

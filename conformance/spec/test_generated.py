@@ -27,7 +27,7 @@ STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
 AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}
 """Words that each of several threads says, and how many histories there are, by profile."""
 
-ROUNDS = {"quick": (5, 8), "nightly": (100, 12)}
+ROUNDS = {"quick": (10, 10), "nightly": (100, 12)}
 """How many histories there are, and how often several callers speak at once in each, by profile."""
 
 
@@ -90,7 +90,7 @@ def test_at_once(driver: Driver, place: Place, pytestconfig: pytest.Config) -> N
         alone.close()
 
 
-@clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
+@clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace")
 def test_order(lanes: list[Lane], pytestconfig: pytest.Config, record_property: Figures) -> None:
     """Whatever three callers of two clients say at once, again and again, there is an order of their calls,
     none before one that had ended when it began, for which the model shows the same."""
