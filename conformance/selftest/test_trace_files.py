@@ -85,8 +85,17 @@ def steps(**changes: Any) -> list[dict[str, Any]]:
         (document(steps=steps(client="b")), "step 0 is made by 'b'"),
         (document(steps=steps(params={"inode": {"$": "3.ok.inode"}})), "step 0 refers to '3.ok.inode'"),
         (document(steps=[{"client": "a"}]), "step 0 must have exactly client, method, params, result"),
+        (document(steps=steps(method=["getattr"])), "the client and the method of step 0 must be text"),
+        (document(steps=steps(client=["a"])), "the client and the method of step 0 must be text"),
+        (document(steps=steps(params={"inode": {"$": "\u00b2"}})), "step 0 refers to '\u00b2'"),
+        (document(steps=steps(result={})), "the result of step 0 has none of ok, errno"),
+        (document(clients={"a": []}), "the client 'a' has no configuration"),
+        (document(clients={"a": {"heartbeet": 1}}), "the client 'a' has no configuration"),
     ],
-    ids=["json", "list", "protocol", "clients", "method", "client", "symbol", "fields"],
+    ids=[
+        *("json", "list", "protocol", "clients", "method", "client", "symbol", "fields"),
+        *("listed-method", "listed-client", "odd-symbol", "result", "config", "unknown-config"),
+    ],
 )
 def test_what_is_no_trace_is_refused_in_a_sentence(
     metaparity: Run, tmp_path: Path, text: str, complaint: str
@@ -96,6 +105,26 @@ def test_what_is_no_trace_is_refused_in_a_sentence(
     ran = metaparity("replay", str(path))
     assert ran.code == 2
     assert ran.err.startswith(f"metaparity: {path}: {complaint}"), ran.err
+    assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ([{}, {"params": {"inode": {"$": "0.ok.node"}}}], "step 0 has not answered '0.ok.node'"),
+        ([{"params": {"inode": "one"}}], "step 0: inode"),
+        ([{"params": {}}], "step 0: "),
+        ([{"method": "lookup", "params": {"parent": 1, "name": {"base64": "?"}}}], "step 0: "),
+    ],
+    ids=["answer", "value", "parameter", "base64"],
+)
+def test_a_step_that_cannot_be_made_is_refused_in_a_sentence(
+    metaparity: Run, server_url: str, tmp_path: Path, changes: list[dict[str, Any]], complaint: str
+) -> None:
+    (tmp_path / "trace.json").write_text(document(steps=[steps(**one)[0] for one in changes]))
+    ran = metaparity("replay", "trace.json", "--driver", "redis", "--server", server_url)
+    assert ran.code == 2, ran.out + ran.err
+    assert ran.err.startswith(f"metaparity: t: {complaint}"), ran.err
     assert len(ran.err.splitlines()) == 1
 
 

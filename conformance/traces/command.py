@@ -9,6 +9,7 @@ from pathlib import Path
 
 from metaparity.drivers import registry
 from metaparity.drivers.api import CAPABILITIES
+from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.registry import Driver, UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
 from metaparity.fixtures.volumes import Volume
@@ -40,6 +41,8 @@ def replay_files(options: argparse.Namespace) -> int:
     try:
         place = provider.place()
         differing = [trace for trace in traces if not _agree(trace, drivers, place)]
+    except BadTrace as mistake:
+        return complain(mistake, USAGE)
     except ServerUnavailable as unavailable:
         return complain(unavailable, ENVIRONMENT)
     finally:
@@ -90,6 +93,8 @@ def _replayed(trace: Trace, driver: Driver, place: Place) -> tuple[list[str], di
             differing = [str(one) for one in replay(trace, volume.connect)]
             volume.settle()
             return differing, keyspaces.rows(volume.keyspace(), Normal(start, time.time_ns()))
+        except EngineFailure as failure:
+            return [f"the driver failed: {failure.reason}"], {}
         finally:
             volume.close()
 

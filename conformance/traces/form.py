@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
+from metaparity.drivers import wire
 from metaparity.drivers.api import PRIMITIVES
+from metaparity.drivers.errors import Unsupported
 
 Json: TypeAlias = Any
 
 PROTOCOL = 1
 ANY = {"$any": True}
+
+OUTCOMES = ("ok", "errno", "refused", "unsupported", "failure")
+"""What a call may come to; the last when the program of a driver failed."""
 
 REMOVING = frozenset({"unlink", "batch_unlink", "rmdir", "rename", "remove"})
 CHANGING = REMOVING | {"mknod", "mkdir", "create", "symlink", "link", "setattr", "write", "truncate"}
@@ -51,6 +56,8 @@ class Trace:
         clients, volume = document.get("clients"), document.get("volume")
         if not isinstance(clients, dict) or not isinstance(volume, dict) or not clients:
             raise BadTrace("it has no clients or no volume")
+        for name, config in clients.items():
+            _require_config(f"the client {name!r}", config)
         steps = [_step(number, one, clients) for number, one in enumerate(document["steps"])]
         return cls(str(document.get("name", "trace")), volume, clients, steps)
 
@@ -70,17 +77,30 @@ def _step(number: int, raw: Json, clients: dict[str, Json]) -> Step:
     if not isinstance(raw, dict) or raw.keys() != set(fields):
         raise BadTrace(f"step {number} must have exactly {', '.join(fields)}")
     step = Step(**raw)
+    if not isinstance(step.client, str) or not isinstance(step.method, str):
+        raise BadTrace(f"the client and the method of step {number} must be text")
     if step.client not in clients and step.method != "open":
         raise BadTrace(f"step {number} is made by {step.client!r}, which is none of its clients")
     if step.method not in PRIMITIVES and step.method not in ("open", "close"):
         raise BadTrace(f"step {number} calls {step.method!r}, which is no method of protocol {PROTOCOL}")
     if not isinstance(step.params, dict) or not isinstance(step.result, dict):
         raise BadTrace(f"the params and the result of step {number} must be objects")
+    if step.result != ANY and not any(kind in step.result for kind in OUTCOMES):
+        raise BadTrace(f"the result of step {number} has none of {', '.join(OUTCOMES)}")
+    if step.method == "open":
+        _require_config(f"step {number}", step.params.get("config", {}))
     for answered in _answers(raw):
         place = str(answered).partition(".")[0]
-        if not place.isdigit() or int(place) >= number:
+        if not (place.isascii() and place.isdecimal() and int(place) < number):
             raise BadTrace(f"step {number} refers to {answered!r}, which no step before it has answered")
     return step
+
+
+def _require_config(place: str, config: Json) -> None:
+    try:
+        wire.config(config)
+    except (wire.BadParams, Unsupported) as bad:
+        raise BadTrace(f"{place} has no configuration: {bad}") from bad
 
 
 def _answers(value: Json) -> list[Json]:

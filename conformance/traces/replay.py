@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +17,7 @@ from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.types import Format
 
-from .form import ANY, Json, Step, Trace
+from .form import ANY, OUTCOMES, BadTrace, Json, Step, Trace
 
 FIRST_SEEN = {
     "mknod": "inode",
@@ -93,6 +94,7 @@ def replay(
     `connect(**config)` opens a client; `edits` are run before the steps they name, for traces recorded on a
     database that was also changed by other hands.  The replay ends at the first step with another kind of
     outcome, because what follows builds on it.  Files that the trace names lie in a directory of the replay.
+    Raises `BadTrace` for a step whose parameters its method cannot take, or that names what was not answered.
     """
     with TemporaryDirectory() as files:
         return _Replay(trace, connect, edits or {}, Path(files)).run()
@@ -122,8 +124,11 @@ class _Replay:
         for index, step in enumerate(self.trace.steps):
             if index in self.edits:
                 self.edits[index]()
-            params = self._resolved(step.params)
-            observed = self._make(index, step, params)
+            try:
+                params = self._resolved(step.params)
+                observed = self._make(index, step, params)
+            except (wire.BadParams, binascii.Error) as bad:
+                raise BadTrace(f"{self.trace.name}: step {index}: {bad}") from bad
             self.results.append(observed)
             self._bind(step, observed)
             expected = self._expected(step)
@@ -140,30 +145,25 @@ class _Replay:
         """Open the clients; format and load unless the trace does it."""
         start = time.time_ns()
         for name, config in self.trace.clients.items():
-            self.clients[name] = self._open(config)
+            self.clients[name] = self.connect(**config)
         if not self.trace.steps or self.trace.steps[0].method != "init":
             next(iter(self.clients.values())).init(Format(self.trace.volume))
             for client in self.clients.values():
                 client.load()
         self.windows[-1] = (start, time.time_ns())
 
-    def _open(self, config: dict[str, Json]) -> Engine:
-        wire.config(config)  # refuses what is no configuration
-        return self.connect(**config)
-
     def _make(self, index: int, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         start = time.time_ns()
-        if step.method == "open":
-            self.clients[step.client] = self._open(params.get("config", {}))
-            result: dict[str, Json] = {"ok": {}}
-        elif step.method == "close":
-            self.clients[step.client].close()
-            result = {"ok": {}}
-        else:
-            try:
+        result: dict[str, Json] = {"ok": {}}
+        try:
+            if step.method == "open":
+                self.clients[step.client] = self.connect(**params.get("config", {}))
+            elif step.method == "close":
+                self.clients[step.client].close()
+            else:
                 result = wire.attempt(partial(self._call, step, params))
-            except EngineFailure as failure:
-                result = {"failure": failure.reason}
+        except EngineFailure as failure:
+            result = {"failure": failure.reason}
         self.windows[index] = (start, time.time_ns())
         return result
 
@@ -186,7 +186,7 @@ class _Replay:
         if not isinstance(value, dict):
             return value
         if value.keys() == {"base64"}:
-            return wire.encode(base64.b64decode(value["base64"]))
+            return wire.encode(base64.b64decode(value["base64"], validate=True))
         if value.keys() == {"$"}:
             return self._answered(value["$"])
         if value.keys() == {"$cat"}:
@@ -218,8 +218,11 @@ class _Replay:
     def _answered(self, path: str) -> Json:
         step, *places = path.split(".")
         found: Json = self.results[int(step)]
-        for place in places:
-            found = found[int(place)] if isinstance(found, list) else found[place]
+        try:
+            for place in places:
+                found = found[int(place)] if isinstance(found, list) else found[place]
+        except (LookupError, TypeError, ValueError):
+            raise BadTrace(f"{self.trace.name}: step {step} has not answered {path!r}") from None
         return found
 
     # -- comparison --------------------------------------------------------------------------------
@@ -294,7 +297,7 @@ class _Replay:
 
 def _kind(result: dict[str, Json]) -> tuple[str, Json]:
     """Which outcome it is, with the errno."""
-    kind = next(kind for kind in ("ok", "errno", "refused", "unsupported", "failure") if kind in result)
+    kind = next(kind for kind in OUTCOMES if kind in result)
     return kind, result["errno"] if kind == "errno" else None
 
 
