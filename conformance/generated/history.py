@@ -28,7 +28,7 @@ BACKGROUND = frozenset(
 """What may show that a deletion is still under way."""
 HANDED = -1
 """The number of steps by which one client hands over to the other."""
-STAYS = 0.8
+STAYS = 0.9
 """How likely the next word is by the same client, for sure."""
 PACE = 32
 """Steps between two comparisons."""

@@ -45,7 +45,7 @@ OFFSETS = (0, 1, 4095, 4096, 50000, CHUNK_SIZE - 10)
 XATTRS = ("user.a", "user.b", "trusted.c", "")
 EDGES = (0, 1, 5, 6, 10, 64, 1 << 40, (1 << 63) - 1)
 ACL_BITS = (0, 1, 4, 5, 6, 7)
-SET = ("mode", "uid", "gid", "atime", "mtime", "ctime", "atime_now", "mtime_now", "ctime_now", "flags")
+SET = ("mode", "uid", "gid", "flags", "atime", "mtime", "ctime", "atime_now", "mtime_now", "ctime_now")
 MOST_RECORDS = {"record": 2, "fail": 12}
 """Records of a chunk beyond which engines compact when they please (N22.6), by what comes of it."""
 
@@ -118,6 +118,11 @@ class Draw:
             return directory.symbol, self.fresh(directory)
         parent, name, _ = self.one(fitting if fitting and not self.odds(8) else entries)
         return nodes[parent].symbol, name
+
+    def at(self, parent: Json, name: Name) -> Node | None:
+        """The node that is believed to be at a place."""
+        directory = next((one for one in self.world.nodes.values() if one.symbol == parent), None)
+        return None if directory is None else self.world.at(directory.inode, name)
 
     def free(self) -> tuple[Json, Name]:
         """A directory and a name that is not believed to be there; one time in five one that is."""
@@ -199,7 +204,11 @@ def link(d: Draw) -> list[Call]:
 @word(50)
 def unlink(d: Draw) -> list[Call]:
     parent, name = d.place("file", "symlink", "fifo")
-    return [("unlink", {"parent": parent, "name": name, **d.skip(), **d.caller()})]
+    removed: list[Call] = [("unlink", {"parent": parent, "name": name, **d.skip(), **d.caller()})]
+    node = d.at(parent, name)
+    # What belongs to a node and not to its name is still there.
+    left = node is not None and node.nlink > 1 and any(node is one for one, _ in d.world.xattrs)
+    return [*removed, ("xattr_list", {"inode": node.symbol})] if node is not None and left else removed
 
 
 @word(30)
@@ -276,7 +285,9 @@ def getattr_(d: Draw) -> list[Call]:
 
 @word(25)
 def access(d: Draw) -> list[Call]:
-    return [("access", {"inode": d.node(), "mask": d.chance.randrange(8), **d.caller()})]
+    ruled = [one for one in d.world.live() if one.acl]
+    node = d.one(ruled) if ruled and d.odds(40) else d.known()
+    return [("access", {"inode": node.symbol, "mask": d.chance.randrange(8), **d.caller()})]
 
 
 @word(40)
@@ -324,10 +335,11 @@ def setattr_(d: Draw) -> list[Call]:
     free = SET[node.type == "symlink" :]  # no kernel asks for the mode of one
     if node.inode in (ROOT_INODE, TRASH_INODE):  # nobody is charged for them, but for a change of hands
         free = tuple(bit for bit in free if bit not in ("uid", "gid"))
-    bits = d.chance.sample(free, d.one((1, 1, 1, 2, 3)))
+    some = d.one((1, 1, 1, 2, 3))
+    bits = list(dict.fromkeys(d.one(free[: len(free) // 2] if d.odds(30) else free) for _ in range(some)))
     attr = Attr(
         mode=d.one(MODES),
-        uid=d.one((0, 1000, 1001, 1002)),
+        uid=d.one((0, 0, 1000, 1001, 1002)),
         gid=d.one((0, 1000, 1001, 2000)),
         flags=d.one((0, 0, 0, 1, 2, 32)),
         atime=d.one(MOMENTS),
@@ -335,14 +347,18 @@ def setattr_(d: Draw) -> list[Call]:
         ctime=d.one(MOMENTS),
     )
     method = "check_setattr" if d.odds(15) else "setattr"
-    return [(method, {"inode": node.symbol, "set": bits, "attr": encode(attr), **d.caller()})]
+    # Who may give nodes away is the superuser.
+    caller = {} if "uid" in bits and d.odds(50) else d.caller()
+    return [(method, {"inode": node.symbol, "set": bits, "attr": encode(attr), **caller})]
 
 
 @word(12)
 def xattr_set(d: Draw) -> list[Call]:
     # What is set on a node that is gone stays (N28.1): no kernel asks for it, and a law would find it.
     there = [(node, name) for node, name in d.world.xattrs if not node.gone]
-    node, name = d.one(there) if there and d.odds(40) else (d.known(), d.one(XATTRS))
+    linked = [one for one in d.world.live("file") if one.nlink > 1]
+    other = d.one(linked) if linked and d.odds(30) else d.known()
+    node, name = d.one(there) if there and d.odds(40) else (other, d.one(XATTRS))
     if not d.world.links(node.inode):
         node = d.world.nodes[ROOT_INODE]
     params = {"inode": node.symbol, "name": name, "value": d.one(("", "v", "w" * 300))}
@@ -559,7 +575,7 @@ def quota_set(d: Draw) -> list[Call]:
     return [*settled(), ("quota_set", {"type": type, "key": key, "quota": quota}), *settled()]
 
 
-@word(10)
+@word(6)
 def quota_get(d: Draw) -> list[Call]:
     type, key = quota_of(d)
     return [*settled(), ("quota_get", {"type": type, "key": key})]
@@ -602,7 +618,7 @@ def clone(d: Draw) -> list[Call]:
     return [("clone", {**params, "preserve": d.odds(50), "umask": umask, "threads": 1, **d.caller()})]
 
 
-@word(14)
+@word(24)
 def trashed(d: Draw) -> list[Call]:
     """Look at what was removed, and take it back."""
     if not d.world.filed:
@@ -632,6 +648,7 @@ def trashed(d: Draw) -> list[Call]:
                     },
                 ),
             ],
+            [("setattr", {"inode": plain.symbol, "set": ["mode"], "attr": encode(Attr(mode=0o604))})],
             [("setattr", {"inode": plain.symbol, "set": ["mode"], "attr": encode(Attr(mode=0o604))})],
             [*hour, ("unlink", {"parent": within, "name": filed, **d.caller()})],
             [*hour, ("rmdir", {"parent": within, "name": filed, **d.caller()})],

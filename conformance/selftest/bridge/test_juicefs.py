@@ -136,16 +136,25 @@ def test_the_adapter_declares_what_is_known_of_it(server_url: str) -> None:
     engine.close()
 
 
+MADE = """
+from metaparity.conformance.clause import clause
+
+@clause("toy/makes-a-directory", source="N12.8", needs="namespace", breaks=%r)
+def test_make(volume):
+    \"\"\"A directory is made.\"\"\"
+    volume.fs.mkdir(1, b"a", 0o755)
+"""
+UNCOUNTED = "metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED"
+SAID = {"tree/directories-count-directories": "its parent is not to count it"}
+
+
 @needs_adapter
-@pytest.mark.parametrize(
-    ("name", "code"), [("redis", 0), ("metaparity.conformance.museum.attributes:SUBDIRECTORIES_UNCOUNTED", 1)]
-)
-def test_its_check_is_a_second_opinion(metaparity: Run, server_url: str, name: str, code: int) -> None:
-    """It finds what the clause itself does not ask about."""
-    only = "lookup/finds-a-name-of-any-bytes"
-    options = ("--driver", name, "--only", only, "--server", server_url, "-n", "0")
-    assert metaparity("run", *options).code == 0
-    ran = metaparity("run", *options, "--check-with", "juicefs")
+@pytest.mark.parametrize(("name", "breaks", "code"), [("redis", {}, 0), (UNCOUNTED, SAID, 1)])
+def test_its_check_is_a_second_opinion(toys: Run, name: str, breaks: dict[str, str], code: int) -> None:
+    """It finds what the clause does not ask about, and what the laws are told to leave alone."""
+    text, drivers = MADE % breaks, (name,)
+    assert toys(text, drivers=drivers).code == 0
+    ran = toys(text, "--check-with", "juicefs", drivers=drivers)
     assert ran.code == code, ran.out
     assert ("expected  juicefs to find no fault" in ran.out) == bool(code)
 
