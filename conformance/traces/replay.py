@@ -145,19 +145,23 @@ class _Replay:
         """Open the clients; format and load unless the trace does it."""
         start = time.time_ns()
         for name, config in self.trace.clients.items():
-            self.clients[name] = self.connect(**config)
+            self.clients[name] = self._open(config)
         if not self.trace.steps or self.trace.steps[0].method != "init":
             next(iter(self.clients.values())).init(Format(self.trace.volume))
             for client in self.clients.values():
                 client.load()
         self.windows[-1] = (start, time.time_ns())
 
+    def _open(self, config: dict[str, Json]) -> Engine:
+        wire.config(config)  # refuses what is no configuration
+        return self.connect(**config)
+
     def _make(self, index: int, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         start = time.time_ns()
         result: dict[str, Json] = {"ok": {}}
         try:
             if step.method == "open":
-                self.clients[step.client] = self.connect(**params.get("config", {}))
+                self.clients[step.client] = self._open(params.get("config", {}))
             elif step.method == "close":
                 self.clients[step.client].close()
             else:
