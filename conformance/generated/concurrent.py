@@ -12,7 +12,7 @@ from .history import Author, Disagreement, ending, judged, opening, settings_of
 from .lanes import Lane
 from .steering import ANY, Pin
 from .vocabulary import CLIENTS, methods, offered
-from .world import Step, World
+from .world import Json, Step, World
 
 THREADS = 8
 ALONE = frozenset(
@@ -41,14 +41,21 @@ class Spoken:
     disagreement: Disagreement | None
 
 
+def beginning(seed: int, pins: Sequence[Pin]) -> tuple[dict[str, Json], dict[str, Json]]:
+    """The settings of a volume on which several speak at once, and the configuration of its clients.
+
+    An odd seed has the trash on.  There are no statistics of directories: what two clients hold back of one
+    without any is counted twice (N27).
+    """
+    settings = settings_of(seed % 2 == 1, True, False, False, pins)
+    return {**settings, "DirStats": False}, {"compact_chunk": "fail"}
+
+
 class Speakers:
     """Threads of two clients that draw from one world, each making its own steps."""
 
     def __init__(self, lane: Lane, seed: int, pins: Sequence[Pin]) -> None:
-        settings = settings_of(seed % 2 == 1, True, False, False, pins)
-        # What two clients hold back of one directory without statistics is counted twice (N27).
-        settings["DirStats"] = False
-        config = {"compact_chunk": "fail"}
+        settings, config = beginning(seed, pins)
         # Who does not know what is there cannot steer around what a driver does not do right.
         steered = {method for pin in pins if pin.driver != ANY for method in pin.methods}
         words = offered(lane.driver.capabilities)

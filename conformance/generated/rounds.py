@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from .concurrent import ALONE
-from .history import HANDED, Author, Disagreement, ending, judged, opening, settings_of
+from .concurrent import ALONE, beginning
+from .history import HANDED, Author, Disagreement, ending, judged, opening
 from .lanes import Lane
 from .steering import Pin
 from .vocabulary import CLIENTS, offered
@@ -75,9 +75,7 @@ class Rounds:
 
     def __init__(self, lane: Lane, model: Lane, seed: int, pins: Sequence[Pin]) -> None:
         self.lane, self.model = lane, model
-        # What two clients hold back of one directory without statistics is counted twice (N27).
-        settings = {**settings_of(seed % 2 == 1, True, False, False, pins), "DirStats": False}
-        config = {"compact_chunk": "fail"}
+        settings, config = beginning(seed, pins)
         weights = {
             word: weight
             for word, weight in offered(lane.driver.capabilities & model.driver.capabilities).items()

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metaparity.drivers.api import PRIMITIVES
-from metaparity.drivers.engine.keys import Keys
 from metaparity.drivers.types import ROOT_INODE, FileType, Slice
 from metaparity.fixtures.volumes import Volume
 
 from ..clause import Clause
 from ..laws import Finding, broken, harmful, require
 from .deviations import BrokenLaw, Ledger, covers
-
-KEYS = Keys()
+from .keyspaces import KEYS
 
 PATIENCE = 1.0
 """Seconds within which what is broken may mend itself: an engine may still delete in the background."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from metaparity.drivers.engine import codec
-from metaparity.drivers.engine.keys import Keys
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.registry import PAIR, Driver
 from metaparity.drivers.types import Config, FileType
 from metaparity.fixtures.volumes import Volume
 
 from .deviations import COPYING
-
-KEYS = Keys()
+from .keyspaces import KEYS
 
 
 def findings(volume: Volume, checker: Driver) -> list[str]:

@@ -279,6 +279,7 @@ def together(figures: Iterable[tuple[str, float]]) -> dict[str, float]:
 
 
 def _skip_reason(report: pytest.TestReport) -> str:
+    """Why a test was skipped, or why it was to fail: that reason pytest keeps in `wasxfail`."""
     if isinstance(report.longrepr, tuple):
         return report.longrepr[2].removeprefix("Skipped: ")
     return str(getattr(report, "wasxfail", "") or report.longreprtext)

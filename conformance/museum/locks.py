@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
 
 from metaparity.drivers.engine import codec, ranges
 from metaparity.drivers.engine.database import Database
@@ -71,8 +70,7 @@ def flock_in_two_steps(
     self: StoreEngine, inode: int, owner: int, type: LockType, block: bool = False, *, ctx: Context = ROOT
 ) -> None:
     """As if a client lived to the end of its call."""
-    index: Any = no_commands
-    self._index = index  # type: ignore[method-assign]
+    vars(self)["_index"] = no_commands
     sound_flock(self, inode, owner, type, block, ctx=ctx)
     if type != LockType.U:
         self.db.write(("SADD", self.keys.locked(self.sid), self.keys.flocks(inode)))

@@ -17,7 +17,7 @@ from metaparity.conformance.scenes.processes import opening, run_at_once
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import ROOT, Context, LockType
-from metaparity.fixtures.faults import Proxy, Way
+from metaparity.fixtures.faults import Proxy
 from metaparity.fixtures.volumes import Volume
 
 R, W, U = LockType.R, LockType.W, LockType.U
@@ -284,5 +284,5 @@ def transactions(network: Proxy, call: Callable[[], object]) -> list[tuple[bytes
     before = len(network.record())
     call()
     kept = WRITES | {b"WATCH", b"MULTI", b"EXEC"}
-    said = [one for one in network.record()[before:] if one.way is Way.COMMAND and one.name in kept]
+    said = [one for one in network.asked(before) if one.name in kept]
     return [(one.name, *one.command[1:]) for one in said]

@@ -18,7 +18,7 @@ from metaparity.conformance.laws import require_laws
 from metaparity.conformance.verbs import soon
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import CHUNK_SIZE, Attr, FileType, SetAttr, Slice
-from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, Way, push, reply
+from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, push, reply
 from metaparity.fixtures.volumes import Volume
 
 
@@ -124,7 +124,7 @@ def test_single_flight(volume: Volume, network: Proxy, threads: ThreadPoolExecut
 def questions(network: Proxy, since: int, inode: int) -> list[Frame]:
     """The commands of which one asks for the attributes of a node."""
     key = record(inode)
-    return [one for one in network.record()[since:] if one.way is Way.COMMAND and key in one.command]
+    return [one for one in network.asked(since) if key in one.command]
 
 
 @clause(

@@ -102,4 +102,5 @@ def test_order(lanes: list[Lane], pytestconfig: pytest.Config, record_property: 
         record_property("histories", 1)
         record_property("calls", found.calls)
         record_property("orders tried", found.orders)
-        assert found.disagreement is None, "\n".join([f"seed {seed}:", *told(found.disagreement)])
+        wrong = found.disagreement
+        assert wrong is None, "\n".join([f"seed {seed}, {wrong.what}:", *told(wrong)])

@@ -14,7 +14,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.sessions import expire, nameless, sids
 from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.errors import Refused
-from metaparity.fixtures.faults import Proxy, Way, command
+from metaparity.fixtures.faults import Proxy, command
 from metaparity.fixtures.volumes import Volume
 
 YEAR = 365 * 24 * 3600
@@ -162,8 +162,7 @@ def test_refreshes(volume: Volume, network: Proxy) -> None:
         volume.raw.hset("sessionInfos", "7", "{}")
         held.release()
         refreshed.result(timeout=10)
-    asked = [frame.name for frame in network.record()[begun:] if frame.way is Way.COMMAND]
-    assert asked.count(b"ZADD") == 1
+    assert [one.name for one in network.asked(begun)].count(b"ZADD") == 1
 
 
 # -- looking ---------------------------------------------------------------------------------------
@@ -263,8 +262,7 @@ def test_both_ends(volume: Volume, network: Proxy) -> None:
     lacks an end."""
     fs, begun = volume.fs, len(network.record())
     fs.session_cleanup()
-    asked = [one.command for one in network.record()[begun:] if one.way is Way.COMMAND]
-    ranges = [one for one in asked if one[0].upper() == b"ZRANGEBYSCORE"]
+    ranges = [one.command for one in network.asked(begun) if one.name == b"ZRANGEBYSCORE"]
     assert ranges
     assert {one[2] for one in ranges} == {b"-inf"}
     assert all(abs(float(one[3]) - time.time()) < 400 for one in ranges)

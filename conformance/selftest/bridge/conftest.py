@@ -31,7 +31,7 @@ def start(write: Write) -> Iterator[Start]:
     running: list[Program] = []
 
     def run(body: str, **options: float) -> Program:
-        program = Program(write(body), Options(**options))  # type: ignore[arg-type]
+        program = Program(write(body), Options(**options))  # type: ignore[arg-type]  # options of any kind
         running.append(program)
         return program
 

@@ -97,7 +97,12 @@ def test_a_program_is_shared_and_started_again_a_few_times(write: Write) -> None
 def test_a_program_that_never_says_hello_is_not_tried_for_ever(write: Write) -> None:
     words = write("sys.exit(1)")
     asked: list[int] = []
-    launcher = Launcher(lambda: asked.append(1) or words, Options(restarts=1))  # type: ignore[func-returns-value]
+
+    def ask() -> list[str]:
+        asked.append(1)
+        return words
+
+    launcher = Launcher(ask, Options(restarts=1))
     for _ in range(4):
         with pytest.raises(EngineCrashed):
             launcher.open("fake://", Config())
