@@ -14,7 +14,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +24,8 @@ from metaparity.conformance.scenes.backups import assembled, field, footer, segm
 from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
+from metaparity.drivers.engine.schema import messages
+from metaparity.drivers.engine.segments import NUMBERS
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.files import reading
 
@@ -122,6 +124,118 @@ def test_hostile_backup(name: str) -> None:
     data, wanted = HOSTILE_BACKUPS[name]
     with bounded(), pytest.raises(BadFile, match=wanted):
         inventory(io.BytesIO(data))
+
+
+def broken(name: str, change: Callable[[Any], object]) -> bytes:
+    """The golden backup with a change in its first segment of a kind."""
+    number, message = NUMBERS[name], messages()["Batch"]
+    pieces = segments(BACKUP)
+    at = next(at for at, (kind, _) in enumerate(pieces) if kind == number)
+    batch = message.FromString(pieces[at][1])
+    change(batch)
+    pieces[at] = (number, batch.SerializeToString())
+    return assembled(pieces)
+
+
+def retyped(data: bytes, type: int) -> bytes:
+    """Attributes of another type (S2.2)."""
+    return data[:1] + bytes([type << 4 | data[1] & 15]) + data[2:]
+
+
+def directories(batch: Any) -> list[Any]:
+    """The entries that lead to directories, the one in the root first."""
+    return sorted((edge for edge in batch.edges if edge.type == 2), key=lambda edge: int(edge.parent))
+
+
+def ring(batch: Any) -> None:
+    """The first directory of the root is moved into one of its own."""
+    outer = directories(batch)[0]
+    outer.parent = next(edge.inode for edge in directories(batch) if edge.parent == outer.inode)
+
+
+MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
+    "inode 0": ("node", lambda one: one.nodes.add(data=one.nodes[0].data), "inode 0 of"),
+    "short attributes": (
+        "node",
+        lambda one: one.nodes.add(inode=99, data=b"x" * 62),
+        "inode 99 of 62 bytes",
+    ),
+    "an unknown type": (
+        "node",
+        lambda one: one.nodes.add(inode=99, data=retyped(one.nodes[0].data, 9)),
+        "inode 99 of the unknown type 9",
+    ),
+    "a node twice": ("node", lambda one: one.nodes.append(one.nodes[0]), "come before"),
+    "a node with two types": (
+        "node",
+        lambda one: one.nodes.add(inode=1, data=retyped(one.nodes[0].data, 7)),
+        "inode 1 twice, with two types",
+    ),
+    "no root": (
+        "node",
+        lambda one: one.nodes.remove(*(n for n in one.nodes if n.inode == 1)),
+        "no root",
+    ),
+    "an entry twice": ("edge", lambda one: one.edges.append(one.edges[0]), "a second entry"),
+    "an impossible name": (
+        "edge",
+        lambda one: one.edges.add(parent=1, name=b"a/b", type=1),
+        "name b'a/b'",
+    ),
+    "dots": ("edge", lambda one: one.edges.add(parent=1, name=b"..", type=1), "name b'..'"),
+    "no name": ("edge", lambda one: one.edges.add(parent=1, type=1), "name b''"),
+    "an entry of an unknown type": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=2, name=b"new", type=9),
+        "an entry to inode 2 of the unknown type 9",
+    ),
+    "an entry that leads nowhere": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=9999, name=b"new", type=1),
+        "inode 9999, which is no file",
+    ),
+    "an entry of another type": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=1, name=b"new", type=1),
+        "inode 1, which is no file",
+    ),
+    "entries of nothing": (
+        "edge",
+        lambda one: setattr(one.edges[0], "parent", 9999),
+        "9999, which is no directory",
+    ),
+    "a directory with two names": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=directories(one)[0].inode, name=b"new", type=2),
+        "a second name of directory",
+    ),
+    "a name of the root": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=1, name=b"new", type=2),
+        "a second name of directory 1",
+    ),
+    "a ring": ("edge", ring, "inside of itself"),
+    "an empty chunk": ("chunk", lambda one: one.chunks.add(inode=99), "inode 99 of 0 bytes"),
+    "half a record": (
+        "chunk",
+        lambda one: one.chunks.add(inode=99, slices=b"x" * 36),
+        "inode 99 of 36 bytes",
+    ),
+    "a chunk twice": ("chunk", lambda one: one.chunks.append(one.chunks[0]), "come before"),
+    "an unknown counter": (
+        "counter",
+        lambda one: one.counters.add(key="other"),
+        "unknown counter 'other'",
+    ),
+    "a counter twice": ("counter", lambda one: one.counters.append(one.counters[0]), "come before"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_backup_whose_items_do_not_fit(name: str) -> None:
+    """Items that cannot be, that come twice, or that lead nowhere."""
+    kind, change, wanted = MISFITS[name]
+    assert wanted in fault(inventory, broken(kind, change))
 
 
 def tree(entries: str, more: str = "") -> bytes:

@@ -153,6 +153,41 @@ def test_numbers(prefix: bytes, kind: str, data: st.DataObject) -> None:
     assert keys.parse(build(keys, key)) == key
 
 
+ODD = [
+    b"",
+    b"{0}",
+    b"i",
+    b"i01",
+    b"i1\ni2",
+    b"i1\n",
+    b"\ni1",
+    b"i99999999999999999999",
+    b"c1",
+    b"c1_",
+    b"c1_01",
+    b"{0}i1",
+]
+
+
+@given(
+    prefix=st.sampled_from([b"", b"{0}"]),
+    kind=st.sampled_from(["attr", "chunk"]),
+    inodes=st.lists(U64, max_size=5),
+    odd=st.lists(st.tuples(st.integers(0, 5), st.sampled_from(ODD)), max_size=2),
+)
+def test_numbers_of_many(prefix: bytes, kind: str, inodes: list[int], odd: list[tuple[int, bytes]]) -> None:
+    """Of many names the same comes out as of each by itself, whatever else is among them."""
+    keys = Keys(prefix)
+    names = [keys.attr(inode) if kind == "attr" else keys.chunk(inode, inode // 2) for inode in inodes]
+    for at, name in odd:
+        names.insert(at, prefix + name)
+    parsed = [key.numbers for key in map(keys.parse, names) if key.kind == kind]
+    count = NUMBERED[kind].count(b"%d")
+    assert [tuple(some) for some in keys.numbers_of(kind, names)] == (
+        [*zip(*parsed, strict=True)] or [()] * count
+    )
+
+
 @given(
     name=st.binary(max_size=30)
     | st.from_regex(rb"\A(i|d|p|s|x|c|k|lockf|lockp|locked|session)[0-9]{0,25}(_[0-9]{0,25})?\Z")

@@ -11,6 +11,8 @@ from ..errors import Refused
 from ..files import replacing
 from ..types import QuotaType
 from . import codec
+from .ahead import ahead
+from .collector import seldom_collected
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, sustained_inodes
 from .inventory import RECORD
@@ -47,7 +49,7 @@ STRINGS = frozenset({b"i", b"s"})
 INODE = (1 << 64) - 1
 """The bits of a question's number that are an inode; the index of a chunk is above them."""
 
-AHEAD = 2
+AHEAD = 16
 """Questions that are sent before the answer to the last is used."""
 
 
@@ -64,6 +66,7 @@ class Question(NamedTuple):
 class Backup(Core):
     """backup."""
 
+    @seldom_collected()
     def backup(self, path: str, threads: int = 0, keep_secret: bool = False) -> None:
         with replacing(path) as out:
             self.write_backup(out, keep_secret, threads)
@@ -158,11 +161,9 @@ class Reader:
     def _questions(self) -> Iterator[Question]:
         """The keys, each once, some with the same letter at a time."""
         for letter, names in self._named():
-            told = self._keys.numbers_of(LETTERS[letter][1], names)
-            if letter == b"c":
-                numbers = [index << 64 | inode for inode, index in told]
-            else:
-                numbers = [inode for (inode,) in told]
+            numbers, *indexes = self._keys.numbers_of(LETTERS[letter][1], names)
+            if indexes:
+                numbers = [index << 64 | inode for inode, index in zip(numbers, *indexes, strict=True)]
             numbers = self._seen[letter].fresh(numbers)
             step = FEW if letter == b"d" else MANY
             for start in range(0, len(numbers) or 1, step):
@@ -173,16 +174,15 @@ class Reader:
         waiting: dict[bytes, list[bytes]] = {letter: [] for letter in LETTERS}
         many = {letter: number for letter, (_, _, number) in LETTERS.items()}
         at = len(self._keys.prefix)
-        for page in self._store.scan(self._keys.everything_pattern):
-            for name in page:
-                letter = name[at : at + 1]
-                names = waiting.get(letter)
-                if names is None:
-                    continue
-                names.append(name)
-                if len(names) == many[letter]:
-                    yield letter, names
-                    waiting[letter] = []
+        with ahead(self._store.scan(self._keys.everything_pattern), self._threads) as pages:
+            for page in pages:
+                for name in page:
+                    if (names := waiting.get(name[at : at + 1])) is not None:
+                        names.append(name)
+                for letter, names in waiting.items():
+                    while len(names) >= many[letter]:
+                        yield letter, names[: many[letter]]
+                        del names[: many[letter]]
         yield from ((letter, names) for letter, names in waiting.items() if names)
 
     def _commands(self, letter: bytes, numbers: Sequence[int]) -> list[Command]:
@@ -209,15 +209,16 @@ class Reader:
 
     def _edges(self, batch: Any, inodes: Sequence[int], pages: Sequence[Reply]) -> Iterator[Any]:
         """The batch with entries of directories, and a new one whenever there are many; the last has room."""
-        number = len(batch.edges)
+        number, add, decode = len(batch.edges), batch.edges.add, codec.decode_entry
         for directory, page in zip(inodes, pages, strict=True):
             for name, value in self._entries(directory, page):
-                type, inode = codec.decode_entry(value)
-                batch.edges.add(parent=directory, inode=inode, name=name, type=type)
+                type, inode = decode(value)
+                add(parent=directory, inode=inode, name=name, type=type)
                 number += 1
                 if number == MANY:
                     yield batch
                     batch, number = self._batch(), 0
+                    add = batch.edges.add
         yield batch
 
     def _entries(self, directory: int, page: Reply) -> Iterable[tuple[bytes, bytes]]:
@@ -235,10 +236,9 @@ class Reader:
         add = batch.chunks.add
         for number, records in zip(numbers, lists, strict=True):
             inode, index = number & INODE, number >> 64
-            slices = b"".join(records)
-            if len(slices) != RECORD or len(records) != 1:
-                slices = b"".join(self._whole(inode, index, records))
-            if slices:
+            if len(records) == 1 and len(records[0]) == RECORD:
+                add(inode=inode, index=index, slices=records[0])
+            elif slices := b"".join(self._whole(inode, index, records)):
                 add(inode=inode, index=index, slices=slices)
 
     @staticmethod

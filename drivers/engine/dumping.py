@@ -13,6 +13,7 @@ from ..types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Attr, Format, QuotaType
 from . import codec
 from .accounts import UNLIMITED
 from .ahead import ahead, grouped
+from .collector import seldom_collected
 from .core import Core, optional_attr
 from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText, head
 from .numbersets import Numbers
@@ -66,6 +67,7 @@ class Walk:
 class Dumping(Core):
     """dump."""
 
+    @seldom_collected()
     def dump(
         self,
         path: str,

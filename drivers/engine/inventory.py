@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from itertools import combinations
+from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
 from .jsontext import BadFile
 from .numbersets import Numbers
+from .schema import Columns
 from .segments import BackupFile, Info, Segment
 
 RECORD = 24
@@ -82,7 +84,7 @@ class Check:
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
         self._names: set[int] = set()
-        self._large: dict[str, Callable[[Sequence[Any]], None]] = {
+        self._large: dict[str, Callable[[Columns], None]] = {
             "nodes": self._look_at_nodes,
             "edges": self._look_at_edges,
             "chunks": self._look_at_chunks,
@@ -93,14 +95,14 @@ class Check:
         """Look at the items of a segment."""
         self._offset = segment.offset
         if segment.name == "format":
-            self._format(segment.message.data)
-        for list, items in segment.lists():
+            self._format(segment.setting)
+        for list, items in segment.lists.items():
             if list in self._large:
                 self._large[list](items)
                 continue
-            look: Callable[[Any], None] = getattr(self, f"look_at_{list}")
-            for item in items:
-                look(item)
+            look: Callable[..., None] = getattr(self, f"look_at_{list}")
+            for item in zip(*items, strict=True):
+                look(*item)
 
     def together(self, offset: int) -> None:
         """Look at nodes and entries as a tree."""
@@ -111,6 +113,9 @@ class Check:
             raise self._bad("the backup has no counters")
         if ROOT_INODE not in self._nodes[FileType.DIRECTORY]:
             raise self._bad("the backup has no root directory")
+        for one, other in combinations(self._nodes.values(), 2):
+            for inode in one.common(other):
+                raise self._bad(f"the backup has inode {inode} twice, with two types")
         for inode in self._nodes[FileType.DIRECTORY].missing(self._parents):
             raise self._bad(f"there are entries of {inode}, which is no directory of the backup")
         for type, entries in self._entries.items():
@@ -154,135 +159,140 @@ class Check:
 
     # -- items -------------------------------------------------------------------------------------
 
-    def look_at_counters(self, item: Any) -> None:
+    def look_at_counters(self, key: str, value: int) -> None:
         """A known counter, once."""
-        if item.key not in COUNTERS:
-            raise self._bad(f"the segment has the unknown counter {item.key[:40]!r}")
-        self._new("counters", COUNTERS.index(item.key), f"the counter {item.key}")
+        if key not in COUNTERS:
+            raise self._bad(f"the segment has the unknown counter {key[:40]!r}")
+        self._new("counters", COUNTERS.index(key), f"the counter {key}")
 
-    def _look_at_nodes(self, items: Sequence[Any]) -> None:
+    def _look_at_nodes(self, items: Columns) -> None:
         """Attributes of known types, each inode once."""
-        inodes: dict[int, list[int]] = {type: [] for type in TYPES}
-        for item in items:
-            inode, data = item.inode, item.data
-            if len(data) < HEAD or not inode:
-                raise self._bad(f"the segment has attributes of inode {inode} of {len(data)} bytes")
-            number = data[1] >> 4
-            if number not in inodes:
-                raise self._bad(f"the segment has inode {inode} of the unknown type {number}")
-            inodes[number].append(inode)
-        for type, some in inodes.items():
-            if (twice := self._once.setdefault("nodes", Numbers()).repeated(some)) is not None:
+        inodes, blobs = items
+        sizes = [*map(len, blobs)]
+        if min(sizes, default=HEAD) < HEAD or 0 in inodes:
+            for inode, size in zip(inodes, sizes, strict=True):
+                if size < HEAD or not inode:
+                    raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
+        types = [data[1] >> 4 for data in blobs]
+        for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
+            if (twice := self._nodes[type].repeated(some)) is not None:
                 raise self._bad(f"the segment has inode {twice}, which has come before")
-            self._nodes[FileType(type)].update(some)
 
-    def _look_at_edges(self, items: Sequence[Any]) -> None:
+    def _look_at_edges(self, items: Columns) -> None:
         """Possible names of known types, each once in its directory."""
-        names, parents = [item.name for item in items], [item.parent for item in items]
-        types, inodes = [item.type for item in items], [item.inode for item in items]
-        if not (possible(names) and TYPES.issuperset(types)):
-            for item in items:
-                self._require_possible(item)
-        keys = [*map(hash, zip(parents, names, strict=True))]
-        if len({*keys}) < len(keys) or not self._names.isdisjoint(keys):
-            for item, key in zip(items, keys, strict=True):
-                if key in self._names:
-                    raise self._bad(
-                        f"the segment has a second entry {item.name[:40]!r} of directory {item.parent}"
-                    )
-                self._names.add(key)
-        self._names.update(keys)
+        parents, inodes, names, types = items
+        if not possible(names):
+            name = next(name for name in names if not possible([name]))
+            raise self._bad(f"the segment has the impossible name {name[:40]!r}")
+        self._no_second(parents, names)
         self._parents.update({*parents})
-        for type in {*types}:
-            led = [inode for inode, one in zip(inodes, types, strict=True) if one == type]
-            self._entries[FileType(type)].update(led)
+        for type, some in self._by_type(inodes, types, "an entry to inode {} of the unknown type {}"):
+            self._entries[type].update(some)
         if FileType.DIRECTORY in types:
-            for parent, type, inode in zip(parents, types, inodes, strict=True):
+            for parent, inode, type in zip(parents, inodes, types, strict=True):
                 if type == FileType.DIRECTORY:
                     if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
                         raise self._bad(f"the segment has a second name of directory {inode}")
                     self._directories[inode] = parent
 
-    def _require_possible(self, item: Any) -> None:
-        if not possible([item.name]):
-            raise self._bad(f"the segment has the impossible name {item.name[:40]!r}")
-        if item.type not in TYPES:
-            raise self._bad(f"the segment has an entry of the unknown type {item.type}")
+    def _by_type(
+        self, inodes: Sequence[int], types: Sequence[int], unknown: str
+    ) -> Iterator[tuple[FileType, list[int]]]:
+        """The inodes of each type."""
+        for type in {*types}:
+            some = [inode for inode, one in zip(inodes, types, strict=True) if one == type]
+            if type not in TYPES:
+                raise self._bad(f"the segment has {unknown.format(some[0], type)}")
+            yield FileType(type), some
 
-    def _look_at_chunks(self, items: Sequence[Any]) -> None:
+    def _no_second(self, parents: Sequence[int], names: Sequence[bytes]) -> None:
+        """No directory has a name twice."""
+        known, keys = self._names, [*map(hash, zip(parents, names, strict=True))]
+        if len({*keys}) == len(keys) and known.isdisjoint(keys):
+            known.update(keys)
+            return
+        for parent, name, key in zip(parents, names, keys, strict=True):
+            if key in known:
+                raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {parent}")
+            known.add(key)
+
+    def _look_at_chunks(self, items: Columns) -> None:
         """Whole records, at least one, each chunk once."""
-        for item in items:
-            size = len(item.slices)
-            if size != RECORD and (not size or size % RECORD):
-                raise self._bad(f"the segment has a chunk of inode {item.inode} of {size} bytes")
+        inodes, indexes, slices = items
+        sizes = [*map(len, slices)]
+        for size in {*sizes}:
+            if not size or size % RECORD:
+                inode = inodes[sizes.index(size)]
+                raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
         # The index first: so the first chunks of neighbours are neighbours.
-        numbers = [item.index << 64 | item.inode for item in items]
+        numbers = [index << 64 | inode for inode, index in zip(inodes, indexes, strict=True)]
         if (twice := self._once.setdefault("chunks", Numbers()).repeated(numbers)) is not None:
             index, inode = divmod(twice, 1 << 64)
             raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
 
-    def look_at_slice_refs(self, item: Any) -> None:
+    def look_at_slice_refs(self, id: int, size: int, refs: int) -> None:
         """A count above zero, once."""
-        if item.refs < 1:
-            raise self._bad(f"the segment has {item.refs} references of slice {item.id}")
-        self._new("slice_refs", item.id << 32 | item.size, f"the references of slice {item.id}")
+        if refs < 1:
+            raise self._bad(f"the segment has {refs} references of slice {id}")
+        self._new("slice_refs", id << 32 | size, f"the references of slice {id}")
 
-    def look_at_symlinks(self, item: Any) -> None:
+    def look_at_symlinks(self, inode: int, target: bytes) -> None:
         """A target, once."""
-        self._new("symlinks", item.inode, f"the target of inode {item.inode}")
+        self._new("symlinks", inode, f"the target of inode {inode}")
 
-    def look_at_sustained(self, item: Any) -> None:
+    def look_at_sustained(self, sid: int, inodes: Sequence[int]) -> None:
         """The inodes of a session, at least one, once."""
-        if not item.inodes:
-            raise self._bad(f"the segment has session {item.sid} without an inode")
-        self._new("sustained", item.sid, f"session {item.sid}")
+        if not inodes:
+            raise self._bad(f"the segment has session {sid} without an inode")
+        self._new("sustained", sid, f"session {sid}")
 
-    def look_at_deleted_files(self, item: Any) -> None:
+    def look_at_deleted_files(self, inode: int, length: int, expire: int) -> None:
         """Any number of any numbers."""
 
-    def look_at_xattrs(self, item: Any) -> None:
+    def look_at_xattrs(self, inode: int, name: str, value: bytes) -> None:
         """A name, once for its node."""
-        key = hash((item.inode, item.name, ""))
-        if not item.name or key in self._names:
-            raise self._bad(f"the segment has the attribute {item.name[:40]!r} of inode {item.inode} again")
+        key = hash((inode, name, ""))
+        if not name or key in self._names:
+            raise self._bad(f"the segment has the attribute {name[:40]!r} of inode {inode} again")
         self._names.add(key)
 
-    def look_at_acls(self, item: Any) -> None:
+    def look_at_acls(self, id: int, data: bytes) -> None:
         """A rule that can be read, once."""
         try:
-            codec.decode_rule(item.data)
+            codec.decode_rule(data)
         except codec.CorruptValue as corrupt:
-            raise self._bad(f"rule {item.id} is of no use ({corrupt})") from None
-        self._new("acls", item.id, f"rule {item.id}")
-        self._found.last_acl = max(self._found.last_acl, item.id)
+            raise self._bad(f"rule {id} is of no use ({corrupt})") from None
+        self._new("acls", id, f"rule {id}")
+        self._found.last_acl = max(self._found.last_acl, id)
 
-    def look_at_dir_stats(self, item: Any) -> None:
+    def look_at_dir_stats(self, inode: int, *numbers: int) -> None:
         """Statistics, once."""
-        self._new("stats", item.inode, f"statistics of directory {item.inode}")
+        self._new("stats", inode, f"statistics of directory {inode}")
 
-    def look_at_dir_quotas(self, item: Any) -> None:
+    def look_at_dir_quotas(self, key: int, *rest: int) -> None:
         """A quota of the kind it tells, once."""
-        if item.type not in list(QuotaType):
-            raise self._bad(f"the segment has a quota of the unknown type {item.type}")
-        self._look_at_quota(QuotaType(item.type), item)
+        type = rest[-1]
+        if type not in list(QuotaType):
+            raise self._bad(f"the segment has a quota of the unknown type {type}")
+        self._look_at_quota(QuotaType(type), key)
 
-    def look_at_user_quotas(self, item: Any) -> None:
+    def look_at_user_quotas(self, key: int, *rest: int) -> None:
         """A quota, once."""
-        self._look_at_quota(QuotaType.USER, item)
+        self._look_at_quota(QuotaType.USER, key)
 
-    def look_at_group_quotas(self, item: Any) -> None:
+    def look_at_group_quotas(self, key: int, *rest: int) -> None:
         """A quota, once."""
-        self._look_at_quota(QuotaType.GROUP, item)
+        self._look_at_quota(QuotaType.GROUP, key)
 
-    def _look_at_quota(self, type: QuotaType, item: Any) -> None:
-        self._new(f"quotas {type.name}", item.key, f"the quota of {type.name.lower()} {item.key}")
+    def _look_at_quota(self, type: QuotaType, key: int) -> None:
+        self._new(f"quotas {type.name}", key, f"the quota of {type.name.lower()} {key}")
 
-    def look_at_parents(self, item: Any) -> None:
+    def look_at_parents(self, inode: int, parent: int, count: int) -> None:
         """A count of names in a directory, once."""
-        key = hash((item.inode, item.parent))
+        key = hash((inode, parent))
         if key in self._names:
-            raise self._bad(f"the segment has the names of inode {item.inode} in {item.parent} again")
+            raise self._bad(f"the segment has the names of inode {inode} in {parent} again")
         self._names.add(key)
 
-    def look_at_change_lines(self, item: Any) -> None:
+    def look_at_change_lines(self, version: int, entry: bytes) -> None:
         """Lines are not restored (L5.17)."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from ..types import QuotaType
 
@@ -82,6 +81,9 @@ SCANNED = {
 NUMBER = rb"(0|[1-9][0-9]{0,19})"
 MOST = (1 << 64) - 1
 PATTERNS = {kind: re.compile(shape.replace(b"%d", NUMBER)) for kind, shape in NUMBERED.items()}
+LINES = {
+    kind: re.compile(rb"^" + pattern.pattern + rb"$", re.MULTILINE) for kind, pattern in PATTERNS.items()
+}
 KINDS = {key: kind for kind, key in PLAIN.items()}
 
 
@@ -238,17 +240,23 @@ class Keys:
 
     def numbers(self, kind: str, key: bytes) -> tuple[int, ...]:
         """The numbers in a key of a kind of `NUMBERED` that begins with the prefix; none in any other key."""
-        return next(iter(self.numbers_of(kind, (key,))), ())
+        match = PATTERNS[kind].fullmatch(key, len(self.prefix))
+        numbers = tuple(map(int, match.groups())) if match else ()
+        return numbers if max(numbers, default=0) <= MOST else ()
 
-    def numbers_of(self, kind: str, keys: Iterable[bytes]) -> list[tuple[int, ...]]:
-        """The numbers in each of the keys that is of a kind of `NUMBERED`; all begin with the prefix."""
-        pattern, at = PATTERNS[kind], len(self.prefix)
-        match = pattern.fullmatch
-        every: list[tuple[int, ...]]
-        if pattern.groups == 1:
-            every = [(int(one[1]),) for key in keys if (one := match(key, at))]
-        else:
-            every = [(int(one[1]), int(one[2])) for key in keys if (one := match(key, at))]
-        if max(chain.from_iterable(every), default=0) <= MOST:
-            return every
-        return [numbers for numbers in every if max(numbers) <= MOST]
+    def numbers_of(self, kind: str, keys: Sequence[bytes]) -> list[Sequence[int]]:
+        """The first numbers of all keys that are of a kind of `NUMBERED`, then the second ones.
+
+        All keys begin with the prefix.
+        """
+        pattern, at = LINES[kind], len(self.prefix)
+        text = b"\n".join([key[at:] for key in keys] if at else keys)
+        # One search for all: a match of each key takes twice as long.
+        found = pattern.findall(text)
+        if len(found) == len(keys) == text.count(b"\n") + 1:
+            groups = [found] if pattern.groups == 1 else zip(*found, strict=True)
+            numbers = [[*map(int, group)] for group in groups]
+            if max(map(max, numbers)) <= MOST:
+                return [*numbers]
+        every = [some for key in keys if (some := self.numbers(kind, key))]
+        return [*zip(*every, strict=True)] or [()] * pattern.groups

@@ -13,6 +13,7 @@ from ..files import reading
 from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, QuotaType, Rule, Slice
 from . import codec
 from .ahead import grouped
+from .collector import seldom_collected
 from .core import Core
 from .database import FAILURES
 from .dumpfile import Child, DumpFile, Event
@@ -44,6 +45,7 @@ OWNERS = (QuotaType.USER, QuotaType.GROUP)
 class Loading(Volume):
     """load_dump."""
 
+    @seldom_collected()
     def load_dump(self, path: str) -> None:
         self.db.require_writable()
         found = Survey()
@@ -76,7 +78,7 @@ class Loading(Volume):
         filler.charge()
         for batch in grouped(filler.links(), BATCH):
             self.db.write(*batch)
-        self.db.pour(self._batches(filler.rest()))
+        self.db.pour(self.batches(filler.rest()))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():
                 if self.quirks or type is not QuotaType.DIR or id in found.directories:
@@ -115,7 +117,7 @@ class Loading(Volume):
 
     def keep(self, kept: Spool[Packed], commands: Iterable[Command]) -> None:
         """Keep commands until they may be sent."""
-        for batch in self._batches(commands):
+        for batch in self.batches(commands):
             kept.put(batch)
         kept.end()
 
@@ -123,7 +125,8 @@ class Loading(Volume):
         """Send the commands that were kept."""
         self.db.pour(told(kept, self.tell, "batches written", lambda: kept.number))
 
-    def _batches(self, commands: Iterable[Command]) -> Iterator[Packed]:
+    def batches(self, commands: Iterable[Command]) -> Iterator[Packed]:
+        """Commands as they are sent, many at once."""
         return map(self.store.packed, grouped(commands, BATCH))
 
 

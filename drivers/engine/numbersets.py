@@ -59,5 +59,13 @@ class Numbers:
     def missing(self, other: Numbers) -> Iterator[int]:
         """The numbers of another set that are not in this one."""
         for word, bits in other._words.items():
-            left = bits & ~self._words.get(word, 0)
-            yield from (word * WORD + bit for bit in range(WORD) if left >> bit & 1)
+            yield from _numbers(word, bits & ~self._words.get(word, 0))
+
+    def common(self, other: Numbers) -> Iterator[int]:
+        """The numbers that are in both sets."""
+        for word in self._words.keys() & other._words.keys():
+            yield from _numbers(word, self._words[word] & other._words[word])
+
+
+def _numbers(word: int, bits: int) -> Iterator[int]:
+    return (word * WORD + bit for bit in range(WORD) if bits >> bit & 1)

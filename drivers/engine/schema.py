@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -13,6 +15,9 @@ MESSAGE = re.compile(r"message (\w+) \{([^}]*)\}")
 FIELD = re.compile(r"(repeated )?(\w+) (\w+) = (\d+);")
 COMMENT = re.compile(r"//[^\n]*")
 PACKAGE = "metaparity.backup"
+
+Columns: TypeAlias = Sequence[Sequence[Any]]
+"""The items of a list, field by field in the order of the schema: they are read faster than messages."""
 
 Field = descriptor_pb2.FieldDescriptorProto
 SCALARS = {
@@ -50,3 +55,20 @@ def messages() -> dict[str, Any]:
         name: message_factory.GetMessageClass(descriptor)
         for name, descriptor in file.message_types_by_name.items()
     }
+
+
+@cache
+def fields_of(list: str) -> tuple[attrgetter[Any], ...]:
+    """What gives each field of an item of a list of a batch."""
+    item = messages()["Batch"].DESCRIPTOR.fields_by_name[list].message_type
+    return tuple(attrgetter(field.name) for field in item.fields)
+
+
+def columns(batch: Any, list: str) -> Columns:
+    """The items of a list of a batch."""
+    items = [*getattr(batch, list)]
+    found = [[*map(field, items)] for field in fields_of(list)]
+    if list == "sustained":
+        # The one list whose items have a list, too: it lives no longer than its message.
+        found[1] = [(*inodes,) for inodes in found[1]]
+    return found

@@ -14,13 +14,16 @@ T = TypeVar("T")
 class Spool(Generic[T]):
     """Items that are all put in before the first is taken out; a block at whose end they are gone."""
 
-    def __init__(self, group: int = 1) -> None:
-        """So many items, which are small then, are written at once.
+    def __init__(self, group: int = 1, room: int = 0) -> None:
+        """So many items, which are small then, are written at once; the first of them, that fill the `room`,
+        stay in memory.
 
         Raises `Refused` when there is no room for temporary files.
         """
         self._file = temporary()
         self._group = group
+        self._room = room
+        self._first: list[T] = []
         self._last: list[T] = []
         """Those that are not in the file yet."""
         self._written = 0
@@ -34,10 +37,14 @@ class Spool(Generic[T]):
     def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def put(self, item: T) -> None:
-        """Take in an item.  Raises `Refused` when there is no room for it."""
-        self._last.append(item)
+    def put(self, item: T, size: int = 1) -> None:
+        """Take in an item that takes so much room.  Raises `Refused` when there is none for it."""
         self.number += 1
+        self._room -= size
+        if self._room >= 0:
+            self._first.append(item)
+            return
+        self._last.append(item)
         if len(self._last) == self._group:
             self._write()
 
@@ -48,6 +55,7 @@ class Spool(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         """The items, from the first on, once it is known that there are no more."""
+        yield from self._first
         self._file.seek(0)
         for _ in range(self._written):
             yield from pickle.load(self._file)

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import hiredis
 
@@ -39,10 +39,15 @@ class Replies:
             protocolError=Disconnected, replyError=ServerError, errors="replace", notEnoughData=_INCOMPLETE
         )
 
-    def feed(self, data: bytes) -> Iterator[Reply | ServerError]:
+    def feed(self, data: bytes) -> Iterable[Reply | ServerError]:
         """The replies that are complete with these bytes.  Raises `Disconnected` on a broken stream."""
         self._reader.feed(data)
-        while (reply := self._reader.gets()) is not _INCOMPLETE:
+        replies = [*iter(self._reader.gets, _INCOMPLETE)]
+        return self._in_turn(replies) if hiredis.PushNotification in {*map(type, replies)} else replies
+
+    def _in_turn(self, replies: Iterable[Reply | ServerError]) -> Iterator[Reply | ServerError]:
+        """The replies among pushes, each of which is handled when those before it have been."""
+        for reply in replies:
             if not isinstance(reply, hiredis.PushNotification):
                 yield reply
             elif self._pushed is not None:
@@ -99,7 +104,7 @@ class Connection:
         if not self.usable:
             raise Disconnected("the connection was lost before its use")
         self._in_step = False
-        arriving = self._arriving()
+        arriving = chain.from_iterable(self._arriving())
         sent: deque[int] = deque()
         try:
             for data, number in batches:
@@ -161,22 +166,24 @@ class Connection:
         if len(replies) > count:
             raise Disconnected(f"{self._address} sent a reply that nobody asked for")
 
-    def _arriving(self) -> Iterator[Reply | ServerError]:
+    def _arriving(self) -> Iterator[Iterable[Reply | ServerError]]:
         """The replies as they come, for as long as they are waited for."""
         while True:
             try:
                 data = self._wire.receive(self._address.read_timeout)
             except (OSError, EOFError) as failure:
                 raise self._failed(failure) from failure
-            yield from self._fed(data)
+            yield self._fed(data)
 
-    def _fed(self, data: bytes) -> Iterator[Reply | ServerError]:
+    def _fed(self, data: bytes) -> Iterable[Reply | ServerError]:
         """The replies that are complete with these bytes, but for those to UNWATCH."""
-        for reply in self._replies.feed(data):
-            if self._owed:
-                self._owed -= 1
-            else:
-                yield reply
+        replies = self._replies.feed(data)
+        if not self._owed:
+            return replies
+        replies = [*replies]
+        owed = min(self._owed, len(replies))
+        self._owed -= owed
+        return replies[owed:]
 
     def _failed(self, failure: Exception, kind: type[Disconnected] = Disconnected) -> Disconnected:
         """What a failure of the wire means."""

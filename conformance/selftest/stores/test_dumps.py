@@ -460,13 +460,13 @@ def test_server_that_dies_during_a_load(engine: Any, start_server: Start, act: s
     """A load that loses its server says so, and what it was loading."""
     dying = start_server()
     client = engine("", dying.port)
-    send = client.send
+    pour = client.db.pour
 
     def kill_first(*args: Any) -> None:
         dying.kill()
-        send(*args)
+        pour(*args)
 
-    client.send = kill_first
+    client.db.pour = kill_first
     with pytest.raises(Refused, match=rf"{FILLED[act]} is loaded in part only .*load it again, or reset"):
         getattr(client, act)(str(GOLDEN.joinpath(FILLED[act])))
 
@@ -476,19 +476,19 @@ def test_server_that_is_full_during_a_load(engine: Any, start_server: Start, act
     """A load for which the server has no memory says so, and leaves no volume until it is loaded again."""
     full = start_server()
     client = engine("", full.port)
-    send = client.send
+    pour = client.db.pour
 
     def fill_first(*args: Any) -> None:
         full.raw.config_set("maxmemory", 1)
-        send(*args)
+        pour(*args)
 
-    client.send = fill_first
+    client.db.pour = fill_first
     path = str(GOLDEN.joinpath(FILLED[act]))
     with pytest.raises(Refused, match=r"loaded in part only .*OOM.*load it again, or reset"):
         getattr(client, act)(path)
     assert full.raw.get("setting") == UNFINISHED
     full.raw.config_set("maxmemory", 0)
-    client.send = send
+    client.db.pour = pour
     getattr(client, act)(path)
     assert client.load().name == "golden"
 
