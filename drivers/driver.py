@@ -40,7 +40,7 @@ class Driver:
     capabilities: frozenset[str]
     open: Callable[[str, Config], Engine] = field(repr=False)
     spelling: str = ""
-    """How to ask for it where that is not its name: `cmd:COMMAND`."""
+    """How to ask for it where that is not its name: `cmd:COMMAND`, `package.module:OBJECT`."""
     query: str = ""
     """Parameters in the URLs that the suite makes for it: `client-cache=true`."""
     check_ready: Callable[[], None] = field(default=always_ready, repr=False)

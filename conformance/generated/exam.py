@@ -13,7 +13,7 @@ from metaparity.fixtures.provision import BadServerChoice, Place, Provider, Serv
 
 from ..harness.exits import ENVIRONMENT, USAGE, complain
 from .history import generate
-from .lanes import lane
+from .lanes import Apart, lane
 from .rounds import rounds
 from .steering import MODEL, pins_of
 from .verdict import rule
@@ -126,7 +126,8 @@ def _facts(place: Place) -> dict[str, str]:
 
 def search(names: Sequence[str], place: Place, seed: int) -> Iterator[str]:
     """One line: what was found in a broken engine, or nothing."""
-    lanes = [lane(name, place) for name in names]
+    model, engine = lanes = [lane(name, place) for name in names]
+    apart = Apart(engine.name, engine.driver, place)
     made = 0
     try:
         while made < STEPS - LONGEST:
@@ -135,8 +136,7 @@ def search(names: Sequence[str], place: Place, seed: int) -> Iterator[str]:
                 told = generate(lanes, seed, min(EACH, left), pins_of(names))
                 made, found = made + len(told.steps), told.disagreement
             else:
-                model, engine = lanes
-                spoken = rounds(engine, model, seed, TIMES, pins_of(names))
+                spoken = rounds(apart, model, seed, TIMES, pins_of(names))
                 made, found = made + spoken.calls, spoken.disagreement
             if found is not None:
                 seen = f"{found.kind} {found.what}"
@@ -145,7 +145,7 @@ def search(names: Sequence[str], place: Place, seed: int) -> Iterator[str]:
             seed += 1
         yield f"{NOTHING} in {made} steps"
     finally:
-        for one in lanes:
+        for one in (*lanes, apart):
             one.close()
 
 

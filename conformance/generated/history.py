@@ -128,16 +128,19 @@ class Author:
         """The steps of the next word."""
         for _ in range(ATTEMPTS):
             client = self.client if self.chance.random() < STAYS else self.chance.choice(CLIENTS)
-            (word,) = self.chance.choices(self._words, self._weights)
-            if steps := self.say(word, client):
+            if steps := self.say(self.choose(), client):
                 return steps
         return []
 
-    def word_of(self, client: str) -> list[Step]:
-        """The steps of some word by this client, which does not wait for the other to settle."""
+    def choose(self) -> str:
+        """Some word."""
         (word,) = self.chance.choices(self._words, self._weights)
+        return word
+
+    def word_of(self, client: str, word: str | None = None) -> list[Step]:
+        """The steps of a word, or of any, by this client, which does not wait for the other to settle."""
         self.client = client
-        return self.say(word, client)
+        return self.say(word or self.choose(), client)
 
     def say(self, word: str, client: str) -> list[Step]:
         """The steps of this word by this client; none where it is steered around."""
@@ -147,7 +150,11 @@ class Author:
             self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
             return []
         former, self.client = self.client, client
-        return [*handed(former, client), *self._steps(client, calls)]
+        return [*handed(former, client), *self.steps(client, calls)]
+
+    def steps(self, client: str, calls: Sequence[Call]) -> list[Step]:
+        """Calls by this client as the steps of one word."""
+        return [*self._steps(client, calls)]
 
     def _steps(self, client: str, calls: Sequence[Call]) -> Iterator[Step]:
         answering, word = -1, self._number

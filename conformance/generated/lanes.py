@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import re
+import shlex
+import sys
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from metaparity.drivers import registry, wire
 from metaparity.drivers.api import Engine
-from metaparity.drivers.bridge import EngineFailure
+from metaparity.drivers.bridge import EngineFailure, program_driver
 from metaparity.drivers.driver import Driver
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE
 from metaparity.fixtures.provision import Place
@@ -139,8 +141,11 @@ class Lane:
     def _open(self, client: str, params: dict[str, Json]) -> Engine:
         """A client; of a pair of drivers the second opens the second one."""
         config = wire.config({**CONFIG, **params.get("config", {})})
-        driver = self.driver if client == CLIENTS[0] else self.driver.partner or self.driver
+        driver = self._opened_by(client)
         return driver.open(driver.url(self.place.address), config)
+
+    def _opened_by(self, client: str) -> Driver:
+        return self.driver if client == CLIENTS[0] else self.driver.partner or self.driver
 
     def _call(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         call = getattr(self.clients[step.client], step.method)
@@ -321,6 +326,24 @@ class ModelLane(Lane):
 
     def keys(self) -> dict[bytes, Any]:
         return dict(written(volume_at(self.driver.url(self.place.address))))
+
+
+class Apart(Lane):
+    """A lane whose second client is in a process of its own: only the server stands between the two.
+
+    Callers of one process that change the same key wait for each other (S4.2) and never conflict.
+    """
+
+    def _opened_by(self, client: str) -> Driver:
+        driver = super()._opened_by(client)
+        return driver if client == CLIENTS[0] else served(driver.spelling or driver.name)
+
+
+@cache
+def served(name: str) -> Driver:
+    """The driver of this name, each client in a process of its own."""
+    command = [sys.executable, "-m", "metaparity.conformance", "serve", name]
+    return program_driver(shlex.join(command))
 
 
 def lane(name: str, place: Place) -> Lane:

@@ -13,11 +13,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from metaparity.drivers.types import ROOT_INODE
+
 from .concurrent import ALONE, beginning
 from .history import HANDED, Author, Disagreement, ending, judged, opening
 from .lanes import Lane
 from .steering import Pin
-from .vocabulary import CLIENTS, offered
+from .vocabulary import CLIENTS, Call, offered
 from .world import Json, Step, World
 
 STEPWISE = frozenset(
@@ -33,6 +35,10 @@ and those that are answered by what a client remembers of a file that it has ope
 CALLERS = 3
 LONGEST = 2
 """Calls of a word that a round takes: of longer ones there are too many orders."""
+APART = 0.0006
+"""Seconds within which the callers of a round begin: who is asked in another process gets going later."""
+PATIENCE = 20
+"""How often the same word is tried before each caller may say another."""
 STATES = 12
 """Orders of the rounds so far that are gone on with: several that leave the volume differently may explain
 the same answers."""
@@ -87,24 +93,29 @@ class Rounds:
         self.orders: list[list[Order]] = [[self.first]]
         """For each explanation the order of each round; the set-up is the first."""
         self.shown: list[list[Json]] = []
+        self._locks = "locks_list" in weights
         self.found = Explained()
 
     def run(self, count: int) -> Explained:
         """Make rounds until there are so many, or one cannot be explained."""
         self.lane.begin()
         self._make([[step] for step in self.first], at_once=False)
-        for number in range(1, count + 1):
-            words = self._words()
-            made = self._make(words, at_once=True)
-            failed = next((one for one in made if "failure" in one.result), None)
-            if failed is not None:
-                self.found.disagreement = judged(failed.step, [self.lane.name], [failed.result])
-            elif not self._explain(number, words, made):
-                self.found.disagreement = Disagreement("order", "no order", {self.lane.name: self.told(made)})
+        for _ in range(count):
+            self.author.world.focus = self._few()
+            for words, at_once in ((self._words, True), (self._look, False)):
+                said = words()
+                made = self._make(said, at_once)
+                failed = next((one for one in made if "failure" in one.result), None)
+                if failed is not None:
+                    self.found.disagreement = judged(failed.step, [self.lane.name], [failed.result])
+                elif not self._explain(said, made):
+                    self.found.disagreement = Disagreement(
+                        "order", "no order", {self.lane.name: self.told(made)}
+                    )
+                self.found.calls += len(made)
+                if self.found.disagreement is not None:
+                    return self.found
             self.found.rounds += 1
-            self.found.calls += len(made)
-            if self.found.disagreement is not None:
-                return self.found
         self.found.disagreement = ending([self.lane])
         return self.found
 
@@ -117,23 +128,44 @@ class Rounds:
 
     # -- on the lane -------------------------------------------------------------------------------
 
+    def _few(self) -> frozenset[int]:
+        """The nodes that a round is mostly about: one and the directory it is in."""
+        entries = self.author.world.entries()
+        parent, _, inode = self.chance.choice(entries) if entries else (ROOT_INODE, "", ROOT_INODE)
+        return frozenset({parent, inode})
+
     def _words(self) -> list[list[Step]]:
-        """A short word for each caller."""
+        """A short word for each caller; mostly all say the same one."""
         words: list[list[Step]] = []
+        same = self.author.choose() if self.chance.random() < 0.75 else None
+        tries = 0
         while len(words) < CALLERS:
-            word = self.author.word_of(CLIENTS[len(words) % len(CLIENTS)])
+            tries += 1
+            client = CLIENTS[len(words) % len(CLIENTS)]
+            word = self.author.word_of(client, same if tries < PATIENCE else None)
             word = [step for step in word if step.number != HANDED]
             if 0 < len(word) <= LONGEST:
                 words.append(word)
         return words
 
+    def _look(self) -> list[list[Step]]:
+        """What one caller sees afterwards of the nodes that the round was about."""
+        nodes = [self.author.world.nodes[inode] for inode in sorted(self.author.world.focus)]
+        seen: list[Call] = [("getattr", {"inode": node.symbol}) for node in nodes]
+        seen += [("readdir", {"inode": node.symbol}) for node in nodes if node.type == "directory"]
+        if self._locks:
+            seen += [("locks_list", {"inode": node.symbol}) for node in nodes if node.type == "file"]
+        return [self.author.steps(self.chance.choice(CLIENTS), seen)]
+
     def _make(self, words: Sequence[Sequence[Step]], at_once: bool) -> list[Made]:
         """Make words, each by a caller of its own; all at once, or one after the other."""
+        delays = [self.chance.random() * APART for _ in words]
         start = threading.Barrier(len(words) if at_once else 1)
 
         def speak(caller: int) -> list[Made]:
             if at_once:
                 start.wait(timeout=10)
+                time.sleep(delays[caller])
             return [self._take(caller, step) for step in words[caller]]
 
         with self.lane.moment(len(self.shown)), ThreadPoolExecutor(len(words) if at_once else 1) as pool:
@@ -151,8 +183,9 @@ class Rounds:
 
     # -- on the model ------------------------------------------------------------------------------
 
-    def _explain(self, number: int, words: Sequence[Sequence[Step]], made: Sequence[Made]) -> bool:
+    def _explain(self, words: Sequence[Sequence[Step]], made: Sequence[Made]) -> bool:
         """Go on with the orders for which the model shows what the round has; False where there is none."""
+        number = len(self.shown) - 1
         ended = {one.step.number: one.end for one in made}
         began = {one.step.number: one.start for one in made}
         going_on: dict[str, list[Order]] = {}

@@ -33,15 +33,19 @@ def wrong(disagreement: Disagreement) -> list[str]:
     if disagreement.kind == "laws":
         return [name for name, broken in disagreement.shown.items() if broken]
     words = {name: json.dumps(one, sort_keys=True) for name, one in disagreement.shown.items()}
-    failed = [name for name, one in disagreement.shown.items() if isinstance(one, dict) and "failure" in one]
-    if failed:
-        return failed
+    if failures := failed(disagreement):
+        return failures
     if MODEL in words:
         return [name for name, one in words.items() if one != words[MODEL]]
     counts = Counter(words.values()).most_common()
     if len(counts) > 1 and counts[0][1] == counts[1][1]:
         return []
     return [name for name, one in words.items() if one != counts[0][0]]
+
+
+def failed(disagreement: Disagreement) -> list[str]:
+    """The drivers that crashed, hung, or raised what no engine may."""
+    return [name for name, one in disagreement.shown.items() if isinstance(one, dict) and "failure" in one]
 
 
 def rule(disagreement: Disagreement) -> str:

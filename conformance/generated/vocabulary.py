@@ -45,6 +45,10 @@ OFFSETS = (0, 1, 4095, 4096, 50000, CHUNK_SIZE - 10)
 XATTRS = ("user.a", "user.b", "trusted.c", "")
 EDGES = (0, 1, 5, 6, 10, 64, 1 << 40, (1 << 63) - 1)
 ACL_BITS = (0, 1, 4, 5, 6, 7)
+FOCUSED = 0.9
+"""How likely a node is one that everything is about, where there are such."""
+FEW = 3
+"""Names that are as good as any then."""
 SET = ("mode", "uid", "gid", "flags", "atime", "mtime", "ctime", "atime_now", "mtime_now", "ctime_now")
 MOST_RECORDS = {"record": 2, "fail": 12}
 """Records of a chunk beyond which engines compact when they please (N22.6), by what comes of it."""
@@ -77,6 +81,9 @@ class Draw:
     def known(self, *types: str) -> Node:
         """A node, mostly one of these types that is there."""
         roll = self.chance.random()
+        focus = [self.world.nodes[one] for one in self.world.focus]
+        if roll < FOCUSED and (near := [one for one in focus if not types or one.type in types]):
+            return self.one(near)
         # Below what is gone, quotas are found or not: refusals differ with what a client remembers.
         if (
             roll < 0.04
@@ -96,6 +103,8 @@ class Draw:
 
     def directory(self) -> Node:
         """A directory, often the root."""
+        if self.world.focus:
+            return self.known("directory")
         return self.world.nodes[ROOT_INODE] if self.odds(25) else self.known("directory")
 
     # -- names -------------------------------------------------------------------------------------
@@ -105,6 +114,8 @@ class Draw:
         if self.odds(6):
             return self.one(ODD_NAMES)
         taken = self.world.names.get(directory.inode, {})
+        if self.world.focus:
+            return self.one(NAMES[:FEW])
         free = [name for name in NAMES if str(name) not in taken]
         return self.one(free) if free else f"n{self.chance.randrange(100)}"
 
@@ -112,6 +123,7 @@ class Draw:
         """A directory and a name in it that is believed to be there, of one of these types if any."""
         nodes = self.world.nodes
         entries = [one for one in self.world.entries() if one[0] in nodes]
+        entries = [one for one in entries if one[2] in self.world.focus] or entries
         fitting = [one for one in entries if not types or (one[2] in nodes and nodes[one[2]].type in types)]
         if not entries or self.odds(6):
             directory = self.directory()
@@ -554,7 +566,10 @@ def summary(d: Draw) -> list[Call]:
 
 @word(5)
 def tree_summary(d: Draw) -> list[Call]:
-    params = {"inode": d.node("directory"), "depth": d.one((1, 2, 3)), "top": 100, "strict": d.odds(50)}
+    node = d.known("directory")
+    # Names in the trash have numbers in them: which of several of one size are in the top is free.
+    top = 100 if node.inode < TRASH_INODE else 1 << 20
+    params = {"inode": node.symbol, "depth": d.one((1, 2, 3)), "top": top, "strict": d.odds(50)}
     return [*settled(), ("tree_summary", params)]
 
 

@@ -94,6 +94,8 @@ class World:
         """What may be in the trash: directory, inode and name."""
         self.recent: list[Node] = []
         """What was last spoken of: histories that stay with few nodes show more."""
+        self.focus: frozenset[int] = frozenset()
+        """The nodes that everything is about for a while, if there are any."""
         self.trashed: set[int] = set()
         """Nodes that lost a name while the trash was on."""
         self.linked: set[int] = set()

@@ -76,6 +76,13 @@ READS_ARE_STALE = broken(
     target="redis.store:RedisStore.cached",
     wrong=cached_for_a_moment,
 )
+CALLS_HAVE_NO_ORDER = broken(
+    "CALLS_HAVE_NO_ORDER",
+    "transactions watch no key, so that what two processes were shown has happened in no order",
+    caught_by="generated/calls-at-once-have-an-order",
+    target="engine.transaction:Attempt._take_watches",
+    wrong=watch_nothing,
+)
 RENAMES_ARE_TWO_STEPS = broken(
     "RENAMES_ARE_TWO_STEPS",
     "a rename first removes what it replaces",

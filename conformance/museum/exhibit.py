@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -49,8 +50,10 @@ def exhibit(
 
     Raises `AttributeError` as `spoilt` does.
     """
-    EXHIBITS[f"{module}:{name}"] = caught_by
-    return spoilt(sound, name, fault, target, wrong)
+    spelling = f"{module}:{name}"
+    EXHIBITS[spelling] = caught_by
+    # Clauses that open it in another process have to name it there.
+    return replace(spoilt(sound, name, fault, target, wrong), spelling=spelling)
 
 
 def spoilt(sound: str, name: str, fault: str, target: str, wrong: Any) -> Driver:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import json
 import time
+from collections.abc import Iterator
 from functools import partial
 from importlib.resources import files
 from operator import attrgetter
@@ -12,13 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from metaparity.conformance.generated.steering import MODEL
+from metaparity.conformance.model import forget_volume
 from metaparity.conformance.spec import test_traces
 from metaparity.conformance.traces.files import load
-from metaparity.conformance.traces.form import Trace, missing, needed_methods
+from metaparity.conformance.traces.form import BadTrace, Trace, missing, needed_methods
 from metaparity.conformance.traces.keys import keyspace_differences
 from metaparity.conformance.traces.replay import replay
-from metaparity.drivers import wire
+from metaparity.drivers import registry, wire
 from metaparity.drivers.api import PRIMITIVES, Engine
 from metaparity.drivers.errors import NodeExists, Refused, error
 from metaparity.drivers.types import ROOT, Attr, Context, Entry, FileType, Format, Node, Time
@@ -143,6 +149,46 @@ def fields(tmp_path: Path, steps: list[dict[str, Any]], engine: Engine) -> list[
 @pytest.mark.parametrize("first", [2, 3, 700])
 def test_an_engine_that_does_the_same_has_no_mismatch(tmp_path: Path, first: int) -> None:
     assert fields(tmp_path, STEPS, Fake(Disk(first))) == []
+
+
+VALUES: list[Any] = [
+    *(None, True, -1, 7, 1 << 70, 0.5, "", "text", [], {}, [1], {"ok": {}}, {"ok": 5}, {"errno": 5}),
+    *({"$": "0.ok"}, {"$": 5}, {"$": "0.ok.inode.x"}, {"$new": [1]}, {"$cat": 5}, {"$cat": [{"$map": []}]}),
+    *({"$map": [1]}, {"$map": [[{}, 1]]}, {"$t": 99}, {"$t": True}, {"$nz": 0}, {"$odd": 1}),
+    *({"base64": "!"}, {"base64": 5}),
+]
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every container in a document, with each key or index in it."""
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield value, key
+            yield from places(one)
+
+
+@given(data=st.data())
+@settings(deadline=None)
+def test_any_change_of_a_trace(data: st.DataObject) -> None:
+    """Whatever is put in the place of something in a trace, it is replayed, or one sentence says why not."""
+    document = {"name": "t", "protocol": 1, "volume": {"Name": "v"}, "clients": {"a": {}}, "steps": STEPS}
+    document = copy.deepcopy(document)
+    for _ in range(data.draw(st.integers(1, 2))):
+        every = [*places(document)]
+        container, key = every[data.draw(st.integers(0, len(every) - 1))]
+        if isinstance(container, dict) and data.draw(st.booleans()):
+            del container[key]
+        else:
+            container[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
+    bad = ""
+    driver = registry.driver(MODEL)
+    url = driver.url("memory:1/0")
+    forget_volume(url)
+    try:
+        replay(Trace.of(document), lambda **config: driver.open(url, wire.config(config)))
+    except BadTrace as found:
+        bad = str(found)
+    assert "\n" not in bad
 
 
 class WrongMode(Fake):

@@ -12,7 +12,7 @@ from metaparity.conformance.clause import Figures, clause
 from metaparity.conformance.generated.cells import reachable, report
 from metaparity.conformance.generated.concurrent import speak_at_once
 from metaparity.conformance.generated.history import generate
-from metaparity.conformance.generated.lanes import Lane, lane
+from metaparity.conformance.generated.lanes import Apart, Lane, lane
 from metaparity.conformance.generated.machine import Histories
 from metaparity.conformance.generated.rounds import rounds
 from metaparity.conformance.generated.steering import MODEL, pins_of
@@ -27,7 +27,7 @@ STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
 AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}
 """Words that each of several threads says, and how many histories there are, by profile."""
 
-ROUNDS = {"quick": (10, 10), "nightly": (100, 12)}
+ROUNDS = {"quick": (20, 10), "nightly": (200, 12)}
 """How many histories there are, and how often several callers speak at once in each, by profile."""
 
 
@@ -90,13 +90,24 @@ def test_at_once(driver: Driver, place: Place, pytestconfig: pytest.Config) -> N
         alone.close()
 
 
-@clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace")
-def test_order(lanes: list[Lane], pytestconfig: pytest.Config, record_property: Figures) -> None:
-    """Whatever three callers of two clients say at once, again and again, there is an order of their calls,
-    none before one that had ended when it began, for which the model shows the same."""
+@pytest.fixture
+def apart(driver: Driver, place: Place) -> Iterator[list[Lane]]:
+    """The model, and the driver with its second client in a process of its own."""
+    lanes = [lane(MODEL, place), Apart(driver.name, driver, place)]
+    yield lanes
+    for one in lanes:
+        one.begin()
+        one.close()
+
+
+@clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
+def test_order(apart: list[Lane], pytestconfig: pytest.Config, record_property: Figures) -> None:
+    """Whatever three callers of two clients in two processes say at once, there is an order of their calls,
+    none before one that had ended when it began, for which the model shows what they did, and what is there
+    afterwards."""
     count, times = ROUNDS[profile(pytestconfig)]
     first = int(pytestconfig.getoption("hypothesis_seed", None) or 0)
-    model, engine = lanes
+    model, engine = apart
     for seed in range(first, first + count):
         found = rounds(engine, model, seed, times, pins_of([engine.name]))
         record_property("histories", 1)

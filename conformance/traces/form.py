@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
 
@@ -89,10 +91,8 @@ def _step(number: int, raw: Json, clients: dict[str, Json]) -> Step:
         raise BadTrace(f"the result of step {number} has none of {', '.join(OUTCOMES)}")
     if step.method == "open":
         _require_config(f"step {number}", step.params.get("config", {}))
-    for answered in _answers(raw):
-        place = str(answered).partition(".")[0]
-        if not (place.isascii() and place.isdecimal() and int(place) < number):
-            raise BadTrace(f"step {number} refers to {answered!r}, which no step before it has answered")
+    for form, value in _forms(raw):
+        _require_form(number, form, value)
     return step
 
 
@@ -103,12 +103,50 @@ def _require_config(place: str, config: Json) -> None:
         raise BadTrace(f"{place} has no configuration: {bad}") from bad
 
 
-def _answers(value: Json) -> list[Json]:
-    """What the `$` forms in a value refer to."""
+def _forms(value: Json) -> Iterator[tuple[str, Json]]:
+    """The `$` forms, and the bytes, in a value: what each is called, and what it is of."""
     if isinstance(value, dict):
-        own = [value["$"]] if value.keys() == {"$"} else []
-        return own + [found for one in value.values() for found in _answers(one)]
-    return [found for one in value for found in _answers(one)] if isinstance(value, list) else []
+        yield from (
+            (name, one) for name, one in value.items() if name.startswith("$") or value.keys() == {"base64"}
+        )
+    if isinstance(value, dict | list):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _forms(one)
+
+
+def _require_form(number: int, form: str, value: Json) -> None:
+    """Raise `BadTrace` for a form that is unknown, or that cannot be of this value in a step."""
+    if form == "$":
+        place = str(value).partition(".")[0]
+        if not (isinstance(value, str) and place.isascii() and place.isdecimal() and int(place) < number):
+            raise BadTrace(f"step {number} refers to {value!r}, which no step before it has answered")
+    elif form == "$t":
+        if type(value) is not int or not -1 <= value <= number:
+            raise BadTrace(f"step {number} refers to the time of step {value!r}, which is not before it")
+    elif form not in FORMS:
+        raise BadTrace(f"step {number} has the unknown form {form!r}")
+    elif not FORMS[form](value):
+        raise BadTrace(f"step {number} has a form {form!r} of {value!r}, which cannot be")
+
+
+def _is_base64(value: Json) -> bool:
+    try:
+        return isinstance(value, str) and base64.b64decode(value, validate=True) is not None
+    except ValueError:
+        return False
+
+
+FORMS: dict[str, Callable[[Json], bool]] = {
+    "$new": lambda value: isinstance(value, str),
+    "$cat": lambda value: isinstance(value, list),
+    "$map": lambda value: (
+        isinstance(value, list) and all(isinstance(one, list) and len(one) == 2 for one in value)
+    ),
+    "$any": lambda value: value is True,
+    "$nz": lambda value: value is True,
+    "base64": _is_base64,
+}
+"""Whether a form can be of a value, for those of which the step does not matter."""
 
 
 def needed_methods(trace: Trace) -> set[str]:

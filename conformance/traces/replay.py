@@ -204,9 +204,9 @@ class _Replay:
     def _bind(self, step: Step, observed: dict[str, Json]) -> None:
         """Take note of the number that this engine chose; one in use already is no choice."""
         name = FIRST_SEEN.get(step.method)
-        if name is None or "ok" not in step.result or "ok" not in observed:
+        if name is None or not isinstance(step.result.get("ok"), dict) or "ok" not in observed:
             return
-        recorded, chosen = step.result["ok"][name], observed["ok"][name]
+        recorded, chosen = step.result["ok"].get(name), observed["ok"][name]
         taken = {number for (kind, _), number in self.numbers.items() if kind == name}
         if type(recorded) is int and chosen > 0 and (name == "handle" or chosen not in taken):
             self.numbers[name, recorded] = chosen

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from ..errors import Refused
 from ..files import reading
@@ -20,9 +21,11 @@ from .dumpfile import Child, DumpFile, Event
 from .dumptext import FILE, SYMLINK, Dumped
 from .progress import told
 from .spool import Spool
-from .store import Argument, Command, Packed, Transaction
+from .store import Argument, Command, Transaction
 from .survey import Survey, surveyed
 from .volume import Volume, check_client, fresh_root
+
+Commands: TypeAlias = Sequence[Command]
 
 BATCH = 250
 """Commands that are sent at once."""
@@ -50,20 +53,20 @@ class Loading(Volume):
         self.db.require_writable()
         found = Survey()
         with (
-            Spool[Packed]() as commands,
+            Spool[Commands]() as commands,
             Spool[tuple[int, int]](MANY) as slices,
             Spool[tuple[int, int, int]](MANY) as usages,
         ):
             filler = Filler(self, found, slices, usages)
             with reading(path) as stream:
                 events = surveyed(DumpFile(stream).events(), found)
-                self.keep(commands, filler.commands(self._watched(events, found)))
+                self._set_aside(commands, filler.commands(self._watched(events, found)))
             slices.end()
             usages.end()
             check_client(found.format)
             with self.filling(path):
                 self._format = codec.with_default_tiers(found.format)
-                self.send(commands)
+                self.pour(told(commands, self.tell, "batches written", lambda: commands.number))
                 self._finish(filler, found)
 
     def _watched(self, events: Iterable[Event], found: Survey) -> Iterator[Event]:
@@ -78,7 +81,7 @@ class Loading(Volume):
         filler.charge()
         for batch in grouped(filler.links(), BATCH):
             self.db.write(*batch)
-        self.db.pour(self.batches(filler.rest()))
+        self.pour(grouped(filler.rest(), BATCH))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():
                 if self.quirks or type is not QuotaType.DIR or id in found.directories:
@@ -115,19 +118,15 @@ class Loading(Volume):
             raise Refused("the database is not empty: load into an empty one, or reset this one first")
         tx.queue(("SET", self.keys.setting, UNFINISHED))
 
-    def keep(self, kept: Spool[Packed], commands: Iterable[Command]) -> None:
+    def _set_aside(self, kept: Spool[Commands], commands: Iterable[Command]) -> None:
         """Keep commands until they may be sent."""
-        for batch in self.batches(commands):
+        for batch in grouped(commands, BATCH):
             kept.put(batch)
         kept.end()
 
-    def send(self, kept: Spool[Packed]) -> None:
-        """Send the commands that were kept."""
-        self.db.pour(told(kept, self.tell, "batches written", lambda: kept.number))
-
-    def batches(self, commands: Iterable[Command]) -> Iterator[Packed]:
-        """Commands as they are sent, many at once."""
-        return map(self.store.packed, grouped(commands, BATCH))
+    def pour(self, batches: Iterable[Commands]) -> None:
+        """Send many commands, each batch made ready while the server works on those before."""
+        self.db.pour(map(self.store.packed, batches))
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
 from .inventory import RECORD, Inventory, inventoried
-from .loading import NAMES, Loading, entry
+from .loading import BATCH, NAMES, Loading, entry
 from .schema import Columns
 from .segments import BackupFile
 from .spool import Spool
@@ -46,7 +46,7 @@ class Restoring(Loading):
             checked.end()
             check_client(found.format)
             with self.filling(path):
-                self.db.pour(self.batches(self._commands(checked, found)))
+                self.pour(grouped(self._commands(checked, found), BATCH))
                 self.db.write(("SET", self.keys.setting, found.setting))
         self._format = codec.with_default_tiers(found.format)
 
