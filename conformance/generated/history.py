@@ -15,7 +15,7 @@ from metaparity.fixtures.volumes import FORMAT
 from .. import laws
 from .lanes import Lane
 from .steering import Pin, steered
-from .vocabulary import CLIENTS, PREVIOUS, WORDS, Call, Draw, offered
+from .vocabulary import BEGIN, CLIENTS, PREVIOUS, WORDS, Call, Draw, clocks, offered
 from .world import Json, Step, World
 
 ATTEMPTS = 20
@@ -89,6 +89,11 @@ def drawn_config(seed: int) -> dict[str, Json]:
     return {"compact_chunk": "record" if random.Random(f"config {seed}").random() < 0.3 else "fail"}
 
 
+def has_clock(seed: int, capabilities: frozenset[str]) -> bool:
+    """Whether the time of a history is a virtual one."""
+    return "clock" in capabilities and random.Random(f"clock {seed}").random() < 0.5
+
+
 def opening(settings: dict[str, Json], config: dict[str, Json]) -> list[Step]:
     """The steps that make a volume and its two clients."""
     calls: list[tuple[str, str, dict[str, Json]]] = [
@@ -147,7 +152,11 @@ class Author:
             self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
             return []
         former, self.client = self.client, client
-        return [*handed(former, client), *self._steps(client, calls)]
+        return [*handed(former, client), *self.steps(client, calls)]
+
+    def steps(self, client: str, calls: Sequence[Call]) -> list[Step]:
+        """Calls by this client as the steps of one word."""
+        return [*self._steps(client, calls)]
 
     def _steps(self, client: str, calls: Sequence[Call]) -> Iterator[Step]:
         answering, word = -1, self._number
@@ -323,6 +332,8 @@ def generate(
 
     def steps() -> Iterator[Step]:
         made = opening(settings, config)
+        if has_clock(seed, capabilities):
+            made += author.steps(CLIENTS[0], clocks(BEGIN))
         yield from made
         number = len(made)
         while number < count:
