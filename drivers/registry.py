@@ -66,6 +66,11 @@ def driver(name: str) -> Driver:
     return _made[name]
 
 
+def asked_for_as(name: str) -> str:
+    """What names this driver on a command line, and in another process.  Raises as `driver` does."""
+    return driver(name).spelling or name
+
+
 def _make(name: str) -> Driver:
     if name.startswith(PROGRAM):
         return _program(name)

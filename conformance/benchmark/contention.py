@@ -92,7 +92,8 @@ def contended(place: Place, drivers: Sequence[str], kind: str, seconds: float) -
         subprocess.Popen(
             [
                 *(sys.executable, "-m", "metaparity.conformance.benchmark.contention"),
-                *(name, registry.driver(name).url(place.address), url, kind, str(owner), str(seconds)),
+                *(registry.asked_for_as(name), registry.driver(name).url(place.address)),
+                *(url, kind, str(owner), str(seconds)),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -164,7 +164,7 @@ def _take_turn(row: Row, place: Place, address: str, path: str) -> None:
     if row.act in SOURCES:
         with place.connect() as raw:
             raw.flushdb(asynchronous=True)
-    spelling = registry.driver(row.driver).spelling or row.driver
+    spelling = registry.asked_for_as(row.driver)
     done = subprocess.run(
         [sys.executable, "-m", __name__],
         input=json.dumps(asdict(Order(spelling, address, row.act, path))),

@@ -68,7 +68,7 @@ def run(
                 if not (cell.unsupported or cell.failed):
                     spots = prepare(place, setting.threads)
                     address = ways[setting.delay].address
-                    spelling = registry.driver(driver).spelling or driver
+                    spelling = registry.asked_for_as(driver)
                     _take_turn(cell, Order(spelling, address, workload, seconds, spots))
     progress("staleness of what is cached")
     found = [staleness(place, driver) for driver in drivers]

@@ -18,6 +18,8 @@ THREADS = 8
 ALONE = frozenset(
     {
         "session",
+        "clock",
+        "trash_cleanup",
         "settings",
         "quota_set",
         "quota_delete",

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from metaparity.drivers import registry
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
 from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
@@ -152,13 +153,12 @@ def _disagree(
     guilty = wrong(seen)
     right = next((lane for lane in lanes if lane.name not in guilty), lanes[0])
     path = out / f"diff-{seed}.json"
+    drivers = " ".join(f"--driver {shlex.quote(registry.asked_for_as(lane.name))}" for lane in lanes)
     try:
         save_trace(f"diff {seed}", steps, right, path)
-        drivers = " ".join(f"--driver {shlex.quote(lane.name)}" for lane in lanes)
         print(f"saved as {right.name} showed it; again: metaparity replay {shlex.quote(str(path))} {drivers}")
     except Unrecordable as why:
         print(f"no trace can hold it: {why}")
-    drivers = " ".join(f"--driver {shlex.quote(lane.name)}" for lane in lanes)
     print(f"the whole history again: metaparity diff {drivers} --steps {options.steps} --seed {seed}")
     _summary(run, "a disagreement")
     return 1

@@ -15,7 +15,7 @@ from metaparity.fixtures.volumes import FORMAT
 from .. import laws
 from .lanes import Lane
 from .steering import Pin, steered
-from .vocabulary import CLIENTS, PREVIOUS, WORDS, Call, Draw, offered
+from .vocabulary import BEGIN, CLIENTS, PREVIOUS, WORDS, Call, Draw, clocks, offered
 from .world import Json, Step, World
 
 ATTEMPTS = 20
@@ -87,6 +87,11 @@ def settings_of(
 def drawn_config(seed: int) -> dict[str, Json]:
     """How both clients are configured: whether what they compact in the background comes to anything."""
     return {"compact_chunk": "record" if random.Random(f"config {seed}").random() < 0.3 else "fail"}
+
+
+def has_clock(seed: int, capabilities: frozenset[str]) -> bool:
+    """Whether the time of a history is a virtual one."""
+    return "clock" in capabilities and random.Random(f"clock {seed}").random() < 0.5
 
 
 def opening(settings: dict[str, Json], config: dict[str, Json]) -> list[Step]:
@@ -330,6 +335,8 @@ def generate(
 
     def steps() -> Iterator[Step]:
         made = opening(settings, config)
+        if has_clock(seed, capabilities):
+            made += author.steps(CLIENTS[0], clocks(BEGIN))
         yield from made
         number = len(made)
         while number < count:

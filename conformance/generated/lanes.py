@@ -17,7 +17,7 @@ from metaparity.drivers import registry, wire
 from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure, program_driver
 from metaparity.drivers.driver import Driver
-from metaparity.drivers.types import ROOT_INODE, TRASH_INODE
+from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Time
 from metaparity.fixtures.provision import Place
 from metaparity.fixtures.volumes import QUIET, keyspace
 
@@ -70,6 +70,8 @@ class Lane:
         self._numbers: dict[tuple[str, int], str] = {}
         self._last_client = ""
         self._behind: set[str] = set()
+        self._now: Time | None = None
+        """The virtual time, once there is one."""
         self.begun = time.time_ns()
 
     def begin(self) -> None:
@@ -132,6 +134,8 @@ class Lane:
                 return {"ok": {}}
             if step.method == "session":
                 return self._begin_anew(step, params)
+            if step.method == "clock_set":
+                self._now = params["now"][0], params["now"][1]
             return wire.attempt(partial(self._call, step, params))
         except EngineFailure as failure:
             return {"failure": f"{type(failure).__name__}: {failure.reason}"}
@@ -157,6 +161,8 @@ class Lane:
         self.clients[step.client].session_close()
         self.clients[step.client].close()
         self.clients[step.client] = self._open(step.client, params)
+        if self._now is not None:
+            self.clients[step.client].clock_set(self._now)
         self.clients[step.client].load()
         return {"ok": {"sid": self.clients[step.client].session_new(True)}}
 
@@ -176,7 +182,8 @@ class Lane:
             return {key: self._resolved(one) for key, one in value.items()}
         if isinstance(value, list):
             return [self._resolved(one) for one in value]
-        return time.strftime("%Y-%m-%d-%H", time.gmtime()) if value == "<hour>" else value
+        now = time.time() if self._now is None else self._now[0]
+        return time.strftime("%Y-%m-%d-%H", time.gmtime(now)) if value == "<hour>" else value
 
     def _answered(self, path: str) -> Json:
         number, *places = path.split(".")
@@ -228,7 +235,7 @@ class Lane:
             return [self._plain(one, name) for one in ordered]
         if name in NUMBERS and type(value) is int:
             return self._number(KINDS.get(name, name), value)
-        if isinstance(value, str) and HOUR.fullmatch(value):
+        if self._now is None and isinstance(value, str) and HOUR.fullmatch(value):
             return "<hour>"
         return value
 
@@ -335,8 +342,10 @@ class Apart(Lane):
     """
 
     def _opened_by(self, client: str) -> Driver:
-        driver = super()._opened_by(client)
-        return driver if client == CLIENTS[0] else served(driver.spelling or driver.name)
+        if client == CLIENTS[0]:
+            return self.driver
+        partner = self.driver.partner
+        return served(registry.asked_for_as(partner.name if partner else self.name))
 
 
 @cache

@@ -13,7 +13,7 @@ from .history import Author, cell, ending, judged, opening, settings_of
 from .lanes import Lane
 from .steering import Pin
 from .verdict import told
-from .vocabulary import CLIENTS
+from .vocabulary import BEGIN, CLIENTS, clocks
 from .world import Json, Step, World
 
 
@@ -34,14 +34,22 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self.author: Author | None = None
 
-    @initialize(trash=st.booleans(), acl=st.booleans(), counted=st.booleans(), limited=st.booleans())
-    def begin(self, trash: bool, acl: bool, counted: bool, limited: bool) -> None:
-        """Make a volume with these settings, and two clients."""
+    @initialize(
+        trash=st.booleans(),
+        acl=st.booleans(),
+        counted=st.booleans(),
+        limited=st.booleans(),
+        clock=st.booleans(),
+    )
+    def begin(self, trash: bool, acl: bool, counted: bool, limited: bool, clock: bool) -> None:
+        """Make a volume with these settings, and two clients; with a virtual clock where all have one."""
         for lane in self.lanes:
             lane.begin()
         settings, config = settings_of(trash, acl, counted, limited, self.pins), {"compact_chunk": "fail"}
         self.author = Author(random.Random(0), World(settings, config), self.weights, self.pins)
         self.take(opening(settings, config))
+        if clock and "clock" in self.weights:
+            self.take(self.author.steps(CLIENTS[0], clocks(BEGIN)))
 
     @rule(
         word=st.deferred(lambda: st.sampled_from(sorted(Histories.weights))),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from metaparity.drivers.types import ROOT_INODE, TRASH_INODE
+from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Time
 
 Json: TypeAlias = Any
 Name: TypeAlias = Any
@@ -96,6 +96,8 @@ class World:
         """What was last spoken of: histories that stay with few nodes show more."""
         self.focus: frozenset[int] = frozenset()
         """The nodes that everything is about for a while, if there are any."""
+        self.now: Time | None = None
+        """The virtual time, where there is one."""
         self.trashed: set[int] = set()
         """Nodes that lost a name while the trash was on."""
         self.linked: set[int] = set()
@@ -281,6 +283,9 @@ class World:
     def _after_session(self, step: Step, params: Json, answer: Json) -> None:
         self.open = Counter({key: count for key, count in self.open.items() if key[0] != step.client})
         self.handles = [one for one in self.handles if one[0] != step.client]
+
+    def _after_clock_set(self, step: Step, params: Json, answer: Json) -> None:
+        self.now = params["now"][0], params["now"][1]
 
     def _after_opendir(self, step: Step, params: Json, answer: Json) -> None:
         self.handles.append((step.client, {"$": f"{step.number}.ok.handle"}))

@@ -24,7 +24,7 @@ def options(drivers: Sequence[str]) -> list[str]:
     singles = [single for name in drivers for single in name.split(registry.PAIR)]
     found = [] if singles == list(drivers) else ["--pairs"]
     for name in dict.fromkeys(singles):
-        found += ["--driver", registry.driver(name).spelling or name]
+        found += ["--driver", registry.asked_for_as(name)]
     return found
 
 

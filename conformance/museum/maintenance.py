@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from metaparity.drivers.engine.cleanup import Cleanup
+from metaparity.drivers.engine.creation import Trash
 
 from .exhibit import always, exhibit, no_commands, nothing
 
@@ -64,4 +65,23 @@ AGE_IS_IGNORED = broken(
     caught_by="deleted/slices-of-the-trash-are-let-go-of-by-age",
     target="engine.cleanup:Cleanup.release_delayed",
     wrong=release_all,
+)
+
+
+sound_trash_directory = Trash.trash_directory
+
+
+def first_hour(self: Trash, parent: int, skip: bool) -> int:
+    """As if it stayed the hour of the first removal."""
+    found = sound_trash_directory(self, parent, skip)
+    kept: int = self.__dict__.setdefault("first", found)
+    return kept if found else 0
+
+
+TRASH_OF_ONE_HOUR = broken(
+    "TRASH_OF_ONE_HOUR",
+    "what is removed is filed under the hour of the first removal",
+    caught_by="clock/what-is-removed-is-kept-by-its-hour",
+    target="engine.creation:Trash.trash_directory",
+    wrong=first_hour,
 )

@@ -265,9 +265,15 @@ class SameInodeTwice(Fake):
         return Node(2, node.attr)
 
 
+class Raising(Fake):
+    def lookup(self, *args: Any, **kwargs: Any) -> Node:
+        raise IndexError("what no engine may raise")
+
+
 @pytest.mark.parametrize(
     ("engine", "found"),
     [
+        (Raising, ["2 result"]),
         (WrongMode, ["0 ok.attr.mode", "1 ok.attr.mode", "2 ok.attr.mode"]),
         (StaleClock, ["0 ok.attr.ctime", "1 ok.attr.ctime", "5 node.attr.ctime"]),
         (TouchingLookup, ["2 ok.attr.atime"]),

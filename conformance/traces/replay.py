@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from metaparity.drivers import wire
 from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure
-from metaparity.drivers.types import Format
+from metaparity.drivers.types import Format, Time
 
 from .form import ANY, OUTCOMES, BadTrace, Json, Step, Trace
 
@@ -117,6 +117,8 @@ class _Replay:
         self.windows: dict[int, tuple[int, int]] = {}
         self.symbols: dict[str, Json] = {}
         self.numbers: dict[tuple[str, int], int] = {}
+        self.now: Time | None = None
+        """The virtual time, once there is one."""
 
     def run(self) -> list[Mismatch]:
         found: list[Mismatch] = []
@@ -168,11 +170,17 @@ class _Replay:
                 result = wire.attempt(partial(self._call, step, params))
         except EngineFailure as failure:
             result = {"failure": failure.reason}
+        except (wire.BadParams, binascii.Error):
+            raise
+        except Exception as wrong:  # what no engine may raise
+            result = {"failure": f"{type(wrong).__name__}: {wrong}"}
         self.windows[index] = (start, time.time_ns())
         return result
 
     def _call(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
         call = getattr(self.clients[step.client], step.method)
+        if step.method == "clock_set":
+            self.now = wire.arguments(step.method, params)["now"]
         if step.method in FILING and isinstance(params.get("path"), str):
             params = params | {"path": str(self.files / Path(params["path"]).name)}
         return wire.answer(step.method, call(**wire.arguments(step.method, params)))
@@ -184,7 +192,8 @@ class _Replay:
         if isinstance(value, list):
             return [self._resolved(one, name) for one in value]
         if isinstance(value, str):
-            return time.strftime("%Y-%m-%d-%H", time.gmtime()) if value == "<hour>" else value
+            now = time.time() if self.now is None else self.now[0]
+            return time.strftime("%Y-%m-%d-%H", time.gmtime(now)) if value == "<hour>" else value
         if type(value) is int:
             return self.numbers.get((KINDS.get(name, name), value), value)
         if not isinstance(value, dict):

@@ -7,7 +7,7 @@ import errno
 from ..errors import error, refuse_if
 from ..types import ROOT, TRASH_INODE, AclType, Attr, AttrFlag, Context, Rule
 from . import codec
-from .core import Core, clock, optional_attr
+from .core import Core, optional_attr
 from .permissions import SETGID
 from .rules import filled, mode_of
 from .store import Transaction
@@ -31,7 +31,7 @@ class Acls(Core):
             before = attr.mode, acl_of(attr, type)
             self._apply(attr, type, rule, ctx)
             if (attr.mode, acl_of(attr, type)) != before:
-                attr.ctime = clock()
+                attr.ctime = self.now()
                 whole = codec.encode_rule(rule if rule.empty else filled(rule, attr.mode))
                 tx.queue(self.set_attr(inode, attr), *self.logged("SETFACL", inode, type, whole))
 

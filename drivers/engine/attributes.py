@@ -8,7 +8,7 @@ from dataclasses import replace
 from ..errors import error, refuse_if
 from ..types import ROOT, Access, Attr, Context, FileType, Rule, SetAttr, Time
 from .accounting import Accounting
-from .core import clock, optional_attr
+from .core import optional_attr
 from .permissions import SETGID, SETUID, trashed
 from .rules import mode_of, with_mode
 from .statistics import entry_space
@@ -192,7 +192,7 @@ class Attributes(Accounting):
             current,
             wanted,
             set,
-            clock(),
+            self.now(),
             writable=self.permitted(ctx, current, Access.W),
             rule=self.rules.get(acl) if acl else None,
             # The original lets anyone change the mode of a node with an ACL (Q10).

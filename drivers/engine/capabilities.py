@@ -3,6 +3,7 @@
 BUILT = frozenset(
     {
         "volume",
+        "clock",
         "session",
         "namespace",
         "open",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from ..types import ROOT, Context
@@ -55,7 +54,7 @@ class ChangeLog(Core):
         length = self.db.read_one("LLEN", self.keys.txn_log)
         dropped = length - most if 0 < most < length else 0
         if oldest:
-            dropped = max(dropped, self._expired(time.time() - oldest))
+            dropped = max(dropped, self._expired(self.seconds() - oldest))
         while dropped > 0:
             part = min(dropped, TRIM)
             self.db.write(("LTRIM", self.keys.txn_log, part, -1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from ..errors import Refused
@@ -86,7 +85,7 @@ class Checking(Lookup, Summaries):
 
     def _repair(self, ctx: Context, inode: int, found: Attr) -> None:
         """Count the sub-directories of a directory anew, and make its record where there is none (N36.2)."""
-        now = (int(time.time()), 0)
+        now = (self.now()[0], 0)
 
         def body(tx: Transaction) -> None:
             blob, entries = tx.read(self.get_attr(inode), ("HVALS", self.keys.dentries(inode)))

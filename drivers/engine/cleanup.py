@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -66,7 +65,7 @@ class Cleanup(Removal, Summaries):
 
     def _delete_leaked_nodes(self, ctx: Context) -> None:
         """Delete nodes that no directory refers to and that nobody has changed for an hour."""
-        cutoff = int(time.time()) - LEAK_AGE
+        cutoff = self.now()[0] - LEAK_AGE
         found = {ROOT_INODE, TRASH_INODE}
         for directory in self._scan("dentries"):
             check_cancelled(ctx)

@@ -26,7 +26,7 @@ from ..types import (
 )
 from . import codec
 from .compaction import Compaction
-from .core import clock, optional_attr
+from .core import optional_attr
 from .creation import DOTS
 from .database import FAILURES, check_cancelled
 from .permissions import check_name, require_untrashed
@@ -235,7 +235,7 @@ class Cloning(Compaction, Renaming):
             refuse_if(bool(directory.flags & AttrFlag.IMMUTABLE), errno.EPERM)
             refuse_if(bool(taken), errno.EEXIST)
             directory.nlink += 1
-            directory.mtime = directory.ctime = now = clock()
+            directory.mtime = directory.ctime = now = self.now()
             tx.queue(
                 self.set_entry(parent, name, FileType.DIRECTORY, inode),
                 self.set_attr(parent, directory),
@@ -253,7 +253,7 @@ class Cloning(Compaction, Renaming):
         """Copy one node without what is below it; its attributes and those of the copy (N25.2)."""
 
         def body(tx: Transaction) -> tuple[Attr, Attr]:
-            now = clock()
+            now = self.now()
             place = [self.get_attr(parent), ("HEXISTS", self.keys.dentries(parent), name)] if top else []
             blob, values, *there = tx.read(self.get_attr(src), ("HGETALL", self.keys.xattrs(src)), *place)
             source = self._readable_source(copying.ctx, blob)
@@ -313,7 +313,7 @@ class Cloning(Compaction, Renaming):
         sources = [child for _, child in entries]
 
         def body(tx: Transaction) -> list[Attr]:
-            now = clock()
+            now = self.now()
             tx.watch(*(self.keys.attr(child) for child in sources))
             tx.watch(*(self.keys.xattrs(child) for child in sources))
             above, taken, blobs, *values = tx.read(

@@ -14,7 +14,6 @@ from ..errors import error, refuse_if
 from ..types import ROOT, Config, Context, Event, FileType, Slice
 from . import codec
 from .assembly import Merge, good_heads, merge
-from .core import clock
 from .database import FAILURES, check_cancelled
 from .ids import IdBlock
 from .removal import Removal
@@ -184,7 +183,7 @@ class Compaction(Removal):
             if not trash:
                 tx.queue(*(("HINCRBY", refs, codec.slice_ref_field(one.id, one.size), -1) for one in real))
             elif real:
-                field = codec.delayed_slices_field(new.id, clock()[0])
+                field = codec.delayed_slices_field(new.id, self.now()[0])
                 delayed = codec.encode_delayed_slices([(one.id, one.size) for one in real])
                 tx.queue(("HSET", self.keys.delayed_slices, field, delayed))
             tx.queue(*self.logged("COMPACTCHUNK", inode, index, kept, len(old), new.pos, new.id, new.size))

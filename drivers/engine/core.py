@@ -57,11 +57,6 @@ INODE_BLOCK = 1024
 """Inodes reserved at a time (S3.2)."""
 
 
-def clock() -> Time:
-    """The time of one attempt."""
-    return divmod(time.time_ns(), 10**9)
-
-
 def later_by(now: Time, then: Time, seconds: float) -> bool:
     """Whether `now` is at least `seconds` after `then`."""
     return (now[0] - then[0]) * 10**9 + now[1] - then[1] >= seconds * 10**9
@@ -104,10 +99,23 @@ class Core(Engine):
         self.root = ROOT_INODE
         self.object_store_events: list[Event] = []
         self._format: Format | None = None
+        self._clock: Time | None = None
         self.tell: Tell = nobody
         """Is told how far dumps, backups and what is made of them have come."""
 
-    # -- settings ----------------------------------------------------------------------------------
+    # -- time and settings -------------------------------------------------------------------------
+
+    def now(self) -> Time:
+        """The time of one attempt: the virtual clock's where one was set."""
+        return self._clock or divmod(time.time_ns(), 10**9)
+
+    def seconds(self) -> float:
+        """The same in seconds since the epoch."""
+        seconds, nanoseconds = self.now()
+        return seconds + nanoseconds / 10**9
+
+    def clock_set(self, now: Time) -> None:
+        self._clock = now
 
     @property
     def format(self) -> Format:
@@ -137,7 +145,7 @@ class Core(Engine):
         if not self.format.change_log:
             return []
         told = operation(name, arguments, result)
-        text = line(now or clock(), told, self.sid, next(self._changes))
+        text = line(now or self.now(), told, self.sid, next(self._changes))
         return [("RPUSH", self.keys.txn_log, text), ("INCR", self.keys.txn_last_log)]
 
     def counted(self, counter: bytes, name: str, amount: int) -> int:

@@ -27,7 +27,7 @@ from ..types import (
     is_trash,
 )
 from . import codec
-from .core import clock, optional_attr
+from .core import optional_attr
 from .lookup import Lookup
 from .permissions import (
     FROZEN,
@@ -112,7 +112,7 @@ class Creation(Lookup):
         target: bytes = b"",
     ) -> Node:
         def body(tx: Transaction) -> Attr:
-            now = clock()
+            now = self.now()
             blob, entry = tx.read(self.get_attr(parent), ("HGET", self.keys.dentries(parent), name))
             directory = optional_attr(blob)
             if directory is None:
@@ -221,7 +221,7 @@ class Creation(Lookup):
         refuse_if(inode in (ROOT_INODE, TRASH_INODE), errno.EPERM)
 
         def body(tx: Transaction) -> Attr:
-            now = clock()
+            now = self.now()
             blob, node_blob, entry = tx.read(
                 self.get_attr(parent), self.get_attr(inode), ("HGET", self.keys.dentries(parent), name)
             )
@@ -315,7 +315,7 @@ class Trash(Creation):
         if skip or is_trash(parent) or self.format.trash_days <= 0:
             return 0
         self.db.require_writable()
-        hour = codec.hour_name(clock()[0])
+        hour = codec.hour_name(self.now()[0])
         with self._opening:
             name, inode = self._hour
             if name != hour:

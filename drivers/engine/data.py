@@ -23,7 +23,7 @@ from ..types import (
 from . import codec
 from .assembly import assemble, part
 from .compaction import Compaction
-from .core import clock, optional_attr
+from .core import optional_attr
 from .openfiles import ALL_CHUNKS
 from .permissions import FROZEN, trashed
 from .store import Command, Transaction
@@ -289,7 +289,7 @@ class Data(Compaction):
         growth = Growth(attr, length - attr.length, codec.aligned(length) - codec.aligned(attr.length))
         directories = self._directories_of(tx, inode, attr) if growth.space > 0 else []
         self.check_room(growth.space, 0, uid=attr.uid, gid=attr.gid, directories=directories)
-        now = clock()
+        now = self.now()
         attr.length = length
         attr.mtime = now if mtime is None else mtime
         attr.ctime = now

@@ -21,7 +21,7 @@ from ..types import (
     Time,
 )
 from . import codec
-from .core import clock, optional_attr
+from .core import optional_attr
 from .creation import Trash
 from .permissions import trashed
 from .store import Check, Command, Transaction, nothing
@@ -146,7 +146,7 @@ class Files(Trash):
             check(tx)
             attr = optional_attr(tx.read(self.get_attr(inode))[0])
             if attr is not None:
-                tx.queue(*self._delete_file(inode, attr.length, clock()))
+                tx.queue(*self._delete_file(inode, attr.length, self.now()))
             tx.queue(("SREM", self.keys.sustained(sid), inode), *self.logged("DELSUSTAINED", sid, inode))
             return attr
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from ..types import TRASH_INODE
@@ -62,10 +61,10 @@ class Jobs(Cleanup, ChangeLog, Sessions):
     def clean_changelog(self) -> None:
         """Drop lines of the change log that are too many or too old."""
         counter = self.keys.last_cleanup_changelog
-        if self.elected(counter, "lastCleanupChangelog", int(time.time()), LOG_PERIOD * 9 // 10):
+        if self.elected(counter, "lastCleanupChangelog", self.now()[0], LOG_PERIOD * 9 // 10):
             self.trim_changelog()
 
     def _if_elected(self, counter: bytes, name: str, job: Callable[[int], object]) -> None:
-        now = int(time.time())
+        now = self.now()[0]
         if self.elected(counter, name, now, ELECTION):
             job(now)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -217,7 +216,7 @@ class Filler:
                 yield "HSET", keys.slice_refs, codec.slice_ref_field(id, size), number - 1
         if not found.has_trash and found.format.trash_days > 0 and not quirks:
             # Without it nothing can go to the trash, as in the original.
-            yield self._volume.set_attr(TRASH_INODE, fresh_root(0o555, int(time.time())))
+            yield self._volume.set_attr(TRASH_INODE, fresh_root(0o555, self._volume.now()[0]))
         # A deleted file whose data goes later must not meet a new one of its number, as in the original.
         last_inode = found.last_inode if quirks else max(found.last_inode, found.last_deleted)
         counters = {

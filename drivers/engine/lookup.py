@@ -26,7 +26,7 @@ from ..types import (
 )
 from . import codec
 from .accounting import Accounting
-from .core import clock, later_by, optional_attr, type_only
+from .core import later_by, optional_attr, type_only
 from .database import FAILURES
 from .permissions import permitted
 from .scripts import ADD_RULE, LOOKUP, RESOLVE, Scripts
@@ -317,11 +317,11 @@ class Lookup(Accounting):
 
     def touch_atime(self, inode: int, attr: Attr) -> None:
         """Stamp an access, in `attr` too, if the client keeps access times; failures are ignored (R14)."""
-        if not self.keeps_atime or not self._atime_due(attr, clock()):
+        if not self.keeps_atime or not self._atime_due(attr, self.now()):
             return
 
         def body(tx: Transaction) -> Time | None:
-            now = clock()
+            now = self.now()
             current = optional_attr(tx.read(self.get_attr(inode))[0])
             if current is None or not self._atime_due(current, now):
                 return None

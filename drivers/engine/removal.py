@@ -23,7 +23,7 @@ from ..types import (
     is_trash,
 )
 from . import codec
-from .core import clock, optional_attr
+from .core import optional_attr
 from .creation import DOTS
 from .database import check_cancelled
 from .files import Fate, Files
@@ -58,7 +58,7 @@ class Removal(Files):
             return [self.get_attr(inode), *in_trash, *self.watch_hour(tx, trash_here)]
 
         def body(tx: Transaction) -> tuple[Fate, int, Attr, Attr]:
-            now = clock()
+            now = self.now()
             found, directory, type, inode, replies = self._find(tx, parent, name, wanted, directory=False)
             blob, *rest = replies
             present, there = (rest[:1], rest[1:]) if trash_here else ([], rest)
@@ -117,7 +117,7 @@ class Removal(Files):
         dentries = self.keys.dentries(parent)
 
         def body(tx: Transaction) -> list[tuple[Fate, int, Attr, Attr]]:
-            now = clock()
+            now = self.now()
             blob, stored = tx.read(
                 self.get_attr(parent), ("HMGET", dentries, *(entry.name for entry in entries))
             )
@@ -210,7 +210,7 @@ class Removal(Files):
             return [self.get_attr(inode), entries, *self.watch_hour(tx, trash_here)]
 
         def body(tx: Transaction) -> tuple[bool, Attr | None]:
-            now = clock()
+            now = self.now()
             found, directory, _, inode, replies = self._find(tx, parent, name, wanted, directory=True)
             blob, children, *there = replies
             self.require_hour(there)

@@ -24,7 +24,7 @@ from ..types import (
     is_trash,
 )
 from . import codec
-from .core import clock, optional_attr
+from .core import optional_attr
 from .creation import DOTS
 from .files import Fate
 from .permissions import FROZEN, STICKY, check_name, require_untrashed, sticky
@@ -192,7 +192,7 @@ class Renaming(Removal, Summaries):
         flags: RenameFlag,
         trash: int,
     ) -> Node | Renamed:
-        now = clock()
+        now = self.now()
         here = [
             ("HGET", self.keys.dentries(src_parent), src_name),
             ("HGET", self.keys.dentries(dst_parent), dst_name),

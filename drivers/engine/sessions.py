@@ -6,7 +6,6 @@ import datetime
 import logging
 import os
 import socket
-import time
 from functools import partial
 
 from ..errors import Refused
@@ -98,7 +97,7 @@ class Sessions(Files, Locking):
     # -- life --------------------------------------------------------------------------------------
 
     def _expiry(self) -> int:
-        return int(time.time() + (5 * self.heartbeat or FOREVER))
+        return int(self.seconds() + (5 * self.heartbeat or FOREVER))
 
     def _info(self) -> bytes:
         now = datetime.datetime.now(datetime.UTC)
@@ -143,7 +142,7 @@ class Sessions(Files, Locking):
         )
 
     def session_cleanup(self) -> None:
-        now = int(time.time())
+        now = self.now()[0]
         (stale,) = self.db.read(
             ("ZRANGEBYSCORE", self.keys.all_sessions, "-inf", now, "LIMIT", 0, STALE_LIMIT)
         )

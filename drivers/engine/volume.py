@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import time
 
 from ..errors import Refused, refuse_if
 from ..types import (
@@ -42,7 +41,7 @@ class Volume(Jobs, Quotas):
             (stored,) = tx.read(("GET", self.keys.setting))
             new = stored is None
             settled = format if stored is None else self._merge(stored, format, force, tx)
-            now = int(time.time())
+            now = self.now()[0]
             if settled.trash_days > 0:
                 trash = codec.encode_attr(fresh_root(0o555, now))
                 tx.queue(("SETNX", self.keys.attr(TRASH_INODE), trash))
@@ -166,7 +165,7 @@ class Volume(Jobs, Quotas):
         if self.sid and not self.config.no_bg_jobs:
             spacing = int(0.9 * self.heartbeat)
             counter = self.keys.last_cleanup_sessions
-            if self.elected(counter, "lastCleanupSessions", int(time.time()), spacing):
+            if self.elected(counter, "lastCleanupSessions", self.now()[0], spacing):
                 self.session_cleanup()
 
     def session_close(self) -> None:
