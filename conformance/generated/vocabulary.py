@@ -567,9 +567,9 @@ def summary(d: Draw) -> list[Call]:
 @word(5)
 def tree_summary(d: Draw) -> list[Call]:
     node = d.known("directory")
-    # Names in the trash have numbers in them: which of several of one size are in the top is free.
-    top = 100 if node.inode < TRASH_INODE else 1 << 20
-    params = {"inode": node.symbol, "depth": d.one((1, 2, 3)), "top": top, "strict": d.odds(50)}
+    # Below an hour of the trash names have numbers in them: which of many of one size are shown is free.
+    depth = d.one((1, 2, 3)) if node.inode < TRASH_INODE else 1
+    params = {"inode": node.symbol, "depth": depth, "top": 100, "strict": d.odds(50)}
     return [*settled(), ("tree_summary", params)]
 
 
