@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from metaparity.drivers.errors import Mistake, Unfit
+
 from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
 
 
@@ -28,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     act: Callable[[argparse.Namespace], int] = options.act
     try:
         return act(options)
+    except Mistake as mistake:
+        return complain(mistake, USAGE)
+    except Unfit as unfit:
+        return complain(unfit, ENVIRONMENT)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -451,12 +457,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     from .harness.choices import known_drivers
 
-    try:
-        (name,) = known_drivers([options.driver])
-    except registry.UnknownDriver as unknown:
-        return complain(unknown, USAGE)
-    except registry.UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
+    (name,) = known_drivers([options.driver])
     driver = registry.driver(name)
     try:
         return serve(driver, sys.stdin.buffer, sys.stdout.buffer, options.metrics)
@@ -465,7 +466,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _clauses(options: argparse.Namespace) -> int:
-    from .harness.catalogue import UnknownClause, catalogue, require_known, selected, untested
+    from .harness.catalogue import catalogue, require_known, selected, untested
 
     if options.untested:
         for rule, reason in untested().items():
@@ -474,10 +475,7 @@ def _clauses(options: argparse.Namespace) -> int:
             print(f"{rule:<8} in part: {reason}")
         return 0
     patterns = options.only or []
-    try:
-        require_known(patterns)
-    except UnknownClause as unknown:
-        return complain(unknown, USAGE)
+    require_known(patterns)
     for id in selected(patterns, catalogue()):
         print(f"{id}\n    {catalogue()[id].sentence}  [{catalogue()[id].source}]")
     return 0

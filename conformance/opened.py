@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from metaparity.drivers.api import Engine
-from metaparity.drivers.driver import UnknownDriver, UnreadyDriver
 from metaparity.drivers.engine.progress import Tell, nobody
-from metaparity.drivers.errors import Refused, Unsupported
+from metaparity.drivers.errors import Mistake, Refused, Unsupported
 from metaparity.drivers.registry import open_engine
 from metaparity.drivers.types import Config
-from metaparity.drivers.url import BadURL
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 
@@ -28,10 +26,8 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
     """
     try:
         engine = open_engine(url, Config(no_bg_jobs=True, heartbeat=0, read_only=read_only))
-    except (UnknownDriver, BadURL, ValueError) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
+    except ValueError as mistake:
+        raise Mistake(str(mistake)) from mistake
     try:
         return act(engine)
     except Unsupported:

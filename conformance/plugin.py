@@ -13,24 +13,21 @@ from typing import Any, NoReturn
 import pytest
 
 from metaparity.drivers import registry
-from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
+from metaparity.drivers.errors import Mistake, Unfit
 from metaparity.fixtures import volumes
 from metaparity.fixtures.provision import (
     PLACE,
     PROVIDER,
-    BadServerChoice,
     Place,
     Provider,
-    ServerUnavailable,
     given,
 )
 from metaparity.fixtures.volumes import Volume
 
 from .clause import Clause, clause_of
 from .harness import parity, profiles
-from .harness.catalogue import UnknownClause, matches, require_known
-from .harness.choices import Choices, UnusableReport, require_writable
-from .harness.deviations import BadLedger
+from .harness.catalogue import matches, require_known
+from .harness.choices import Choices, require_writable
 from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
@@ -103,10 +100,10 @@ def pytest_configure(config: pytest.Config) -> None:
             config.option.self_contained_html = True
         if not config.option.collectonly:
             provider.prepare(1)
-    except (UnknownDriver, UnknownClause, BadServerChoice, BadLedger) as mistake:
+    except Mistake as mistake:
         stop(str(mistake), USAGE)
-    except (ServerUnavailable, UnusableReport, UnreadyDriver) as missing:
-        stop(str(missing), ENVIRONMENT)
+    except Unfit as unfit:
+        stop(str(unfit), ENVIRONMENT)
     if not config.option.collectonly:
         config.pluginmanager.register(Reporter(config, choices, provider), "metaparity-reporter")
 
@@ -168,8 +165,8 @@ def prepare_or_stop(provider: Provider, count: int | None = None) -> Place:
             return provider.place()
         provider.prepare(count)
         return provider.places[-1]
-    except ServerUnavailable as missing:
-        stop(str(missing), ENVIRONMENT)
+    except Unfit as unfit:
+        stop(str(unfit), ENVIRONMENT)
 
 
 # -- which tests -----------------------------------------------------------------------------------

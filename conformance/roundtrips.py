@@ -10,31 +10,23 @@ from importlib.resources import as_file, files
 from metaparity.drivers import registry
 from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.errors import Unsupported
-from metaparity.drivers.registry import Driver, UnknownDriver, UnreadyDriver
+from metaparity.drivers.registry import Driver
 from metaparity.fixtures.faults import Proxy
-from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
+from metaparity.fixtures.provision import Place, Provider
 from metaparity.fixtures.volumes import Volume
 
 from .harness.budgets import TABLE, budgets, cost, write_table
 from .harness.choices import DEFAULT_DRIVERS, known_drivers
-from .harness.exits import ENVIRONMENT, USAGE, complain
 from .scenes.typical import CALLS
 
 
 def roundtrips(options: argparse.Namespace) -> int:
     """Print the table; returns 0, and 2 and 3 as `run` does."""
-    try:
-        drivers = [registry.driver(name) for name in known_drivers(options.driver or DEFAULT_DRIVERS)]
-        provider = Provider(options.server, options.allow_flush)
-    except (UnknownDriver, BadServerChoice) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
+    drivers = [registry.driver(name) for name in known_drivers(options.driver or DEFAULT_DRIVERS)]
+    provider = Provider(options.server, options.allow_flush)
     try:
         place = provider.place()
         columns = {driver.name: dict(measured(driver, place)) for driver in drivers}
-    except ServerUnavailable as unavailable:
-        return complain(unavailable, ENVIRONMENT)
     finally:
         provider.close()
     for line in table(columns):

@@ -13,12 +13,12 @@ from types import FrameType
 
 import pytest
 
-from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
-from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
+from metaparity.drivers.errors import Mistake
+from metaparity.fixtures.provision import Provider
 
-from .harness.catalogue import UnknownClause, modules_of, require_known
-from .harness.choices import DEFAULT_DRIVERS, UnusableReport, known_checker, known_drivers, require_writable
-from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
+from .harness.catalogue import modules_of, require_known
+from .harness.choices import DEFAULT_DRIVERS, known_checker, known_drivers, require_writable
+from .harness.exits import INTERRUPTED, USAGE
 from .harness.rerun import PACKAGE
 
 
@@ -34,25 +34,18 @@ class Interruption:
 def run(options: argparse.Namespace) -> int:
     """Run the spec; returns 0 for parity, 1 for differences, 2 for usage, 3 for the environment."""
     if options.n != "auto" and not options.n.isdigit():
-        return complain(f"-n {options.n!r} is not a number of workers: give a number or auto", USAGE)
-    try:
-        known_drivers(options.driver or DEFAULT_DRIVERS, options.pairs)
-        known_checker(options.check_with)
-        provider = Provider(options.server, options.allow_flush)
-        require_known(options.only or ())
-        require_writable(Path(options.report))
-    except (UnknownDriver, BadServerChoice, UnknownClause) as mistake:
-        return complain(mistake, USAGE)
-    except (UnusableReport, UnreadyDriver) as refused:
-        return complain(refused, ENVIRONMENT)
+        raise Mistake(f"-n {options.n!r} is not a number of workers: give a number or auto")
+    known_drivers(options.driver or DEFAULT_DRIVERS, options.pairs)
+    known_checker(options.check_with)
+    provider = Provider(options.server, options.allow_flush)
+    require_known(options.only or ())
+    require_writable(Path(options.report))
     interruption = Interruption()
     try:
         keep_caches_apart()
         with _terminable():
             provider.prepare(1)
             code = pytest.main(arguments(options), plugins=[provider, interruption])
-    except ServerUnavailable as missing:
-        return complain(missing, ENVIRONMENT)
     finally:
         provider.close()
     if interruption.seen:
@@ -65,10 +58,7 @@ def run(options: argparse.Namespace) -> int:
 def record(options: argparse.Namespace) -> int:
     """Run clauses on one driver with a trace of each test in a directory; returns as `run` does."""
     out = Path(os.path.abspath(options.out))
-    try:
-        require_writable(out, "--out")
-    except UnusableReport as refused:
-        return complain(refused, ENVIRONMENT)
+    require_writable(out, "--out")
     with tempfile.TemporaryDirectory() as report:
         settings = vars(options) | {
             "driver": [options.driver],

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from .api import CAPABILITIES, Engine
+from .errors import Mistake, Unfit
 from .types import Config
 
 
-class UnknownDriver(ValueError):
+class UnknownDriver(Mistake):
     """No driver has this name or serves this URL scheme."""
 
 
-class UnreadyDriver(Exception):
+class UnreadyDriver(Unfit):
     """The driver is known, but cannot open anything here yet: `reason`, and `remedy`, what to do about it."""
 
     def __init__(self, reason: str, remedy: str) -> None:

@@ -1,4 +1,4 @@
-"""How a primitive says no: the three kinds of refusal of driver protocol §2."""
+"""How a primitive says no, the three kinds of refusal of driver protocol §2; and how a command does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import errno
 import os
 
 from .types import Node
+
+
+class Mistake(ValueError):
+    """What a user asked for cannot be meant; the text says in one sentence what to give instead."""
+
+
+class Unfit(Exception):
+    """What was asked for cannot be done here; the text says in one sentence why, and what to do."""
 
 
 class Unsupported(OSError):

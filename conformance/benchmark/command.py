@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from metaparity.drivers import registry
-from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
-from metaparity.fixtures.provision import BadServerChoice, Provider, ServerUnavailable
+from metaparity.drivers.errors import Mistake, Unfit
+from metaparity.drivers.registry import UnreadyDriver
+from metaparity.fixtures.provision import Provider
 from metaparity.reports import files
 
-from ..harness.choices import UnusableReport, known_drivers, require_writable
-from ..harness.exits import ENVIRONMENT, USAGE, complain
+from ..harness.choices import known_drivers, require_writable
 from . import dumps
 from .page import PAGE, render
 from .results import Setting
@@ -39,25 +39,20 @@ MOST_ROUNDS = 100
 T = TypeVar("T", int, float)
 
 
-class BadArgument(ValueError):
+class BadArgument(Mistake):
     """An option has a value that cannot be."""
 
 
 def bench(options: argparse.Namespace) -> int:
     """Measure, and print the table; returns 0, 1 when a measurement failed, 2 and 3 as `run` does."""
-    try:
-        threads = numbers("--threads", options.threads, int, 1, MOST_THREADS)
-        delays = numbers("--delay-ms", options.delay_ms, float, 0, MOST_DELAY)
-        (seconds,) = numbers("--seconds", options.seconds, float, 0.01, MOST_SECONDS, 1)
-        (rounds,) = numbers("--rounds", options.rounds, int, 1, MOST_ROUNDS, 1)
-        workloads = chosen(options.only)
-        sizes = numbers("--dumps", options.dumps, int, 1, MOST_NODES) if options.dumps else []
-        provider = Provider(options.server, options.allow_flush)
-        drivers = known_drivers(options.driver or _default(bool(sizes)))
-    except (BadArgument, UnknownDriver, BadServerChoice) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
+    threads = numbers("--threads", options.threads, int, 1, MOST_THREADS)
+    delays = numbers("--delay-ms", options.delay_ms, float, 0, MOST_DELAY)
+    (seconds,) = numbers("--seconds", options.seconds, float, 0.01, MOST_SECONDS, 1)
+    (rounds,) = numbers("--rounds", options.rounds, int, 1, MOST_ROUNDS, 1)
+    workloads = chosen(options.only)
+    sizes = numbers("--dumps", options.dumps, int, 1, MOST_NODES) if options.dumps else []
+    provider = Provider(options.server, options.allow_flush)
+    drivers = known_drivers(options.driver or _default(bool(sizes)))
     try:
         if options.json:
             require_writable(Path(os.path.abspath(options.json)).parent, "--json")
@@ -67,8 +62,8 @@ def bench(options: argparse.Namespace) -> int:
             return _dumps(options, drivers, sizes, delays, rounds, provider)
         settings = [Setting(count, delay) for delay in delays for count in threads]
         results = run(provider.place(), drivers, workloads, settings, seconds, rounds, _progress)
-    except (ServerUnavailable, UnusableReport, ConnectionError) as unfit:
-        return complain(unfit, ENVIRONMENT)
+    except ConnectionError as lost:
+        raise Unfit(str(lost)) from lost
     finally:
         provider.close()
     for line in table(results):

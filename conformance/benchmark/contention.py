@@ -16,13 +16,12 @@ from typing import Any
 import redis
 
 from metaparity.drivers import registry
-from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
+from metaparity.drivers.errors import Unfit
 from metaparity.drivers.types import Config
-from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
+from metaparity.fixtures.provision import Place, Provider
 from metaparity.reports import files
 
 from ..harness.choices import known_drivers
-from ..harness.exits import ENVIRONMENT, USAGE, complain
 from ..scenes import locking
 from .scene import prepare
 
@@ -60,18 +59,13 @@ class Contended:
 
 def contend(options: argparse.Namespace) -> int:
     """Contend, and print the table; returns 0, 1 where a counter is not exact, 2 and 3 as `run` does."""
-    try:
-        provider = Provider(options.server, options.allow_flush)
-        drivers = known_drivers(options.driver or ("redis", "rueidis"))
-    except (UnknownDriver, BadServerChoice) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
+    provider = Provider(options.server, options.allow_flush)
+    drivers = known_drivers(options.driver or ("redis", "rueidis"))
     try:
         place = provider.place()
         found = [contended(place, drivers, kind, options.seconds) for kind in KINDS]
-    except (ServerUnavailable, ConnectionError) as unfit:
-        return complain(unfit, ENVIRONMENT)
+    except ConnectionError as lost:
+        raise Unfit(str(lost)) from lost
     finally:
         provider.close()
     print("\n".join(table(found)))

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from .draw import CLIENTS
 from .history import Author, Disagreement, ending, judged, opening, settings_of
 from .lanes import Lane
 from .steering import ANY, Pin
-from .vocabulary import CLIENTS, methods, offered
+from .vocabulary import methods, offered
 from .world import Json, Step, World
 
 THREADS = 8

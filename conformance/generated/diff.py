@@ -14,11 +14,10 @@ from pathlib import Path
 
 from metaparity.drivers import registry
 from metaparity.drivers.bridge import EngineFailure
-from metaparity.drivers.registry import UnknownDriver, UnreadyDriver
-from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
+from metaparity.drivers.errors import Mistake, Unfit
+from metaparity.fixtures.provision import Place, Provider
 
-from ..harness.choices import UnusableReport, known_drivers, require_writable
-from ..harness.exits import ENVIRONMENT, USAGE, complain
+from ..harness.choices import known_drivers, require_writable
 from ..traces.recorder import Unrecordable
 from .history import Told, again, generate, opening
 from .lanes import Lane, lane
@@ -56,29 +55,20 @@ class Run:
 def diff(options: argparse.Namespace) -> int:
     """Make histories; returns 0 where all agree, 1 for a disagreement, 2 for usage, 3 for the environment."""
     out = Path(options.out)
-    try:
-        names = known_drivers(options.driver or DEFAULT)
-        if len(names) < 2:
-            raise UnknownDriver(f"{names[0]} alone disagrees with nobody: name another --driver, too")
-        if options.steps < 1 or (options.minutes is not None and options.minutes <= 0):
-            return complain(
-                "a history needs at least one step and some time: see metaparity diff --help", USAGE
-            )
-        provider = Provider(options.server, options.allow_flush)
-        require_writable(out, "--out")
-    except (UnknownDriver, BadServerChoice) as mistake:
-        return complain(mistake, USAGE)
-    except (UnusableReport, UnreadyDriver) as refused:
-        return complain(refused, ENVIRONMENT)
+    names = known_drivers(options.driver or DEFAULT)
+    if len(names) < 2:
+        raise Mistake(f"{names[0]} alone disagrees with nobody: name another --driver, too")
+    if options.steps < 1 or (options.minutes is not None and options.minutes <= 0):
+        raise Mistake("a history needs at least one step and some time: see metaparity diff --help")
+    provider = Provider(options.server, options.allow_flush)
+    require_writable(out, "--out")
     lanes: list[Lane] = []
     try:
         places = [provider.place() for _ in names]
         lanes += [lane(name, place) for name, place in zip(names, places, strict=True)]
         return _histories(options, lanes, out)
-    except ServerUnavailable as unavailable:
-        return complain(unavailable, ENVIRONMENT)
     except EngineFailure as failure:
-        return complain(f"a driver cannot be opened any more: {failure}", ENVIRONMENT)
+        raise Unfit(f"a driver cannot be opened any more: {failure}") from failure
     finally:
         for one in lanes:
             one.close()

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
+from metaparity.fixtures.provision import Place, Provider
 
-from ..harness.exits import ENVIRONMENT, USAGE, complain
+from ..harness.exits import complain
 from .history import generate
 from .lanes import Apart, lane
 from .rounds import rounds
@@ -77,10 +77,7 @@ SOUND = Question("none", "-", "sound")
 
 def exam(options: argparse.Namespace) -> int:
     """Ask every question; returns 0 where enough are answered, 1 where not, 2 and 3 as `diff` does."""
-    try:
-        provider = Provider(options.server, options.allow_flush)
-    except BadServerChoice as mistake:
-        return complain(mistake, USAGE)
+    provider = Provider(options.server, options.allow_flush)
     try:
         place = provider.place()
         if not _asked(SOUND, place, options.seed).startswith(NOTHING):
@@ -88,8 +85,6 @@ def exam(options: argparse.Namespace) -> int:
                 "a sound engine does not pass for one: settle that first, with metaparity diff", 1
             )
         found = [_asked(question, place, options.seed).startswith(FOUND) for question in QUESTIONS]
-    except ServerUnavailable as unavailable:
-        return complain(unavailable, ENVIRONMENT)
     finally:
         provider.close()
     print(f"{sum(found)} of {len(QUESTIONS)} faults found within {STEPS} steps each; {PASSED} are enough")

@@ -13,9 +13,11 @@ from metaparity.drivers.wire import encode
 from metaparity.fixtures.volumes import FORMAT
 
 from .. import laws
+from .draw import CLIENTS, PREVIOUS, WORDS, Call, Draw
 from .lanes import Lane
 from .steering import Pin, steered
-from .vocabulary import BEGIN, CLIENTS, PREVIOUS, WORDS, Call, Draw, clocks, offered
+from .vocabulary import offered
+from .words.times import BEGIN, clocks
 from .world import Json, Step, World
 
 ATTEMPTS = 20

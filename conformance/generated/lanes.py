@@ -70,6 +70,7 @@ class Lane:
         self._numbers: dict[tuple[str, int], str] = {}
         self._last_client = ""
         self._behind: set[str] = set()
+        self._compacted: dict[int, int] = {}
         self._now: Time | None = None
         """The virtual time, once there is one."""
         self.begun = time.time_ns()
@@ -287,8 +288,7 @@ class Lane:
         return keyspace(self.raw)
 
     def _renumbered(self, key: bytes, value: Any) -> Any:
-        """A value with the slices that were answered numbered by their first appearance: a compaction in the
-        background takes numbers, too."""
+        """A value with its slices numbered alike: in which order engines compact files is free."""
         if keyspaces.KEYS.parse(key).kind == "chunk":
             return [_record(one, self._slice) for one in value]
         if key == keyspaces.KEYS.slice_refs:
@@ -296,19 +296,29 @@ class Lane:
         return value
 
     def _slice(self, id: int) -> int:
+        """What a slice is compared by: when it was first answered; one that a compaction made, its place."""
+        if id == 0:  # a hole
+            return 0
         name = self._numbers.get(("id", id))
-        return id if name is None else FIRST_SLICE + int(name.partition(" ")[2])
+        return self._compacted.get(id, id) if name is None else FIRST_SLICE + int(name.partition(" ")[2])
+
+    def _place_compacted(self, keys: dict[bytes, Any]) -> None:
+        """Number the slices that nobody was told of by the chunks that they are in."""
+        chunks = sorted(key for key in keys if keyspaces.KEYS.parse(key).kind == "chunk")
+        found = (RECORD.unpack(record)[1] for key in chunks for record in keys[key][1])
+        self._compacted = {id: FIRST_COMPACTED + place for place, id in enumerate(dict.fromkeys(found))}
 
     def rows(self, keys: dict[bytes, Any]) -> dict[str, str]:
         """What is left as text, less what may rightly differ."""
+        self._place_compacted(keys)
         keys = {
             key: (kind, self._renumbered(key, value)) for key, (kind, value) in numbered_alike(keys).items()
         }
         return keyspaces.rows(keys, Normal(self.begun, time.time_ns()))
 
 
-FIRST_SLICE = 1 << 32
-"""What slices are numbered from where they are compared."""
+FIRST_SLICE, FIRST_COMPACTED = 1 << 32, 1 << 33
+"""What slices are numbered from where they are compared: those that were answered, and others."""
 
 
 def _record(record: bytes, number: Callable[[int], int]) -> bytes:

@@ -9,11 +9,12 @@ from typing import ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from .draw import CLIENTS
 from .history import Author, cell, ending, judged, opening, settings_of
 from .lanes import Lane
 from .steering import Pin
 from .verdict import told
-from .vocabulary import BEGIN, CLIENTS, clocks
+from .words.times import BEGIN, clocks
 from .world import Json, Step, World
 
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from metaparity.drivers.types import ROOT_INODE
 
 from .concurrent import ALONE, beginning
+from .draw import CLIENTS, Call
 from .history import HANDED, Author, Disagreement, ending, judged, opening
 from .lanes import Lane
 from .steering import Pin
-from .vocabulary import CLIENTS, Call, offered
+from .vocabulary import offered
 from .world import Json, Step, World
 
 STEPWISE = frozenset(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from .draw import CLIENTS
 from .history import HANDED, handed
-from .vocabulary import CLIENTS
 from .world import Json, Step
 
 PATIENCE = 110.0

@@ -14,12 +14,14 @@ from types import ModuleType
 
 import pytest
 
+from metaparity.drivers.errors import Mistake
+
 from .. import spec
 from ..clause import Clause
 from .smoke import SMOKE
 
 
-class UnknownClause(ValueError):
+class UnknownClause(Mistake):
     """A pattern matches no clause."""
 
 

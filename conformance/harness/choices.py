@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from metaparity.drivers import registry
+from metaparity.drivers.errors import Unfit
 from metaparity.drivers.registry import PAIR, UnknownDriver
 
 from .deviations import LEDGER, Ledger
@@ -19,7 +20,7 @@ from .deviations import LEDGER, Ledger
 DEFAULT_DRIVERS = ("redis", "rueidis")
 
 
-class UnusableReport(OSError):
+class UnusableReport(Unfit):
     """Nothing can be written to the report directory."""
 
 

@@ -10,6 +10,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
+from metaparity.drivers.errors import Mistake
+
 from ..laws import LAWS
 
 LEDGER = Path(__file__).parent.with_name("deviations.toml")
@@ -30,7 +32,7 @@ def names_in(driver: str) -> set[str]:
     return {driver, *re.split(r"[+?@]", driver)}
 
 
-class BadLedger(ValueError):
+class BadLedger(Mistake):
     """The ledger cannot be read."""
 
 

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.generated.cells import missing, reachable, report
+from metaparity.conformance.generated.draw import WORDS, Draw
 from metaparity.conformance.generated.history import generate, opening
 from metaparity.conformance.generated.lanes import Lane, lane
 from metaparity.conformance.generated.rules import numbered_alike
 from metaparity.conformance.generated.shrink import Shrinker
 from metaparity.conformance.generated.steering import ANY, MODEL, TABLE, pins_of, steered
-from metaparity.conformance.generated.vocabulary import WORDS, Draw, offered
+from metaparity.conformance.generated.vocabulary import offered
 from metaparity.conformance.generated.world import Step, World
 from metaparity.conformance.harness.catalogue import catalogue
 from metaparity.conformance.harness.deviations import LEDGER, Ledger

@@ -10,16 +10,16 @@ from pathlib import Path
 from metaparity.drivers import registry
 from metaparity.drivers.api import CAPABILITIES
 from metaparity.drivers.bridge import EngineFailure
-from metaparity.drivers.registry import Driver, UnknownDriver, UnreadyDriver
-from metaparity.fixtures.provision import BadServerChoice, Place, Provider, ServerUnavailable
+from metaparity.drivers.registry import Driver
+from metaparity.fixtures.provision import Place, Provider
 from metaparity.fixtures.volumes import Volume
 
 from ..harness import keyspaces
 from ..harness.choices import DEFAULT_DRIVERS, known_drivers
-from ..harness.exits import ENVIRONMENT, USAGE, complain
+from ..harness.exits import USAGE, complain
 from ..harness.rendering import Normal
 from .files import load_all
-from .form import BadTrace, Trace, missing
+from .form import Trace, missing
 from .replay import replay
 
 SHOWN = 12
@@ -32,19 +32,11 @@ def replay_files(options: argparse.Namespace) -> int:
         drivers = [registry.driver(name) for name in known_drivers(options.driver or DEFAULT_DRIVERS)]
         provider = Provider(options.server, options.allow_flush)
         traces = [trace for path in options.traces for trace in load_all(Path(path))]
-    except (UnknownDriver, BadServerChoice, BadTrace) as mistake:
-        return complain(mistake, USAGE)
-    except UnreadyDriver as unready:
-        return complain(unready, ENVIRONMENT)
     except OSError as missing_file:
         return complain(f"{missing_file.filename}: {missing_file.strerror}", USAGE)
     try:
         place = provider.place()
         differing = [trace for trace in traces if not _agree(trace, drivers, place)]
-    except BadTrace as mistake:
-        return complain(mistake, USAGE)
-    except ServerUnavailable as unavailable:
-        return complain(unavailable, ENVIRONMENT)
     finally:
         provider.close()
     what = "trace" if len(traces) == 1 else "traces"

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from metaparity.drivers import wire
 from metaparity.drivers.api import PRIMITIVES
-from metaparity.drivers.errors import Unsupported
+from metaparity.drivers.errors import Mistake, Unsupported
 
 Json: TypeAlias = Any
 
@@ -23,7 +23,7 @@ REMOVING = frozenset({"unlink", "batch_unlink", "rmdir", "rename", "remove"})
 CHANGING = REMOVING | {"mknod", "mkdir", "create", "symlink", "link", "setattr", "write", "truncate"}
 
 
-class BadTrace(ValueError):
+class BadTrace(Mistake):
     """What was given is no trace; the text says why in one sentence."""
 
 
