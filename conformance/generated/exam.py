@@ -29,6 +29,8 @@ AT_ONCE = 300
 """Steps that several callers make at once, behind all others."""
 TIMES = 8
 """How often they do so in one history."""
+MOST = 100
+"""Steps of such a history at most."""
 PASSED = 16
 SECONDS = 60
 """How long the run for one fault may take."""
@@ -130,6 +132,8 @@ def search(names: Sequence[str], place: Place, seed: int) -> Iterator[str]:
             if left > 0:
                 told = generate(lanes, seed, min(EACH, left), pins_of(names))
                 made, found = made + len(told.steps), told.disagreement
+            elif made > STEPS - MOST:
+                break
             else:
                 spoken = rounds(apart, model, seed, TIMES, pins_of(names))
                 made, found = made + spoken.calls, spoken.disagreement
