@@ -39,7 +39,7 @@ class Wrong(Exception):
 
 @dataclass
 class Transcript:
-    """The lines exchanged since the step began."""
+    """The lines exchanged since the last step was done."""
 
     lines: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -221,7 +221,6 @@ def _server() -> tuple[Provider, Place]:
 def _run(check: Check) -> int:
     started = time.monotonic()
     for name, step in check.steps().items():
-        check.transcript.lines.clear()
         try:
             step()
         except (Wrong, EngineFailure) as wrong:
@@ -230,6 +229,7 @@ def _run(check: Check) -> int:
             print(_stderr(check.program.stderr()))
             return 1
         print(f"ok      {name}{_detail(check, name)}")
+        check.transcript.lines.clear()  # what comes unasked before the next step is shown with it
     print(f"smoke passed in {time.monotonic() - started:.1f} s: run the spec with metaparity run --driver")
     return 0
 
