@@ -161,16 +161,14 @@ class Author:
 
     def steps(self, client: str, calls: Sequence[Call]) -> list[Step]:
         """Calls by this client as the steps of one word."""
-        return [*self._steps(client, calls)]
-
-    def _steps(self, client: str, calls: Sequence[Call]) -> Iterator[Step]:
-        answering, word = -1, self._number
+        answering, word, made = -1, self._number, []
         for method, params in calls:
             name, _, other = method.partition("@")
-            yield Step(self._number, other or client, name, _placed(params, answering), word)
+            made.append(Step(self._number, other or client, name, _placed(params, answering), word))
             if answering < 0 and name in ("new_slice", "lookup"):
                 answering = self._number
             self._number += 1
+        return made
 
 
 def _placed(value: Json, number: int) -> Json:

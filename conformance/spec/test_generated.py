@@ -31,14 +31,19 @@ ROUNDS = {"quick": (12, 10), "nightly": (200, 12)}
 """How many histories there are, and how often several callers speak at once in each, by profile."""
 
 
-@pytest.fixture
-def lanes(driver: Driver, place: Place) -> Iterator[list[Lane]]:
-    """The model and the driver, each with a volume of its own."""
-    lanes = [lane(MODEL, place), Lane(driver.name, driver, place)]
+def beside_the_model(engine: Lane) -> Iterator[list[Lane]]:
+    """A lane of the model and this one, which are emptied and closed at the end."""
+    lanes = [lane(MODEL, engine.place), engine]
     yield lanes
     for one in lanes:
         one.begin()
         one.close()
+
+
+@pytest.fixture
+def lanes(driver: Driver, place: Place) -> Iterator[list[Lane]]:
+    """The model and the driver, each with a volume of its own."""
+    yield from beside_the_model(Lane(driver.name, driver, place))
 
 
 def profile(config: pytest.Config) -> str:
@@ -93,11 +98,7 @@ def test_at_once(driver: Driver, place: Place, pytestconfig: pytest.Config) -> N
 @pytest.fixture
 def apart(driver: Driver, place: Place) -> Iterator[list[Lane]]:
     """The model, and the driver with its second client in a process of its own."""
-    lanes = [lane(MODEL, place), Apart(driver.name, driver, place)]
-    yield lanes
-    for one in lanes:
-        one.begin()
-        one.close()
+    yield from beside_the_model(Apart(driver.name, driver, place))
 
 
 @clause("generated/calls-at-once-have-an-order", source="N42.1 N42.6 S4.1", needs="namespace", clients=2)
