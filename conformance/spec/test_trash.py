@@ -245,6 +245,25 @@ def test_bad_hour(volume: Volume) -> None:
         refuses(EBADF, volume.fs.rmdir, 1, b"elsewhere")
 
 
+@each_removal
+@clause("trash/an-immutable-trash-takes-no-new-hour", source="R7 N12.2 C5", needs="trash")
+def test_immutable_trash(volume: Volume, remove: Callable[[Engine, int, int], None]) -> None:
+    """While the trash itself is immutable no directory of an hour is made, so nothing is removed by way of
+    it, no empty directory either: EPERM.  Being append-only does not hinder it."""
+    directory, other = volume.dir("d"), volume.dir("e")
+    inode = volume.file("x", directory)
+    volume.file("new", other)
+    volume.dir("empty", directory)
+    flag(volume, TRASH_INODE, AttrFlag.IMMUTABLE)
+    refuses(EPERM, remove, volume.fs, directory, other)
+    refuses(EPERM, volume.fs.rmdir, directory, b"empty")
+    assert hours(volume) == {}
+    assert volume.fs.lookup(directory, b"x").inode == inode
+    flag(volume, TRASH_INODE, AttrFlag.APPEND)
+    remove(volume.fs, directory, other)
+    assert list(filed(volume).values()) == [inode]
+
+
 @clause("trash/a-removed-hour-is-made-again", source="Q21 N35.2", needs="trash", clients=2)
 def test_stale_hour(volume: Volume) -> None:
     """A client that has filed in an hour directory which is cleaned away meanwhile files in a new one: no
