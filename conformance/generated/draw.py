@@ -11,12 +11,10 @@ from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, Contex
 from metaparity.drivers.wire import encode
 
 from .steering import CLIENTS as CLIENTS
+from .world import Call as Call
 from .world import Json, Name, Node, World
 
 T = TypeVar("T")
-
-Call = tuple[str, dict[str, Json]]
-"""A method with its parameters."""
 
 CALLERS: tuple[Context, ...] = (
     Context(1000, (1000, 2000)),

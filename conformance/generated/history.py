@@ -156,6 +156,7 @@ class Author:
         if pin is not None:
             self.steered[pin.clause] = self.steered.get(pin.clause, 0) + 1
             return []
+        self.world.said(client, calls)
         former, self.client = self.client, client
         return [*handed(former, client), *self.steps(client, calls)]
 

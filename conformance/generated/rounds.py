@@ -40,10 +40,6 @@ APART = 0.0006
 """Seconds within which the callers of a round begin: who is asked in another process gets going later."""
 PATIENCE = 20
 """How often the same word is tried before each caller may say another."""
-STATES = 12
-"""Orders of the rounds so far that are gone on with: several that leave the volume differently may explain
-the same answers."""
-
 Order = tuple[Step, ...]
 
 
@@ -91,9 +87,15 @@ class Rounds:
         self.chance = random.Random(f"rounds {seed}")
         self.author = Author(self.chance, World(settings, config), weights, pins)
         self.first: Order = tuple(opening(settings, config))
-        self.orders: list[list[Order]] = [[self.first]]
-        """For each explanation the order of each round; the set-up is the first."""
+        self.made: list[list[Made]] = []
+        """What was made in each round, the callers one after the other; the set-up is the first."""
         self.shown: list[list[Json]] = []
+        self.orders: list[Order] = [self.first]
+        """An order of each round, which together explain what was shown."""
+        self._untried: list[Iterator[Order]] = []
+        """For each round but the first what else might explain it, once its order leads nowhere."""
+        self._left: set[tuple[int, str]] = set()
+        """Each round and what an order of it has left on the model: from there it need not be tried again."""
         self._locks = "locks_list" in weights
         self.found = Explained()
 
@@ -104,15 +106,12 @@ class Rounds:
         for _ in range(count):
             self.author.world.focus = self._few()
             for words, at_once in ((self._words, True), (self._look, False)):
-                said = words()
-                made = self._make(said, at_once)
+                made = self._make(words(), at_once)
                 failed = next((one for one in made if "failure" in one.result), None)
                 if failed is not None:
                     self.found.disagreement = judged(failed.step, [self.lane.name], [failed.result])
-                elif not self._explain(said, made):
-                    self.found.disagreement = Disagreement(
-                        "order", "no order", {self.lane.name: self.told(made)}
-                    )
+                elif not self._explain():
+                    self.found.disagreement = Disagreement("order", "no order", {self.lane.name: self.told()})
                 self.found.calls += len(made)
                 if self.found.disagreement is not None:
                     return self.found
@@ -120,10 +119,11 @@ class Rounds:
         self.found.disagreement = ending([self.lane])
         return self.found
 
-    def told(self, made: Sequence[Made]) -> Json:
-        """The calls of a round in the order of their ends, as a reader wants them."""
+    def told(self) -> Json:
+        """The calls of the last round and of the look before or after it, in the order of their ends."""
         return [
             f"{one.step.client}/{one.caller} {one.step.method}({one.step.params}) = {one.result}"
+            for made in self.made[-2:]
             for one in sorted(made, key=lambda one: one.end)
         ]
 
@@ -172,6 +172,7 @@ class Rounds:
         with self.lane.moment(len(self.shown)), ThreadPoolExecutor(len(words) if at_once else 1) as pool:
             made = [one for answers in pool.map(speak, range(len(words))) for one in answers]
         self.lane.rest()
+        self.made.append(made)
         self.shown.append([self.lane.shown(one.step, one.result) for one in made])
         return made
 
@@ -184,12 +185,38 @@ class Rounds:
 
     # -- on the model ------------------------------------------------------------------------------
 
-    def _explain(self, words: Sequence[Sequence[Step]], made: Sequence[Made]) -> bool:
-        """Go on with the orders for which the model shows what the round has; False where there is none."""
-        number = len(self.shown) - 1
+    def _explain(self) -> bool:
+        """Go on with an order for which the model shows what the last round has, back to the other orders of
+        the rounds before where there is none; False where none of them leads here."""
+        self._untried.append(self._fitting())
+        while self._untried:
+            order = next(self._untried[-1], None)
+            if order is None:
+                self._untried.pop()
+                self.orders.pop()
+                continue
+            self.orders.append(order)
+            if len(self.orders) == len(self.shown):
+                return True
+            self._untried.append(self._fitting())
+        return False
+
+    def _fitting(self) -> Iterator[Order]:
+        """The orders of the next round that the model shows it for, one for each state they leave."""
+        number = len(self.orders)
+        for order in self._orders(self.made[number]):
+            self.found.orders += 1
+            if self._shows([*self.orders, order], number):
+                left = number, repr(sorted(self.model.rows(self.model.keys()).items()))
+                if left not in self._left:
+                    self._left.add(left)
+                    yield order
+
+    def _orders(self, made: Sequence[Made]) -> Iterator[Order]:
+        """The orders in which no call comes before one that had ended when it began."""
+        words = [[one.step for one in made if one.caller == caller] for caller in range(CALLERS)]
         ended = {one.step.number: one.end for one in made}
         began = {one.step.number: one.start for one in made}
-        going_on: dict[str, list[Order]] = {}
         for order in interleaved(words):
             in_time = all(
                 ended[later.number] >= began[sooner.number]
@@ -197,15 +224,8 @@ class Rounds:
                 for later in order[place + 1 :]
             )
             # Who caches is told of a change a moment after it.
-            if not (in_time or self.lane.caches):
-                continue
-            for before in self.orders:
-                self.found.orders += 1
-                if self._shows([*before, order], number):
-                    left = repr(sorted(self.model.rows(self.model.keys()).items()))
-                    going_on.setdefault(left, [*before, order])
-        self.orders = list(going_on.values())[:STATES]
-        return bool(going_on)
+            if in_time or self.lane.caches:
+                yield order
 
     def _shows(self, orders: Sequence[Order], number: int) -> bool:
         """Whether the model shows in this order what the last round has shown."""

@@ -35,8 +35,7 @@ class About:
 
     def node(self, name: str) -> Node | None:
         """The node that a parameter names."""
-        symbol = self.params.get(name)
-        return next((one for one in self.world.nodes.values() if one.symbol == symbol), None)
+        return self.world.named(self.params.get(name))
 
     def at(self, parent: str, name: str) -> Node | None:
         """The node at a place that two parameters name."""

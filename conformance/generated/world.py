@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,6 +18,10 @@ from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Time
 Json: TypeAlias = Any
 Name: TypeAlias = Any
 """A name as the protocol writes it: a text, or an object with base64."""
+Call: TypeAlias = tuple[str, dict[str, Json]]
+"""A method with its parameters."""
+
+LOCKING = frozenset({"flock", "setlk"})
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,17 @@ class World:
             inode = place[0]
         return "/" + "/".join(reversed(parts))
 
+    def named(self, symbol: Json) -> Node | None:
+        """The node that a parameter names."""
+        return next((one for one in self.nodes.values() if one.symbol == symbol), None)
+
     # -- learning ----------------------------------------------------------------------------------
+
+    def said(self, client: str, calls: Sequence[Call]) -> None:
+        """Take in calls that are to be made: what another says at once is drawn before they are answered."""
+        for method, params in calls:
+            if method in LOCKING and (node := self.named(params["inode"])) is not None:
+                self.lockers.setdefault(node.inode, set()).add(client)
 
     def learn(self, step: Step, params: dict[str, Json], result: dict[str, Json]) -> None:
         """Take note of an answer; `params` are those that were sent, without symbols."""

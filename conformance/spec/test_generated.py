@@ -27,7 +27,7 @@ STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
 AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}
 """Words that each of several threads says, and how many histories there are, by profile."""
 
-ROUNDS = {"quick": (12, 10), "nightly": (200, 12)}
+ROUNDS = {"quick": (40, 10), "nightly": (500, 12)}
 """How many histories there are, and how often several callers speak at once in each, by profile."""
 
 
