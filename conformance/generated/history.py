@@ -80,7 +80,7 @@ def settings_of(
     settings: dict[str, Json] = dict(encode(FORMAT))
     settings |= {"TrashDays": int(trash), "EnableACL": acl, "UserGroupQuota": counted}
     if limited:
-        settings |= {"Capacity": 20 << 20, "Inodes": 40}
+        settings |= {"Capacity": 20 << 20, "Inodes": 20}
     if steered(World(settings), CLIENTS[0], "init", {"format": settings}, pins) is not None:
         settings["TrashDays"] = 0
     return settings

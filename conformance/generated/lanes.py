@@ -17,7 +17,7 @@ from metaparity.drivers import registry, wire
 from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure, program_driver
 from metaparity.drivers.driver import Driver
-from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Time
+from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, TRASH_NAME, Time
 from metaparity.fixtures.provision import Place
 from metaparity.fixtures.volumes import QUIET, keyspace
 
@@ -221,12 +221,9 @@ class Lane:
         return shown
 
     def _plain(self, value: Json, name: str = "") -> Json:
-        if name == "name" and (filed := _filed(value)) is not None:
-            return [
-                self._number("inode", int(filed[1])),
-                self._number("inode", int(filed[2])),
-                repr(filed[3]),
-            ]
+        if filed := _filed(value, name):
+            where, *inodes, rest = filed.groups()
+            return [repr(where), *(self._number("inode", int(one)) for one in inodes), repr(rest)]
         if isinstance(value, dict):
             return {key: self._plain(one, key) for key, one in value.items() if key not in HOST}
         if name in TIMES and isinstance(value, list):
@@ -371,21 +368,30 @@ def lane(name: str, place: Place) -> Lane:
     return (ModelLane if driver is MODEL else Lane)(name, driver, place)
 
 
-FILED = re.compile(rb"(\d+)-(\d+)-(.*)", re.S)
+FILED = re.compile(rb"()(\d+)-(\d+)-(.*)", re.S)
 """A name in the trash, which has the numbers of the directory and of the node."""
 
+FILED_PATH = re.compile(rb"(/%s/[^/]+/)(\d+)-(\d+)-(.*)" % re.escape(TRASH_NAME), re.S)
+"""A path with such a name."""
 
-def _filed(name: Json) -> re.Match[bytes] | None:
-    raw = base64.b64decode(name["base64"]) if isinstance(name, dict) else str(name).encode()
-    return FILED.fullmatch(raw)
+
+def _filed(text: Json, name: str) -> re.Match[bytes] | None:
+    """The parts of what is in the trash, where a name or a path of it is answered."""
+    if isinstance(text, str):
+        raw = text.encode()
+    elif isinstance(text, dict) and text.keys() == {"base64"}:
+        raw = base64.b64decode(text["base64"])
+    else:
+        return None
+    return (FILED if name == "name" else FILED_PATH).fullmatch(raw)
 
 
 def _name(value: Json) -> str:
     """What a listing is sorted by: the name, in the trash without the numbers in it."""
     if not isinstance(value, dict) or "name" not in value:
         return repr(value)
-    filed = _filed(value["name"])
-    return repr(value["name"]) if filed is None else repr((filed[3], value.get("type")))
+    filed = _filed(value["name"], "name")
+    return repr(value["name"]) if filed is None else repr((filed[4], value.get("type")))
 
 
 def _by_path(tree: dict[str, Json]) -> dict[str, Json]:

@@ -21,7 +21,7 @@ from metaparity.conformance.generated.vocabulary import offered
 from metaparity.drivers.driver import Driver
 from metaparity.fixtures.provision import Place
 
-STEPS = {"quick": (400, 3), "nightly": (1000, 60)}
+STEPS = {"quick": (400, 3), "nightly": (1000, 200)}
 """Steps of a history, and how many histories there are, by profile."""
 
 AT_ONCE = {"quick": (50, 2), "nightly": (500, 20)}

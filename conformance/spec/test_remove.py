@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from errno import EACCES, EINTR, ENOENT, EPERM, EROFS
 
 import pytest
@@ -13,8 +14,8 @@ from metaparity.conformance.scenes.actors import ALICE
 from metaparity.conformance.scenes.precedence import Reason, precedence
 from metaparity.conformance.scenes.records import lengthen
 from metaparity.conformance.scenes.scenery import each_frozen, each_non_directory, flag, make
-from metaparity.conformance.verbs import refuses, unchanged
-from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, Context, FileType, SetAttr
+from metaparity.conformance.verbs import given_up_after, refuses, soon, unchanged
+from metaparity.drivers.types import TRASH_INODE, Attr, AttrFlag, Context, FileType, RenameFlag, SetAttr
 from metaparity.fixtures.volumes import Volume
 
 
@@ -30,6 +31,9 @@ def plant(volume: Volume, name: str = "top", parent: int = 1) -> int:
     lengthen(volume, volume.fs.lookup(left, b"FILE").inode, 70_000_000)
     return top
 
+
+MANY = 300
+"""Entries of a directory that is not removed in a moment."""
 
 NAMES_IN_PLANT = 13
 """Three directories, eight nodes with one name, one with two."""
@@ -163,6 +167,48 @@ def test_cancelled(volume: Volume) -> None:
     cancelled.set()
     with unchanged(volume):
         refuses(EINTR, volume.fs.remove, 1, b"top", ctx=Context(cancelled=cancelled))
+
+
+@clause("remove/a-directory-that-loses-its-name-is-not-found", source="N31.1", needs="namespace", clients=2)
+def test_name_lost(volume: Volume) -> None:
+    """While a directory is being removed another takes its name: both stay, the first empty, and ENOENT."""
+    inode, other = volume.dir("d"), volume.dir("other")
+    for number in range(MANY):
+        volume.dir(f"d{number}", inode)
+    volume.file("kept", other)
+    mover = volume.open()
+    with given_up_after(3) as ctx, ThreadPoolExecutor(1) as pool:
+        removal = pool.submit(refuses, ENOENT, volume.fs.remove, 1, b"d", threads=1, ctx=ctx)
+        assert soon(lambda: bool(volume.raw.hlen(b"d%d" % inode) < MANY))
+        mover.rename(1, b"d", 1, b"other", RenameFlag.EXCHANGE)
+        removal.result()
+    assert volume.fs.lookup(1, b"other").inode == inode
+    assert len(volume.fs.readdir(inode)) == 2
+    assert volume.fs.lookup(1, b"d").inode == other
+    assert [entry.name for entry in volume.fs.readdir(other)][2:] == [b"kept"]
+
+
+@clause("remove/what-comes-meanwhile-goes-too-and-counts", source="N31.1 N31.2", needs="namespace", clients=2)
+def test_filled(volume: Volume) -> None:
+    """While another client makes files in the directory it is emptied again; each entry counts once, so does
+    the directory."""
+    inode = volume.dir("d")
+    maker = volume.open()
+
+    def fill() -> int:
+        """Make files until there are many or their directory is gone; how many there were."""
+        for made in range(MANY):
+            try:
+                maker.mknod(inode, b"f%d" % made, FileType.FILE, 0o644)
+            except FileNotFoundError:
+                return made
+        return MANY
+
+    with given_up_after(10) as ctx, ThreadPoolExecutor(1) as pool:
+        filling = pool.submit(fill)
+        assert soon(lambda: len(volume.fs.readdir(inode)) > 10)
+        removed = volume.fs.remove(1, b"d", ctx=ctx)
+    assert removed == filling.result() + 1
 
 
 @clause("remove/the-session-root-stands-for-inode-one", source="N31.1 R1", needs="namespace")

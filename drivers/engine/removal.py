@@ -377,14 +377,15 @@ class Removal(Files):
             removed += self._empty(ctx, inode, skip_trash, pool)
             if is_trash(inode):
                 return removed
-            removed += 1
             try:
                 self.rmdir(parent, name, skip_trash, ctx=ctx)
             except OSError as refused:
-                if refused.errno == errno.ENOTEMPTY:
-                    continue
-                raise
-            return removed
+                if refused.errno != errno.ENOTEMPTY:
+                    raise
+                # Filled meanwhile; the original goes on for ever where another directory has its name by now.
+                refuse_if(self.find(parent, name).inode != inode, errno.ENOENT)
+            else:
+                return removed + 1
 
     def _empty(self, ctx: Context, directory: int, skip_trash: bool, pool: ThreadPoolExecutor | None) -> int:
         """Remove everything in a directory, sub-directories in parallel when given a pool (N31.2)."""

@@ -28,7 +28,7 @@ def writable(d: Draw, chunk: int) -> Node:
     roomy = [one for one in d.world.live("file") if one.stored[chunk] < most]
     if roomy and not d.odds(6):
         return d.one(roomy)
-    if d.odds(40) and (others := d.world.live("fifo", "symlink", "directory")):
+    if d.odds(60) and (others := d.world.live("fifo", "symlink", "directory")):
         return d.one(others)
     return Node(999999, 999999, "file", gone=True) if d.odds(50) else d.directory()
 
@@ -78,7 +78,7 @@ def truncate(d: Draw) -> list[Call]:
     return [call, *counted(d, node)]
 
 
-@word(20)
+@word(30)
 def fallocate(d: Draw) -> list[Call]:
     node = writable(d, 0)
     mode = d.one(([], ["keep_size"], ["punch_hole", "keep_size"], ["zero"], ["zero", "keep_size"]))
