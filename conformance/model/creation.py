@@ -56,10 +56,10 @@ class Creation(Opening):
         parent = self.check_root(parent)
         self.check_room(PAGE, 1, ctx.uid, None, [parent])  # the right group is asked below (Q8)
         inode = self.inodes.take()
-        self.require_place(ctx, parent, name, type)
+        self._require_place(ctx, parent, name, type)
         return self.make(ctx, parent, inode, name, type, mode, umask, rdev, target)
 
-    def require_place(self, ctx: Context, parent: int, name: bytes, type: int) -> None:
+    def _require_place(self, ctx: Context, parent: int, name: bytes, type: int) -> None:
         """Raise what refuses a new node (N12.2)."""
         directory = self.node(parent)
         self.check_owner(GROUP, inherited_gid(ctx, directory), PAGE, 1)

@@ -28,7 +28,7 @@ class Trash(Creation):
             refuse_if(entry[2] <= TRASH_INODE, errno.EBADF)
             return entry[2]
         self.volume.last_trash += 1
-        self.require_place(ROOT, TRASH_INODE, name, FileType.DIRECTORY)
+        refuse_if(bool(self.node(TRASH_INODE).flags & AttrFlag.IMMUTABLE), errno.EPERM)
         hour = TRASH_INODE + self.volume.last_trash
         self.make(ROOT, TRASH_INODE, hour, name, FileType.DIRECTORY, 0o555)
         return hour

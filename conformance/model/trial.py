@@ -58,6 +58,8 @@ ELSEWHERE = {
     "plock/leaves-a-line-in-the-log": NO_LOG,
     "trash/a-compacted-slice-is-kept-for-its-days": "maintenance: the model does not offer it",
     "clone/a-caller-that-gives-up-leaves-nothing": "a step: a clone of the model is one",
+    "remove/a-directory-that-loses-its-name-is-not-found": "a step: a removal of the model is one",
+    "remove/what-comes-meanwhile-goes-too-and-counts": "a step: a removal of the model is one",
     "cleanup/is-made-by-one-client-in-a-period": BY_ITSELF,
     "quota/is-flushed-without-being-asked": BY_ITSELF,
     "init/directory-statistics-start-anew-when-enabled": "parts: the model has statistics as a whole",
