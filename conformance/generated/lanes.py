@@ -68,6 +68,8 @@ class Lane:
         self._starts: list[int] = []
         self._steps: list[tuple[int, int]] = []
         self._numbers: dict[tuple[str, int], str] = {}
+        self._naming = True
+        """Whether a number that appears for the first time gets a name."""
         self._last_client = ""
         self._behind: set[str] = set()
         self._compacted: dict[int, int] = {}
@@ -211,6 +213,8 @@ class Lane:
             body["ok"] = {name: one for name, one in body["ok"].items() if DEFAULTS.get(name) != one}
         if step.method in UNORDERED and isinstance(body.get("ok"), list):
             body["ok"] = sorted(body["ok"], key=_name)
+            # In the trash many have one name: in which order they appear for the first time is free.
+            self._naming = not any(map(_is_filed, body["ok"]))
         if step.method in KEYED and "ok" in body:
             body["ok"] = {self._number("inode", int(key)): one for key, one in body["ok"].items()}
         if step.method == "tree_summary" and "ok" in body:
@@ -218,6 +222,7 @@ class Lane:
         shown = {name: self._plain(value) for name, value in body.items()}
         if step.method in UNORDERED and isinstance(shown.get("ok"), list):
             shown["ok"].sort(key=repr)
+        self._naming = True
         return shown
 
     def _plain(self, value: Json, name: str = "") -> Json:
@@ -242,6 +247,8 @@ class Lane:
             return value
         if kind == "acl":
             return "an ACL"  # a client that does not know of a rule stores it again
+        if not self._naming:
+            return self._numbers.get((kind, value), f"some {kind}")
         return self._numbers.setdefault((kind, value), f"{kind} {len(self._numbers)}")
 
     def _moment(self, stamp: list[int]) -> Json:
@@ -384,6 +391,13 @@ def _filed(text: Json, name: str) -> re.Match[bytes] | None:
     else:
         return None
     return (FILED if name == "name" else FILED_PATH).fullmatch(raw)
+
+
+def _is_filed(value: Json) -> bool:
+    """Whether something that is listed is in the trash: an entry, or a path."""
+    if isinstance(value, dict) and "name" in value:
+        return _filed(value["name"], "name") is not None
+    return _filed(value, "") is not None
 
 
 def _name(value: Json) -> str:

@@ -110,6 +110,8 @@ class World:
         """By node and type the ACL that was last set, with the client that set it."""
         self.moved = False
         """Whether a directory was ever moved."""
+        self.frozen = False
+        """Whether there may be copies that nobody was told of and that are immutable or append-only."""
         self.open: Counter[tuple[str, int]] = Counter()
         self.handles: list[tuple[str, Json]] = []
         self.xattrs: list[tuple[Node, str]] = []
@@ -279,6 +281,7 @@ class World:
         target[key(params["dst_name"])] = (params["dst_name"], moved[1])
 
     def _after_clone(self, step: Step, params: Json, answer: Json) -> None:
+        self.frozen |= any(node.flags & 3 for node in self.live())
         self.names.setdefault(params["dst_parent"], {})[key(params["dst_name"])] = (params["dst_name"], 0)
 
     def _after_readdir(self, step: Step, params: Json, answer: Json) -> None:

@@ -201,5 +201,7 @@ class Removal(Trash):
             if begun >= before:
                 return
             self.empty_directory(ROOT, hour, skip_trash=True)
+            if self.node(TRASH_INODE).flags & FROZEN:
+                continue
             self.drop_entry(TRASH_INODE, name)
             self.delete_directory(hour, self.node(hour))

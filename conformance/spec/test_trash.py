@@ -14,7 +14,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_empty, require_laws
 from metaparity.conformance.scenes.actors import ALICE
 from metaparity.conformance.scenes.contents import put, references
-from metaparity.conformance.scenes.scenery import each_non_directory, each_type, flag, make
+from metaparity.conformance.scenes.scenery import each_frozen, each_non_directory, each_type, flag, make
 from metaparity.conformance.scenes.trash import ENTRY, age, filed, hours
 from metaparity.conformance.verbs import given_up_after, refuses, unchanged, window
 from metaparity.drivers.api import Engine
@@ -457,6 +457,22 @@ def test_oldest(volume: Volume) -> None:
         )
     volume.fs.trash_cleanup(int(datetime(2005, 1, 1, tzinfo=UTC).timestamp()))
     assert set(hours(volume)) == {b"2011-01-01-00", b"2002-01-01-00"}
+
+
+@each_frozen
+@clause("trash/a-cleanup-empties-a-frozen-trash", source="N35.1 N15.2 C5", needs="trash")
+def test_cleanup_frozen(volume: Volume, frozen: AttrFlag) -> None:
+    """While the trash itself is immutable or append-only its hour directories are emptied, and stay."""
+    volume.file("x")
+    volume.fs.unlink(1, b"x")
+    kept = hours(volume)
+    flag(volume, TRASH_INODE, frozen)
+    volume.fs.trash_cleanup(FAR)
+    assert filed(volume) == {}
+    assert hours(volume) == kept
+    flag(volume, TRASH_INODE, AttrFlag(0))
+    volume.fs.trash_cleanup(FAR)
+    assert hours(volume) == {}
 
 
 @clause("trash/a-cleanup-leaves-what-is-no-hour", source="N35.1", needs="trash")

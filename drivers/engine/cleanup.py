@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -41,6 +42,11 @@ class Cleanup(Removal, Summaries):
             try:
                 self.remove_directory(superuser, TRASH_INODE, name, 0)
             except FileNotFoundError:  # another client was faster
+                continue
+            except OSError as refused:
+                if refused.errno not in (errno.EPERM, errno.ENOTEMPTY):
+                    raise
+                log.warning("%s stays in the trash: %s", name.decode(), refused)
                 continue
             self.forget_hour()
 

@@ -33,8 +33,8 @@ def later(now: Time, by: Time) -> Time:
 
 @word(6)
 def trash_cleanup(d: Draw) -> list[Call]:
-    """What was removed long ago goes for good."""
+    """What was removed in an hour that is over goes for good: a client remembers the directory of this one."""
     if d.world.now is None:
         return []
-    before = d.world.now[0] - d.one((0, 3600, 7200, 86400))
+    before = d.world.now[0] // 3600 * 3600 - d.one((0, 3600, 7200, 86400))
     return [*settled(), ("trash_cleanup", {"before": before}), *settled()]
