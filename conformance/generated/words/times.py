@@ -33,7 +33,7 @@ def later(now: Time, by: Time) -> Time:
 
 @word(6)
 def trash_cleanup(d: Draw) -> list[Call]:
-    """What was removed in an hour that is over goes for good: a client remembers the directory of this one."""
+    """What was removed in hours that are over goes for good: a client remembers where this one files."""
     if d.world.now is None:
         return []
     before = d.world.now[0] // 3600 * 3600 - d.one((0, 3600, 7200, 86400))
