@@ -21,8 +21,8 @@ from .verdict import rule
 MUSEUM = "metaparity.conformance.museum"
 STEPS = 2000
 """Steps that a fault may take to be found."""
-EACH = 300
-"""Steps of one history."""
+EACH = 560
+"""Steps of one history: what is rare shows once there is something of everything."""
 LONGEST = 12
 """Steps of the longest word: a history may be so much longer than it was asked to be."""
 AT_ONCE = 300
