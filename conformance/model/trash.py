@@ -27,8 +27,8 @@ class Trash(Creation):
         if entry is not None:
             refuse_if(entry[2] <= TRASH_INODE, errno.EBADF)
             return entry[2]
-        self.volume.last_trash += 1
         refuse_if(bool(self.node(TRASH_INODE).flags & AttrFlag.IMMUTABLE), errno.EPERM)
+        self.volume.last_trash += 1
         hour = TRASH_INODE + self.volume.last_trash
         self.make(ROOT, TRASH_INODE, hour, name, FileType.DIRECTORY, 0o555)
         return hour

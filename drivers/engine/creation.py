@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -111,7 +112,9 @@ class Creation(Lookup):
         rdev: int = 0,
         target: bytes = b"",
     ) -> Node:
-        def body(tx: Transaction) -> Attr:
+        """Make a node of this inode; 0 is that of the next hour directory."""
+
+        def body(tx: Transaction) -> tuple[int, Attr]:
             now = self.now()
             blob, entry = tx.read(self.get_attr(parent), ("HGET", self.keys.dentries(parent), name))
             directory = optional_attr(blob)
@@ -126,6 +129,7 @@ class Creation(Lookup):
             self.require_access(ctx, directory, Access.W | Access.X)
             refuse_if(bool(directory.flags & AttrFlag.IMMUTABLE), errno.EPERM)
             self._refuse_existing(tx, parent, name, entry, type)
+            number = inode or self._next_hour(tx)
 
             node = Attr(
                 flags=directory.flags & AttrFlag.SKIP_TRASH,
@@ -149,7 +153,7 @@ class Creation(Lookup):
             elif type == FileType.SYMLINK:
                 node.length = len(target)
 
-            tx.queue(self.set_attr(inode, node))
+            tx.queue(self.set_attr(number, node))
             stamped = False
             if parent != TRASH_INODE:
                 if type == FileType.DIRECTORY:
@@ -158,27 +162,34 @@ class Creation(Lookup):
                 if stamped:
                     tx.queue(self.set_attr(parent, directory))
             if type == FileType.SYMLINK:
-                tx.queue(("SET", self.keys.symlink(inode), target))
-            tx.queue(self.set_entry(parent, name, type, inode))
+                tx.queue(("SET", self.keys.symlink(number), target))
+            tx.queue(self.set_entry(parent, name, type, number))
             if type == FileType.DIRECTORY:
-                tx.queue(*(("HSET", key, inode, 0) for key in self._dir_stat_keys))
+                tx.queue(*(("HSET", key, number, 0) for key in self._dir_stat_keys))
             tx.queue(*self.count_usage(NODE_SPACE, 1))
             caller = (ctx.uid, ctx.gid, int(type), mode & 0o7777, umask)
             tx.queue(
-                *self.logged("CREATE", parent, name, *caller, target, "linux", stamped, result=inode, now=now)
+                *self.logged(
+                    "CREATE", parent, name, *caller, target, "linux", stamped, result=number, now=now
+                )
             )
-            return node
+            return number, node
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
-        node = self.transact(watched, body, ctx)
+        made, node = self.transact(watched, body, ctx)
         # The original counts hour directories as the superuser's when they go, but not when they come (Q24).
         self.update_usage(NODE_SPACE, 1, None if parent == TRASH_INODE and self.quirks else node)
         if parent != TRASH_INODE:
             self.entry_moved(parent, node, 1)
             self.charge_directories(parent, NODE_SPACE, 1)
         if type == FileType.DIRECTORY:
-            self.remember_parent(inode, parent)
-        return Node(inode, node)
+            self.remember_parent(made, parent)
+        return Node(made, node)
+
+    def _next_hour(self, tx: Transaction) -> int:
+        """The inode of a new hour directory; that of an attempt which does not commit is lost (R7)."""
+        (ordinal,) = tx.read(("INCR", self.keys.next_trash))
+        return TRASH_INODE + int(ordinal)
 
     def _inherit_acl(self, directory: Attr, node: Attr, mode: int) -> None:
         """Give a new node what the default ACL of its directory says, the umask aside (N29.8)."""
@@ -325,12 +336,10 @@ class Trash(Creation):
             return inode
 
     def _open_hour(self, hour: bytes) -> int:
-        try:
+        with suppress(FileNotFoundError):
             return self.find(TRASH_INODE, hour).inode
-        except FileNotFoundError:
-            (ordinal,) = self.db.write(("INCR", self.keys.next_trash))
         try:
-            made = self._make(ROOT, TRASH_INODE, TRASH_INODE + ordinal, hour, FileType.DIRECTORY, 0o555)
+            made = self._make(ROOT, TRASH_INODE, 0, hour, FileType.DIRECTORY, 0o555)
         except NodeExists as exists:
             return exists.node.inode
         return made.inode
