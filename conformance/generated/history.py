@@ -364,6 +364,7 @@ def again(lanes: Sequence[Lane], steps: Sequence[Step], pins: Sequence[Pin]) -> 
     def learn(step: Step, params: Json, result: Json) -> None:
         if steered(world, step.client, step.method, step.params, pins) is not None:
             avoided.append(step)
+        world.said(step.client, [(step.method, step.params)])
         world.learn(step, params, result)
 
     told = make(lanes, iter(steps), learn)

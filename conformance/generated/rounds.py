@@ -40,6 +40,7 @@ APART = 0.0006
 """Seconds within which the callers of a round begin: who is asked in another process gets going later."""
 PATIENCE = 20
 """How often the same word is tried before each caller may say another."""
+
 Order = tuple[Step, ...]
 
 
@@ -86,12 +87,11 @@ class Rounds:
         }
         self.chance = random.Random(f"rounds {seed}")
         self.author = Author(self.chance, World(settings, config), weights, pins)
-        self.first: Order = tuple(opening(settings, config))
         self.made: list[list[Made]] = []
         """What was made in each round, the callers one after the other; the set-up is the first."""
         self.shown: list[list[Json]] = []
-        self.orders: list[Order] = [self.first]
-        """An order of each round, which together explain what was shown."""
+        self.orders: list[Order] = [tuple(opening(settings, config))]
+        """An order of each round, which together explain what was shown; the set-up is the first."""
         self._untried: list[Iterator[Order]] = []
         """For each round but the first what else might explain it, once its order leads nowhere."""
         self._left: set[tuple[int, str]] = set()
@@ -102,7 +102,7 @@ class Rounds:
     def run(self, count: int) -> Explained:
         """Make rounds until there are so many, or one cannot be explained."""
         self.lane.begin()
-        self._make([[step] for step in self.first], at_once=False)
+        self._make([[step] for step in self.orders[0]], at_once=False)
         for _ in range(count):
             self.author.world.focus = self._few()
             for words, at_once in ((self._words, True), (self._look, False)):

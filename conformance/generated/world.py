@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Time
 
+from ..model.permissions import FROZEN
+
 Json: TypeAlias = Any
 Name: TypeAlias = Any
 """A name as the protocol writes it: a text, or an object with base64."""
@@ -110,7 +112,7 @@ class World:
         """By node and type the ACL that was last set, with the client that set it."""
         self.moved = False
         """Whether a directory was ever moved."""
-        self.frozen = False
+        self.frozen_copies = False
         """Whether there may be copies that nobody was told of and that are immutable or append-only."""
         self.open: Counter[tuple[str, int]] = Counter()
         self.handles: list[tuple[str, Json]] = []
@@ -124,6 +126,11 @@ class World:
     def trash(self) -> bool:
         """Whether what is removed is kept."""
         return bool(self.settings.get("TrashDays"))
+
+    @property
+    def frozen(self) -> bool:
+        """Whether any node may be immutable or append-only."""
+        return self.frozen_copies or any(node.flags & FROZEN for node in self.live())
 
     def live(self, *types: str) -> list[Node]:
         """The nodes of these types that have a name, the trash left out."""
@@ -174,7 +181,7 @@ class World:
     # -- learning ----------------------------------------------------------------------------------
 
     def said(self, client: str, calls: Sequence[Call]) -> None:
-        """Take in calls that are to be made: what another says at once is drawn before they are answered."""
+        """Take in calls before they are answered: what another says at once is drawn by then."""
         for method, params in calls:
             if method in LOCKING and (node := self.named(params["inode"])) is not None:
                 self.lockers.setdefault(node.inode, set()).add(client)
@@ -281,7 +288,7 @@ class World:
         target[key(params["dst_name"])] = (params["dst_name"], moved[1])
 
     def _after_clone(self, step: Step, params: Json, answer: Json) -> None:
-        self.frozen |= any(node.flags & 3 for node in self.live())
+        self.frozen_copies = self.frozen
         self.names.setdefault(params["dst_parent"], {})[key(params["dst_name"])] = (params["dst_name"], 0)
 
     def _after_readdir(self, step: Step, params: Json, answer: Json) -> None:
@@ -331,11 +338,6 @@ class World:
             self.settings["UserGroupQuota"] = True
         self.limited.append((params["type"], params["key"]))
         del self.limited[:-6]
-
-    def _after_flock(self, step: Step, params: Json, answer: Json) -> None:
-        self.lockers.setdefault(params["inode"], set()).add(step.client)
-
-    _after_setlk = _after_flock
 
     def _after_init(self, step: Step, params: Json, answer: Json) -> None:
         self.settings.update(params["format"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from functools import partial
 from typing import Any
 
@@ -80,22 +79,6 @@ def enter_without_parent(self: Renaming, tx: Transaction, origin: Place, attr: A
 
 def count_space_only(self: Core, space: int, inodes: int) -> tuple[Command, ...]:
     return (("INCRBY", self.keys.used_space, space),)
-
-
-def remove_what_has_the_name(
-    self: StoreEngine, ctx: Context, parent: int, name: bytes, inode: int, skip_trash: bool, pool: Any = None
-) -> int:
-    """Empties one directory, and asks for as long as it takes to remove the one that has its name."""
-    removed = 0
-    while True:
-        removed += self._empty(ctx, inode, skip_trash, pool)
-        try:
-            self.rmdir(parent, name, skip_trash, ctx=ctx)
-        except OSError as refused:
-            if refused.errno != errno.ENOTEMPTY:
-                raise
-        else:
-            return removed + 1
 
 
 def written_plainly(argument: object) -> str:
@@ -176,8 +159,8 @@ REMOVALS_GO_BY_NAME = broken(
     "REMOVALS_GO_BY_NAME",
     "a removal of a tree waits for the directory that has its name by now to be empty",
     caught_by="remove/a-directory-that-loses-its-name-is-not-found",
-    target="engine.removal:Removal._remove_tree",
-    wrong=remove_what_has_the_name,
+    target="engine.removal:Removal._require_named",
+    wrong=nothing,
 )
 LOG_UNENCODED = broken(
     "LOG_UNENCODED",

@@ -176,15 +176,15 @@ class Creation(Lookup):
             return number, node
 
         watched = [self.keys.attr(parent), self.keys.dentries(parent)]
-        made, node = self.transact(watched, body, ctx)
+        number, node = self.transact(watched, body, ctx)
         # The original counts hour directories as the superuser's when they go, but not when they come (Q24).
         self.update_usage(NODE_SPACE, 1, None if parent == TRASH_INODE and self.quirks else node)
         if parent != TRASH_INODE:
             self.entry_moved(parent, node, 1)
             self.charge_directories(parent, NODE_SPACE, 1)
         if type == FileType.DIRECTORY:
-            self.remember_parent(made, parent)
-        return Node(made, node)
+            self.remember_parent(number, parent)
+        return Node(number, node)
 
     def _next_hour(self, tx: Transaction) -> int:
         """The inode of a new hour directory; that of an attempt which does not commit is lost (R7)."""

