@@ -15,13 +15,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
+from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from metaparity.conformance.scenes.backups import assembled, field, footer, segments
 from metaparity.conformance.scenes.dumps import GOLDEN
+from metaparity.drivers.engine import dumpfile
+from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
@@ -97,6 +100,48 @@ def test_any_change(kind: str, drawn: list[tuple[int, int, bytes]]) -> None:
     """Whatever is put into a file or cut out of it, it is whole or has one fault with a place."""
     read, data = FILES[kind]
     fault(read, changed(data, drawn))
+
+
+def with_lines(drawn: list[tuple[int, int, int]]) -> bytes:
+    """The dump with copies of some lines in the place of, or between, others."""
+    lines = DUMP.splitlines(keepends=True)
+    for source, at, replaced in drawn:
+        at %= len(lines)
+        lines[at : at + replaced] = [lines[source % len(lines)]]
+    return b"".join(lines)
+
+
+def told(data: bytes) -> tuple[list[tuple[Any, ...]], str]:
+    """Everything that a dump tells, entry by entry, and what is wrong then."""
+    events: list[tuple[Any, ...]] = []
+    try:
+        for kind, value in DumpFile(io.BytesIO(data)).events():
+            if kind == "leaves":
+                events += [("leaf", one.name, repr(one.node), one.offset, one.parent) for one in value]
+            else:
+                events.append((kind, repr(value)))
+    except BadFile as bad:
+        return events, str(bad)
+    return events, ""
+
+
+copies = st.lists(st.tuples(st.integers(0, 1 << 10), st.integers(0, 1 << 10), st.integers(0, 2)), max_size=3)
+few = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 3), pieces), max_size=1)
+
+
+@given(drawn=copies, more=few, at_once=st.sampled_from([400, 4000, dumpfile.AT_ONCE]))
+@example(drawn=[(641, 426, 0)], more=[], at_once=dumpfile.AT_ONCE).via("attributes that came second")
+@example(drawn=[(523, 696, 0)], more=[(56101, 2, b"\n")], at_once=dumpfile.AT_ONCE).via("a comma too many")
+@settings(deadline=None)
+def test_entries_at_once_are_those_one_by_one(
+    drawn: list[tuple[int, int, int]], more: list[tuple[int, int, bytes]], at_once: int
+) -> None:
+    """Entries read at once, or each field by field: a file tells the same, faults included."""
+    data = changed(with_lines(drawn), more)
+    with mock.patch.object(dumpfile, "AT_ONCE", 0):
+        one_by_one = told(data)
+    with mock.patch.object(dumpfile, "AT_ONCE", at_once):
+        assert told(data) == one_by_one
 
 
 LONG = (1 << 63).to_bytes(8)

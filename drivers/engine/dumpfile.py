@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 from ..types import ROOT_INODE, TRASH_INODE, Attr, Format, Rule, Slice
 from . import codec
-from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES, Dumped
+from .dumptext import FILE, STEP, SYMLINK, TYPE_NAMES, Child, Dumped
 from .jsontext import JsonText
-from .leaves import TYPES, leaf
+from .leaves import TYPES, end_of_leaves, leaves
 
 I64 = (-1 << 63, (1 << 63) - 1)
 U64 = (0, (1 << 64) - 1)
@@ -67,38 +65,19 @@ SLICE_ROOM = struct.Struct("<QQIIII")
 NUMBERS = {int}
 NUMBERS_AND_TEXT = {int, str}
 
-PLAIN_NAME = re.compile(r"[\w-][\w .-]{0,254}", re.ASCII)
-"""A name that stands for itself and can be one."""
+AT_ONCE = 1 << 16
+"""Characters of entries that are read at once."""
 
 TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
 """The trees of a dump, with the inode that the root of each has in the volume (L4.18)."""
-
-
-@dataclass(slots=True)
-class Child:
-    """A node under one of its names; `offset` is where it begins in the file."""
-
-    name: bytes
-    node: Dumped
-    offset: int
-    parent: int
-    fields: Set[str] = frozenset()
-    """What has been told of the node so far."""
-    inside: bool = False
-    """Whether its entries are being read."""
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it may have entries."""
-        return self.node.attr.type == DIRECTORY
 
 
 Event: TypeAlias = tuple[str, Any]
 """What comes next in a dump, and its value.
 
 `Setting` (Format), `Counters` (dict), `Sustained` (sid, inodes), `DelFiles` (inode, length, expire), the
-three kinds of quotas (id, most bytes, most inodes); `enter`, `leave` and `leaf` with a `Child`: of a
-directory all is known when it is left.
+three kinds of quotas (id, most bytes, most inodes); `enter` and `leave` with a `Child`, of which all is known
+when it is left; `leaves` with a list of some that are no directories.
 """
 
 
@@ -107,6 +86,8 @@ class DumpFile:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._json = JsonText(stream)
+        self._unusual = 0
+        """The byte up to which entries are read field by field."""
 
     @property
     def offset(self) -> int:
@@ -207,6 +188,12 @@ class DumpFile:
         first = True
         while open_ones:
             child = open_ones[-1]
+            if child.inside and (
+                some := self._leaves(child.node.inode, first, STEP * (2 * len(open_ones) + 1))
+            ):
+                first = False
+                yield "leaves", some
+                continue
             key = self._json.member(first and child.inside)
             first = False
             if key is None:
@@ -214,14 +201,9 @@ class DumpFile:
                     child.inside = False
                     continue
                 open_ones.pop()
-                yield ("leave" if child.is_directory else "leaf"), child
+                yield ("leave", child) if child.is_directory else ("leaves", [child])
             elif child.inside:
-                called = self._entry_name(key)
-                found = self._leaf(called, child.node.inode, STEP * (2 * len(open_ones) + 1))
-                if found is not None:
-                    yield "leaf", found
-                    continue
-                entry = self._begin(called, child.node.inode)
+                entry = self._begin(self._entry_name(key), child.node.inode)
                 open_ones.append(entry)
                 if entry.is_directory:
                     yield "enter", entry
@@ -235,18 +217,23 @@ class DumpFile:
                 else:
                     self._field(child.node, key)
 
-    def _leaf(self, name: bytes, parent: int, margin: str) -> Child | None:
-        """A node that is no directory, read at once; None where it is not at hand in the usual form.
+    def _leaves(self, parent: int, first: bool, margin: str) -> list[Child]:
+        """The next entries of a directory, read at once; none where one is a directory, or is not usual.
 
-        `margin` is what stands before the brace that ends it.
+        `margin` is what stands before each of them.
         """
-        text = self._json.upto(f"\n{margin}}}")
-        node = leaf(text) if text else None
-        if node is None:
-            return None
-        child = Child(name, node, self._json.offset, parent)
-        self._json.took_text(text)
-        return child
+        if self._json.offset < self._unusual:
+            return []
+        text = self._json.ahead(AT_ONCE)
+        members = text[: end_of_leaves(text, margin)]
+        if not members or members.startswith(",") == first:
+            return []
+        some = leaves(members, margin, parent, self._json.offset)
+        if some:
+            self._json.skip(len(members))
+        else:
+            self._unusual = self._json.offset + len(members.encode())
+        return some
 
     def _begin(self, name: bytes, parent: int) -> Child:
         """A node up to its attributes, which come first."""
@@ -258,10 +245,8 @@ class DumpFile:
         return Child(name, Dumped(inode, attr), offset, parent, {"attr"})
 
     def _entry_name(self, key: str) -> bytes:
-        if PLAIN_NAME.fullmatch(key):
-            return key.encode()
         name = codec.unescape(key)
-        if not name or b"/" in name or b"\0" in name or name in (b".", b".."):
+        if not codec.possible_names([name]):
             raise self._json.bad(f"the impossible name {name[:40]!r}")
         return name
 

@@ -22,7 +22,6 @@ HEAD = 63
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
 TYPES = frozenset(map(int, FileType))
-DOTS = frozenset({b".", b".."})
 
 
 @dataclass
@@ -61,12 +60,6 @@ def inventoried(file: BackupFile, found: Inventory) -> Iterator[Segment]:
         check.take(segment)
         yield segment
     check.together(file.offset)
-
-
-def possible(names: Sequence[bytes]) -> bool:
-    """Whether all of these can be names of entries."""
-    every = b"".join(names)
-    return all(names) and b"/" not in every and b"\0" not in every and DOTS.isdisjoint(names)
 
 
 class Check:
@@ -181,8 +174,8 @@ class Check:
     def _look_at_edges(self, items: Columns) -> None:
         """Possible names of known types, each once in its directory."""
         parents, inodes, names, types = items
-        if not possible(names):
-            name = next(name for name in names if not possible([name]))
+        if not codec.possible_names(names):
+            name = next(name for name in names if not codec.possible_names([name]))
             raise self._bad(f"the segment has the impossible name {name[:40]!r}")
         self._no_second(parents, names)
         self._parents.update({*parents})

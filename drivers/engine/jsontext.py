@@ -141,16 +141,14 @@ class JsonText:
             except (ValueError, RecursionError) as wrong:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
 
-    def upto(self, end: str) -> str:
-        """The text from here to the first `end` and with it, not yet taken; empty where it is not near."""
-        self._want(MARGIN)
-        found = self._text.find(end, self._at, self._at + MARGIN)
-        return self._text[self._at : found + len(end)] if found >= 0 else ""
+    def ahead(self, number: int) -> str:
+        """The text from here on, so many characters of it where the file has them; none is taken."""
+        self._want(number)
+        return self._text[self._at : self._at + number]
 
-    def took_text(self, text: str) -> None:
-        """Take what `upto` has returned."""
-        self._value_at = self._at
-        self._at += len(text)
+    def skip(self, number: int) -> None:
+        """Take so many characters of what `ahead` has returned."""
+        self._at += number
 
     def end(self) -> None:
         """Nothing but white space is left."""

@@ -16,8 +16,8 @@ from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
 from .database import FAILURES
-from .dumpfile import Child, DumpFile, Event
-from .dumptext import FILE, SYMLINK, Dumped
+from .dumpfile import DumpFile, Event
+from .dumptext import DIRECTORY, FILE, SYMLINK, Child, Dumped
 from .progress import told
 from .spool import Spool
 from .store import Argument, Command, Transaction
@@ -53,7 +53,7 @@ class Loading(Volume):
         found = Survey()
         with (
             Spool[Commands]() as commands,
-            Spool[tuple[int, int]](MANY) as slices,
+            Spool[list[tuple[int, int]]](BATCH) as slices,
             Spool[tuple[int, int, int]](MANY) as usages,
         ):
             filler = Filler(self, found, slices, usages)
@@ -150,7 +150,7 @@ class Filler:
         self,
         volume: Core,
         found: Survey,
-        slices: Spool[tuple[int, int]],
+        slices: Spool[list[tuple[int, int]]],
         usages: Spool[tuple[int, int, int]],
     ) -> None:
         """`found` is what has been told so far; `slices` and `usages` are empty."""
@@ -171,8 +171,8 @@ class Filler:
     def commands(self, events: Iterable[Event]) -> Iterator[Command]:
         """The commands that make the nodes, each directory after what is in it (L4.18)."""
         for kind, value in events:
-            if kind == "leaf":
-                self._leaf(value)
+            if kind == "leaves":
+                self._leaves(value)
             elif kind == "enter":
                 self._open.append(Directory(value))
             elif kind == "leave":
@@ -232,30 +232,37 @@ class Filler:
     def _references(self) -> Counter[tuple[int, int]]:
         """How many records refer to each slice whose id is in several."""
         shared = self._found.shared
-        return Counter(one for one in self._slices if one[0] in shared) if shared else Counter()
+        return (
+            Counter(one for some in self._slices for one in some if one[0] in shared) if shared else Counter()
+        )
 
     # -- nodes -------------------------------------------------------------------------------------
 
     def _put(self, *command: Argument) -> None:
         self._ready.append(command)
 
-    def _leaf(self, child: Child) -> None:
-        """A node that is no directory, once for all its names."""
-        node, attr, inode = child.node, child.node.attr, child.node.inode
-        self._enter(child, attr.length if attr.type == FILE else 0)
-        if inode in self._found.links:
-            self._ready.append(self._volume.count_parent(inode, child.parent, 1))
-            return
-        attr.nlink = 1
-        attr.parent = child.parent
-        if attr.type == FILE:
-            for index, slices in node.chunks:
-                self._chunk(inode, index, slices)
-        else:
-            attr.length = len(node.target)
-            if attr.type == SYMLINK:
-                self._put("SET", self._keys.symlink(inode), node.target)
-        self._node(node)
+    def _leaves(self, some: Sequence[Child]) -> None:
+        """Nodes that are no directories, each once for all its names."""
+        self._enter(some)
+        slices: list[tuple[int, int]] = []
+        for child in some:
+            node, attr, inode = child.node, child.node.attr, child.node.inode
+            if child.again:
+                self._ready.append(self._volume.count_parent(inode, child.parent, 1))
+                continue
+            attr.nlink = 1
+            attr.parent = child.parent
+            if attr.type == FILE:
+                for index, records in node.chunks:
+                    slices += [(one.id, one.size) for one in records]
+                    self._chunk(inode, index, records)
+            else:
+                attr.length = len(node.target)
+                if attr.type == SYMLINK:
+                    self._put("SET", self._keys.symlink(inode), node.target)
+            self._node(node)
+        if slices:
+            self._slices.put(slices)
 
     def _leave(self) -> None:
         """A directory of which everything is known."""
@@ -271,7 +278,7 @@ class Filler:
         attr.parent = child.parent
         self._node(child.node)
         self._note_usage(directory)
-        self._enter(child, 0)
+        self._enter([child])
 
     def _note_usage(self, directory: Directory) -> None:
         """Note what is below a directory, and add it to what is below the one it is in."""
@@ -284,17 +291,19 @@ class Filler:
             above = self._open[-1]
             above.below = above.below[0] + below[0], above.below[1] + below[1]
 
-    def _enter(self, child: Child, length: int) -> None:
-        """Put a node into the directory it is in, which is none for the roots."""
+    def _enter(self, some: Sequence[Child]) -> None:
+        """Put nodes into the directory they are in, which is none for the roots."""
         if not self._open:
             return
         directory = self._open[-1]
-        directory.length += length
-        directory.space += codec.aligned(length)
-        directory.inodes += 1
-        directory.directories += child.is_directory
-        directory.entries += child.name, entry(child.node.attr.type, child.node.inode)
-        if len(directory.entries) == 2 * NAMES:
+        lengths = [child.node.attr.length if child.node.attr.type == FILE else 0 for child in some]
+        directory.length += sum(lengths)
+        directory.space += sum(map(codec.aligned, lengths))
+        directory.inodes += len(some)
+        directory.directories += sum([child.node.attr.type == DIRECTORY for child in some])
+        for child in some:
+            directory.entries += child.name, entry(child.node.attr.type, child.node.inode)
+        if len(directory.entries) >= 2 * NAMES:
             self._flush(directory)
 
     def _flush(self, directory: Directory) -> None:
@@ -303,8 +312,6 @@ class Filler:
             directory.entries.clear()
 
     def _chunk(self, inode: int, index: int, slices: Sequence[Slice]) -> None:
-        for one in slices:
-            self._slices.put((one.id, one.size))
         for start in range(0, len(slices), NAMES):
             records = codec.encode_slices(slices[start : start + NAMES])
             self._put("RPUSH", self._keys.chunk(inode, index), *records)
@@ -317,7 +324,7 @@ class Filler:
         node.attr.access_acl = self._number(node.access)
         node.attr.default_acl = self._number(node.default)
         self._attrs += self._keys.attr(node.inode), codec.encode_attr(node.attr)
-        if len(self._attrs) == 2 * NAMES:
+        if len(self._attrs) >= 2 * NAMES:
             self._flush_attrs()
 
     def _flush_attrs(self) -> None:

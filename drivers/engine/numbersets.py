@@ -45,6 +45,20 @@ class Numbers:
                 new.append(number)
         return new
 
+    def again(self, numbers: Iterable[int]) -> list[int]:
+        """Take in numbers; those of them that are not new, as often as they come."""
+        words = self._words
+        get = words.get
+        known_ones = []
+        for number in numbers:
+            word, bit = number // WORD, 1 << number % WORD
+            known = get(word, 0)
+            if known & bit:
+                known_ones.append(number)
+            else:
+                words[word] = known | bit
+        return known_ones
+
     def update(self, numbers: Iterable[int]) -> None:
         """Take in numbers, new or not."""
         words = self._words

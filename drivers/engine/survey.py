@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
-from .dumpfile import Child, DumpFile, Event
-from .dumptext import TYPE_NAMES
+from .dumpfile import DumpFile, Event
+from .dumptext import TYPE_NAMES, Child
 from .jsontext import BadFile
 from .numbersets import Numbers
 
@@ -62,12 +62,12 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
     names: list[set[bytes]] = []
     for event in events:
         kind, value = event
-        if kind == "leaf":
-            _take_name(value, names[-1], found)
-            _take_leaf(value, found, others, slices)
+        if kind == "leaves":
+            _take_names(value, names[-1], found)
+            _take_leaves(value, found, others, slices)
         elif kind == "enter":
             if names:
-                _take_name(value, names[-1], found)
+                _take_names([value], names[-1], found)
             names.append(set())
             _take_directory(value, found, others)
         elif kind == "leave":
@@ -87,22 +87,31 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
         yield event
 
 
-def _take_name(child: Child, names: set[bytes], found: Survey) -> None:
-    if child.name in names:
-        raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
-    names.add(child.name)
-    found.kinds["name"] += 1
+def _take_names(some: Sequence[Child], names: set[bytes], found: Survey) -> None:
+    new = [child.name for child in some]
+    if len({*new}) < len(new) or not names.isdisjoint(new):
+        for child in some:
+            if child.name in names:
+                raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
+            names.add(child.name)
+    names.update(new)
+    found.kinds["name"] += len(new)
 
 
-def _take_leaf(child: Child, found: Survey, others: Numbers, slices: Numbers) -> None:
-    inode = child.node.inode
-    if inode in found.directories:
-        raise BadFile(f"inode {inode} is a directory and a file", child.offset)
-    if others.add(inode):
-        _count(child, found)
-        _take_slices(child, found, slices)
-    else:
-        found.links[inode] = found.links.get(inode, 1) + 1
+def _take_leaves(some: Sequence[Child], found: Survey, others: Numbers, slices: Numbers) -> None:
+    for child in some:
+        if child.node.inode in found.directories:
+            raise BadFile(f"inode {child.node.inode} is a directory and a file", child.offset)
+    again = Counter(others.again([child.node.inode for child in some]))
+    for child in reversed(some) if again else ():
+        inode = child.node.inode
+        if again[inode]:
+            again[inode] -= 1
+            child.again = True
+            found.links[inode] = found.links.get(inode, 1) + 1
+    first = [child for child in some if not child.again]
+    _count(first, found)
+    _take_slices(first, found, slices)
 
 
 def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
@@ -110,26 +119,25 @@ def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
     if not found.directories.add(inode) or inode in others:
         raise BadFile(f"directory {inode} has a second name", child.offset)
     found.has_trash |= inode == TRASH_INODE
-    _count(child, found)
+    _count([child], found)
 
 
-def _count(child: Child, found: Survey) -> None:
-    """Add a node, under its first name."""
-    inode, attr = child.node.inode, child.node.attr
-    found.kinds[TYPE_NAMES[attr.type]] += 1
-    if inode < TRASH_INODE:
-        found.last_inode = max(found.last_inode, inode)
-    else:
-        found.last_trash = max(found.last_trash, inode - TRASH_INODE)
-    if inode not in (ROOT_INODE, TRASH_INODE):
-        found.space += codec.aligned(attr.length)
-        found.inodes += 1
+def _count(some: Sequence[Child], found: Survey) -> None:
+    """Add nodes, each under its first name."""
+    found.kinds.update([TYPE_NAMES[child.node.attr.type] for child in some])
+    for child in some:
+        inode = child.node.inode
+        if inode < TRASH_INODE:
+            found.last_inode = max(found.last_inode, inode)
+        else:
+            found.last_trash = max(found.last_trash, inode - TRASH_INODE)
+        if inode not in (ROOT_INODE, TRASH_INODE):
+            found.space += codec.aligned(child.node.attr.length)
+            found.inodes += 1
 
 
-def _take_slices(child: Child, found: Survey, slices: Numbers) -> None:
-    for _, records in child.node.chunks:
-        for one in records:
-            found.kinds["slice"] += 1
-            found.last_slice = max(found.last_slice, one.id)
-            if not slices.add(one.id):
-                found.shared.add(one.id)
+def _take_slices(some: Sequence[Child], found: Survey, slices: Numbers) -> None:
+    ids = [one.id for child in some for _, records in child.node.chunks for one in records]
+    found.kinds["slice"] += len(ids)
+    found.last_slice = max([found.last_slice, *ids])
+    found.shared.update(slices.again(ids))

@@ -17,7 +17,7 @@ from .documents import (
     session_time,
     with_default_tiers,
 )
-from .escapes import as_utf8, escape, escape_losing, unescape, unescape_bytes
+from .escapes import as_utf8, escape, escape_losing, unescape, unescape_all, unescape_bytes
 from .limits import (
     decode_counter,
     decode_quota,
@@ -38,6 +38,7 @@ from .nodes import (
     encode_entry,
     hour_name,
     parse_hour_name,
+    possible_names,
     trash_name,
 )
 from .slices import (
@@ -98,11 +99,13 @@ __all__ = [
     "parse_hour_name",
     "parse_lock_field",
     "parse_slice_ref_field",
+    "possible_names",
     "rule_checksum",
     "session_time",
     "slice_ref_field",
     "trash_name",
     "unescape",
+    "unescape_all",
     "unescape_bytes",
     "usable_ids",
     "with_default_tiers",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 SPELLED = re.compile('[\x00-\x20%"\\\\\udc80-\udcff]')
 HALVES = re.compile("[\ud800-\udfff]")
@@ -37,6 +38,11 @@ def unescape(text: str) -> bytes:
     Source: L4.12.
     """
     return unescape_bytes(as_utf8(text))
+
+
+def unescape_all(texts: Sequence[str]) -> list[bytes]:
+    """As `unescape`, of many texts in which no line ends."""
+    return [*map(unescape_bytes, as_utf8("\n".join(texts)).split(b"\n"))] if texts else []
 
 
 def unescape_bytes(value: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import struct
+from collections.abc import Sequence
 
 from ...types import MAX_NAME, Attr
 from .corrupt import CorruptValue, pack, require_length, require_within
@@ -20,6 +21,7 @@ ENTRY = struct.Struct(">BQ")
 PAD = b"\0"
 """One zero byte ends every attribute blob (S2.2.1)."""
 
+DOTS = frozenset({b".", b".."})
 MODE = (0, 0xFFFF)
 TYPE = (0, 15)
 BYTE = (0, 255)
@@ -99,6 +101,12 @@ def decode_entry(value: bytes) -> tuple[int, int]:
     require_length("a directory entry", value, ENTRY.size)
     type, inode = ENTRY.unpack(value)
     return type, inode
+
+
+def possible_names(names: Sequence[bytes]) -> bool:
+    """Whether all of these can be names of entries."""
+    every = b"".join(names)
+    return all(names) and b"/" not in every and b"\0" not in every and DOTS.isdisjoint(names)
 
 
 def aligned(length: int) -> int:
