@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
-from ..types import ROOT_INODE, TRASH_INODE, Attr, Format, Rule, Slice
+from ..types import ROOT_INODE, TRASH_INODE, Format
 from . import codec
-from .dumptext import FILE, STEP, SYMLINK, TYPE_NAMES, Child, Dumped
+from .dumpnodes import (
+    TYPES,
+    AttrShape,
+    Child,
+    ChunkShape,
+    NamedShape,
+    NodeShape,
+    RuleShape,
+    SliceShape,
+    XattrShape,
+    end_of_leaves,
+    leaves,
+)
+from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
 from .jsontext import JsonText
-from .leaves import TYPES, end_of_leaves, leaves
 
 I64 = (-1 << 63, (1 << 63) - 1)
 U64 = (0, (1 << 64) - 1)
@@ -56,14 +67,6 @@ DELETED: Limits = {"inode": U64, "length": U64, "expire": I64}
 QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
 RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
 NAMED: Limits = {"id": U32, "perm": U16}
-
-ATTR_FIELDS = ATTR.keys() | {"type"}
-ATTR_ROOM = struct.Struct("<QBHIIqqqIIIIQIB")
-"""What holds the numbers of `ATTR`, in their order."""
-
-SLICE_ROOM = struct.Struct("<QQIIII")
-NUMBERS = {int}
-NUMBERS_AND_TEXT = {int, str}
 
 AT_ONCE = 1 << 16
 """Characters of entries that are read at once."""
@@ -176,21 +179,19 @@ class DumpFile:
     def _tree(self, name: str) -> Iterator[Event]:
         """A directory, before and after its entries; the depth of the tree takes no stack."""
         top = self._begin(name.encode(), 0)
-        if not top.is_directory:
+        if top.type != DIRECTORY:
             raise self._json.bad(f"the root of {name} is no directory", top.offset)
         if name == "FSTree":
-            top.node.inode = ROOT_INODE  # it was another where the dump is of a part of a volume (L4.18)
-        elif top.node.inode != TRASH_INODE:
-            raise self._json.bad(f"the root of {name} has inode {top.node.inode}", top.offset)
+            top.inode = ROOT_INODE  # it was another where the dump is of a part of a volume (L4.18)
+        elif top.inode != TRASH_INODE:
+            raise self._json.bad(f"the root of {name} has inode {top.inode}", top.offset)
         top.parent = ROOT_INODE
         yield "enter", top
         open_ones = [top]
         first = True
         while open_ones:
             child = open_ones[-1]
-            if child.inside and (
-                some := self._leaves(child.node.inode, first, STEP * (2 * len(open_ones) + 1))
-            ):
+            if child.inside and (some := self._leaves(child.inode, first, STEP * (2 * len(open_ones) + 1))):
                 first = False
                 yield "leaves", some
                 continue
@@ -201,21 +202,21 @@ class DumpFile:
                     child.inside = False
                     continue
                 open_ones.pop()
-                yield ("leave", child) if child.is_directory else ("leaves", [child])
+                yield ("leave", child) if child.type == DIRECTORY else ("leaves", [child])
             elif child.inside:
-                entry = self._begin(self._entry_name(key), child.node.inode)
+                entry = self._begin(self._entry_name(key), child.inode)
                 open_ones.append(entry)
-                if entry.is_directory:
+                if entry.type == DIRECTORY:
                     yield "enter", entry
             else:
                 if key in child.fields:
                     raise self._json.bad(f"a second {key[:40]!r} of one node")
                 child.fields = child.fields | {key}
-                if key == "entries" and child.is_directory:
+                if key == "entries" and child.type == DIRECTORY:
                     self._json.take("{")
                     child.inside = first = True
                 else:
-                    self._field(child.node, key)
+                    self._field(child, key)
 
     def _leaves(self, parent: int, first: bool, margin: str) -> list[Child]:
         """The next entries of a directory, read at once; none where one is a directory, or is not usual.
@@ -241,8 +242,8 @@ class DumpFile:
         self._json.take("{")
         if self._json.member(True) != "attr":
             raise self._json.bad("expected the attributes of a node first")
-        inode, attr = self._attr(self._json.value())
-        return Child(name, Dumped(inode, attr), offset, parent, {"attr"})
+        attr = self._attr(self._json.value())
+        return Child(name, NodeShape(attr), TYPES[attr.type], attr.inode, offset, parent, {"attr"})
 
     def _entry_name(self, key: str) -> bytes:
         name = codec.unescape(key)
@@ -250,50 +251,39 @@ class DumpFile:
             raise self._json.bad(f"the impossible name {name[:40]!r}")
         return name
 
-    def _attr(self, value: Any) -> tuple[int, Attr]:
+    def _attr(self, value: Any) -> AttrShape:
         if not isinstance(value, dict):
             raise self._json.bad_value("attributes are no object")
-        get = value.get
-        type = TYPES.get(str(get("type")))
-        if type is None:
-            raise self._json.bad_value(f"a node of the unknown type {str(get('type'))[:40]!r}")
-        numbers = [get(name, 0) for name in ATTR]
-        if not (
-            value.keys() <= ATTR_FIELDS
-            and {*map(kind_of, value.values())} <= NUMBERS_AND_TEXT
-            and fits(ATTR_ROOM, numbers)
-            and numbers[0]
-        ):
-            self._numbers("an attribute", {**_without(value, "type"), "inode": get("inode", 0)}, ATTR)
-        inode, flags, mode, uid, gid, at, mt, ct, atn, mtn, ctn, nlink, length, rdev, tier = numbers
-        times = (at, atn), (mt, mtn), (ct, ctn)
-        return inode, Attr(flags, type, mode & 0xFFF, uid, gid, rdev, *times, nlink, length, 0, 0, 0, tier)
+        if str(value.get("type")) not in TYPES:
+            raise self._json.bad_value(f"a node of the unknown type {str(value.get('type'))[:40]!r}")
+        self._numbers("an attribute", {"inode": 0, **_without(value, "type")}, ATTR)
+        return AttrShape(**value)
 
-    def _field(self, node: Dumped, key: str) -> None:
+    def _field(self, child: Child, key: str) -> None:
         """A field of a node that is neither its attributes nor its entries; a long list piece by piece."""
         if key == "chunks":
-            self._take_field(node, key, self._json.items())
+            self._take_field(child, key, self._json.items())
         else:
-            self._take_field(node, key, self._json.value())
+            self._take_field(child, key, self._json.value())
 
-    def _take_field(self, node: Dumped, key: str, value: Any) -> None:
-        type = node.attr.type
-        if key == "chunks" and type == FILE:
+    def _take_field(self, child: Child, key: str, value: Any) -> None:
+        node = child.node
+        if key == "chunks" and child.type == FILE:
             node.chunks = [self._chunk(item) for item in self._list("the chunks of a file", value)]
-            if len({index for index, _ in node.chunks}) < len(node.chunks):
-                raise self._json.bad_value(f"inode {node.inode} has a chunk twice")
-        elif key == "symlink" and type == SYMLINK:
+            if len({chunk.index for chunk in node.chunks}) < len(node.chunks):
+                raise self._json.bad_value(f"inode {child.inode} has a chunk twice")
+        elif key == "symlink" and child.type == SYMLINK:
             if not isinstance(value, str):
                 raise self._json.bad_value("the target of a symbolic link is no text")
-            node.target = codec.unescape(value)
+            node.symlink = value
         elif key == "xattrs":
             node.xattrs = [self._xattr(item) for item in self._list("extended attributes", value)]
         elif key == "posix_acl_access":
-            node.access = self._rule(value)
+            node.posix_acl_access = self._rule(value)
         elif key == "posix_acl_default":
-            node.default = self._rule(value)
+            node.posix_acl_default = self._rule(value)
         else:
-            raise self._json.bad_value(f"a {TYPE_NAMES[type]} has no field {key[:40]!r}")
+            raise self._json.bad_value(f"a {TYPE_NAMES[child.type]} has no field {key[:40]!r}")
 
     def _list(self, what: str, value: Any) -> Iterable[Any]:
         if value is None:
@@ -302,42 +292,28 @@ class DumpFile:
             raise self._json.bad_value(f"{what} are no list")
         return value
 
-    def _chunk(self, item: Any) -> tuple[int, list[Slice]]:
+    def _chunk(self, item: Any) -> ChunkShape:
         index = self._numbers("a chunk", _without(item, "slices"), {"index": U32}).get("index", 0)
-        return index, [self._slice(one) for one in self._list("the slices of a chunk", item.get("slices"))]
+        slices = self._list("the slices of a chunk", item.get("slices"))
+        return ChunkShape(index, [SliceShape(**self._numbers("a slice", one, SLICE)) for one in slices])
 
-    def _slice(self, value: Any) -> Slice:
-        get = value.get if isinstance(value, dict) else {}.get
-        numbers = [get(name, 0) for name in SLICE]
-        if not (
-            isinstance(value, dict)
-            and SLICE.keys() >= value.keys()
-            and {*map(kind_of, value.values())} <= NUMBERS
-            and fits(SLICE_ROOM, numbers)
-        ):
-            self._numbers("a slice", value, SLICE)
-        legacy, id, pos, size, off, len = numbers
-        return Slice(pos, id or legacy, size, off, len)
-
-    def _xattr(self, item: Any) -> tuple[bytes, bytes]:
+    def _xattr(self, item: Any) -> XattrShape:
         if not isinstance(item, dict) or item.keys() != {"name", "value"}:
             raise self._json.bad_value("an extended attribute has not a name and a value")
-        name, value = item["name"], item["value"]
-        if not isinstance(name, str) or not isinstance(value, str) or not name:
+        if not all(isinstance(text, str) for text in item.values()) or not item["name"]:
             raise self._json.bad_value("an extended attribute is no text")
-        return codec.as_utf8(name), codec.unescape(value)
+        return XattrShape(**item)
 
-    def _rule(self, value: Any) -> Rule | None:
+    def _rule(self, value: Any) -> RuleShape | None:
         if value is None:
             return None
-        get = self._numbers("an ACL", _without(value, "users", "groups"), RULE).get
+        numbers = self._numbers("an ACL", _without(value, "users", "groups"), RULE)
         users, groups = (self._named(value.get(kind)) for kind in ("users", "groups"))
-        return Rule(get("owner", 0), get("group", 0), get("mask", 0), get("other", 0), users, groups)
+        return RuleShape(**numbers, users=users, groups=groups)
 
-    def _named(self, entries: Any) -> list[tuple[int, int]]:
+    def _named(self, entries: Any) -> list[NamedShape]:
         listed = self._list("the entries of an ACL", entries)
-        found = [self._numbers("an entry of an ACL", one, NAMED) for one in listed]
-        return [(one.get("id", 0), one.get("perm", 0)) for one in found]
+        return [NamedShape(**self._numbers("an entry of an ACL", one, NAMED)) for one in listed]
 
     def _numbers(self, what: str, value: Any, limits: Limits) -> dict[str, int]:
         """An object that holds nothing but numbers, each within its limits."""
@@ -350,19 +326,6 @@ class DumpFile:
                 least, greatest = limits[name]
                 raise self._json.bad_value(f"{name} of {what} is no number from {least} to {greatest}")
         return value
-
-
-kind_of = type
-"""What a value is, by another name than that of a node's type."""
-
-
-def fits(room: struct.Struct, numbers: list[Any]) -> bool:
-    """Whether each number is in its limits."""
-    try:
-        room.pack(*numbers)
-    except struct.error:
-        return False
-    return True
 
 
 def _is_number(value: Any, limits: tuple[int, int]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,27 +38,6 @@ class Dumped:
     default: Rule | None = None
     chunks: list[tuple[int, list[Slice]]] = field(default_factory=list)
     target: bytes = b""
-
-
-@dataclass(slots=True)
-class Child:
-    """A node under one of its names; `offset` is where it begins in the file."""
-
-    name: bytes
-    node: Dumped
-    offset: int
-    parent: int
-    fields: Set[str] = frozenset()
-    """What has been told of the node so far."""
-    inside: bool = False
-    """Whether its entries are being read."""
-    again: bool = False
-    """Whether the node has come under another name before."""
-
-    @property
-    def is_directory(self) -> bool:
-        """Whether it may have entries."""
-        return self.node.attr.type == DIRECTORY
 
 
 def head(fields: dict[str, Any]) -> str:

@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
 from ..errors import Refused
 from ..files import reading
-from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, QuotaType, Rule, Slice
+from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, QuotaType
 from . import codec
 from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
 from .database import FAILURES
 from .dumpfile import DumpFile, Event
-from .dumptext import DIRECTORY, FILE, SYMLINK, Child, Dumped
+from .dumpnodes import Child, ChunkShape, RuleShape, blob, records, rule
+from .dumptext import DIRECTORY, FILE, SYMLINK
 from .progress import told
 from .spool import Spool
 from .store import Argument, Command, Transaction
@@ -189,8 +191,8 @@ class Filler:
         """The commands that mend nodes with several names, which have been written as if they had one."""
         for inodes in grouped(self._found.links, NAMES):
             blobs = self._volume.db.read_one("MGET", *map(self._keys.attr, inodes))
-            for inode, blob in zip(inodes, blobs, strict=True):
-                attr = codec.decode_attr(blob)
+            for inode, stored in zip(inodes, blobs, strict=True):
+                attr = codec.decode_attr(stored)
                 yield self._volume.count_parent(inode, attr.parent, 1)
                 attr.nlink, attr.parent = self._found.links[inode], 0
                 yield self._volume.set_attr(inode, attr)
@@ -246,21 +248,20 @@ class Filler:
         self._enter(some)
         slices: list[tuple[int, int]] = []
         for child in some:
-            node, attr, inode = child.node, child.node.attr, child.node.inode
+            node, inode = child.node, child.inode
             if child.again:
                 self._ready.append(self._volume.count_parent(inode, child.parent, 1))
                 continue
-            attr.nlink = 1
-            attr.parent = child.parent
-            if attr.type == FILE:
-                for index, records in node.chunks:
-                    slices += [(one.id, one.size) for one in records]
-                    self._chunk(inode, index, records)
-            else:
-                attr.length = len(node.target)
-                if attr.type == SYMLINK:
-                    self._put("SET", self._keys.symlink(inode), node.target)
-            self._node(node)
+            length = node.attr.length
+            for chunk in node.chunks or ():
+                slices += [(one.id or one.chunkid, one.size) for one in chunk.slices or ()]
+                self._chunk(inode, chunk)
+            if child.type != FILE:
+                target = codec.unescape(node.symlink or "")
+                length = len(target)
+                if child.type == SYMLINK:
+                    self._put("SET", self._keys.symlink(inode), target)
+            self._node(child, 1, length)
         if slices:
             self._slices.put(slices)
 
@@ -268,15 +269,12 @@ class Filler:
         """A directory of which everything is known."""
         directory = self._open.pop()
         child = directory.child
-        inode, attr = child.node.inode, child.node.attr
+        inode = child.inode
         self._flush(directory)
         self._put("HSET", self._keys.dir_data_length, inode, directory.length)
         self._put("HSET", self._keys.dir_used_space, inode, directory.space)
         self._put("HSET", self._keys.dir_used_inodes, inode, directory.inodes)
-        attr.nlink = 2 + (directory.directories if inode < TRASH_INODE else 0)
-        attr.length = DIRECTORY_LENGTH
-        attr.parent = child.parent
-        self._node(child.node)
+        self._node(child, 2 + (directory.directories if inode < TRASH_INODE else 0), DIRECTORY_LENGTH)
         self._note_usage(directory)
         self._enter([child])
 
@@ -285,8 +283,8 @@ class Filler:
         space, inodes = directory.below
         below = space + directory.space, inodes + directory.inodes
         top = self._open[0].child if self._open else directory.child
-        if top.node.inode == ROOT_INODE:
-            self._usages.put((directory.child.node.inode, *below))
+        if top.inode == ROOT_INODE:
+            self._usages.put((directory.child.inode, *below))
         if self._open:
             above = self._open[-1]
             above.below = above.below[0] + below[0], above.below[1] + below[1]
@@ -296,34 +294,34 @@ class Filler:
         if not self._open:
             return
         directory = self._open[-1]
-        lengths = [child.node.attr.length if child.node.attr.type == FILE else 0 for child in some]
+        lengths = [child.node.attr.length if child.type == FILE else 0 for child in some]
         directory.length += sum(lengths)
         directory.space += sum(map(codec.aligned, lengths))
         directory.inodes += len(some)
-        directory.directories += sum([child.node.attr.type == DIRECTORY for child in some])
+        directory.directories += sum([child.type == DIRECTORY for child in some])
         for child in some:
-            directory.entries += child.name, entry(child.node.attr.type, child.node.inode)
+            directory.entries += child.name, entry(child.type, child.inode)
         if len(directory.entries) >= 2 * NAMES:
             self._flush(directory)
 
     def _flush(self, directory: Directory) -> None:
         if directory.entries:
-            self._put("HSET", self._keys.dentries(directory.child.node.inode), *directory.entries)
+            self._put("HSET", self._keys.dentries(directory.child.inode), *directory.entries)
             directory.entries.clear()
 
-    def _chunk(self, inode: int, index: int, slices: Sequence[Slice]) -> None:
-        for start in range(0, len(slices), NAMES):
-            records = codec.encode_slices(slices[start : start + NAMES])
-            self._put("RPUSH", self._keys.chunk(inode, index), *records)
+    def _chunk(self, inode: int, chunk: ChunkShape) -> None:
+        key, stored = self._keys.chunk(inode, chunk.index), records(chunk)
+        for at in range(0, len(stored), NAMES):
+            self._put("RPUSH", key, *stored[at : at + NAMES])
 
-    def _node(self, node: Dumped) -> None:
+    def _node(self, child: Child, nlink: int, length: int) -> None:
         """Attributes, ACLs and extended attributes."""
+        node, inode = child.node, child.inode
         if node.xattrs:
-            parts = (part for pair in node.xattrs for part in pair)
-            self._put("HSET", self._keys.xattrs(node.inode), *parts)
-        node.attr.access_acl = self._number(node.access)
-        node.attr.default_acl = self._number(node.default)
-        self._attrs += self._keys.attr(node.inode), codec.encode_attr(node.attr)
+            pairs = [(codec.as_utf8(one.name), codec.unescape(one.value)) for one in node.xattrs]
+            self._put("HSET", self._keys.xattrs(inode), *chain.from_iterable(pairs))
+        access, default = self._number(node.posix_acl_access), self._number(node.posix_acl_default)
+        self._attrs += self._keys.attr(inode), blob(child, nlink, length, access, default)
         if len(self._attrs) >= 2 * NAMES:
             self._flush_attrs()
 
@@ -332,8 +330,8 @@ class Filler:
             self._put("MSET", *self._attrs)
             self._attrs.clear()
 
-    def _number(self, rule: Rule | None) -> int:
+    def _number(self, told: RuleShape | None) -> int:
         """The number of a rule; equal ones share it (L4.20)."""
-        if rule is None:
+        if told is None:
             return 0
-        return self._rules.setdefault(codec.encode_rule(rule), len(self._rules) + 1)
+        return self._rules.setdefault(codec.encode_rule(rule(told)), len(self._rules) + 1)

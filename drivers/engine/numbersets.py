@@ -59,6 +59,11 @@ class Numbers:
                 words[word] = known | bit
         return known_ones
 
+    def within(self, numbers: Iterable[int]) -> list[int]:
+        """Those of some numbers that are in the set."""
+        get = self._words.get
+        return [number for number in numbers if get(number // WORD, 0) >> number % WORD & 1]
+
     def update(self, numbers: Iterable[int]) -> None:
         """Take in numbers, new or not."""
         words = self._words

@@ -10,7 +10,8 @@ from typing import BinaryIO
 from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
 from .dumpfile import DumpFile, Event
-from .dumptext import TYPE_NAMES, Child
+from .dumpnodes import Child
+from .dumptext import TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
 
@@ -99,12 +100,12 @@ def _take_names(some: Sequence[Child], names: set[bytes], found: Survey) -> None
 
 
 def _take_leaves(some: Sequence[Child], found: Survey, others: Numbers, slices: Numbers) -> None:
-    for child in some:
-        if child.node.inode in found.directories:
-            raise BadFile(f"inode {child.node.inode} is a directory and a file", child.offset)
-    again = Counter(others.again([child.node.inode for child in some]))
+    inodes = [child.inode for child in some]
+    for wrong in found.directories.within(inodes):
+        raise BadFile(f"inode {wrong} is a directory and a file", some[inodes.index(wrong)].offset)
+    again = Counter(others.again(inodes))
     for child in reversed(some) if again else ():
-        inode = child.node.inode
+        inode = child.inode
         if again[inode]:
             again[inode] -= 1
             child.again = True
@@ -115,7 +116,7 @@ def _take_leaves(some: Sequence[Child], found: Survey, others: Numbers, slices: 
 
 
 def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
-    inode = child.node.inode
+    inode = child.inode
     if not found.directories.add(inode) or inode in others:
         raise BadFile(f"directory {inode} has a second name", child.offset)
     found.has_trash |= inode == TRASH_INODE
@@ -124,20 +125,18 @@ def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
 
 def _count(some: Sequence[Child], found: Survey) -> None:
     """Add nodes, each under its first name."""
-    found.kinds.update([TYPE_NAMES[child.node.attr.type] for child in some])
-    for child in some:
-        inode = child.node.inode
-        if inode < TRASH_INODE:
-            found.last_inode = max(found.last_inode, inode)
-        else:
-            found.last_trash = max(found.last_trash, inode - TRASH_INODE)
-        if inode not in (ROOT_INODE, TRASH_INODE):
-            found.space += codec.aligned(child.node.attr.length)
-            found.inodes += 1
+    found.kinds.update([TYPE_NAMES[child.type] for child in some])
+    inodes = [child.inode for child in some]
+    found.last_inode = max([found.last_inode, *(inode for inode in inodes if inode < TRASH_INODE)])
+    found.last_trash = max([found.last_trash, *(inode - TRASH_INODE for inode in inodes)])
+    counted = [child for child in some if child.inode not in (ROOT_INODE, TRASH_INODE)]
+    found.space += sum([codec.aligned(child.node.attr.length) for child in counted])
+    found.inodes += len(counted)
 
 
 def _take_slices(some: Sequence[Child], found: Survey, slices: Numbers) -> None:
-    ids = [one.id for child in some for _, records in child.node.chunks for one in records]
+    chunks = [chunk for child in some for chunk in child.node.chunks or ()]
+    ids = [one.id or one.chunkid for chunk in chunks for one in chunk.slices or ()]
     found.kinds["slice"] += len(ids)
     found.last_slice = max([found.last_slice, *ids])
     found.shared.update(slices.again(ids))

@@ -31,6 +31,7 @@ from .limits import (
 from .locks import decode_flock, decode_plocks, encode_plocks, lock_field, parse_lock_field
 from .nodes import (
     ENTRY,
+    PLAIN,
     aligned,
     decode_attr,
     decode_entry,
@@ -42,6 +43,7 @@ from .nodes import (
     trash_name,
 )
 from .slices import (
+    RECORD,
     decode_delayed_slices,
     decode_slice,
     decode_slices,
@@ -59,6 +61,8 @@ from .slices import (
 __all__ = [
     "ENTRY",
     "FORMAT_FIELDS",
+    "PLAIN",
+    "RECORD",
     "CorruptValue",
     "aligned",
     "as_utf8",

@@ -1,18 +1,21 @@
-"""Nodes without entries as a dump has them, many at once and within their limits by msgspec (L4.7-L4.10)."""
+"""Nodes as a JSON dump tells them, and what the storage format has for them (L4.7-L4.10).
+
+Those that are no directories are read many at once, within their limits, by msgspec.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from operator import attrgetter
 from typing import Annotated, TypeAlias
 
 import msgspec
 from msgspec import Meta
 
-from ..types import Attr, Rule, Slice
+from ..types import Attr, Rule
 from . import codec
-from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES, Child, Dumped
+from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
 
 TYPES = {name: type for type, name in TYPE_NAMES.items()}
 
@@ -24,6 +27,10 @@ Natural: TypeAlias = Annotated[int, Meta(ge=0)]
 """A number that still has to be compared with `MOST`: msgspec knows no limit as high."""
 
 MOST = (1 << 64) - 1
+
+plain = codec.PLAIN.pack
+record = codec.RECORD.pack
+"""As `codec.encode_attr` and `codec.encode_slice`, of numbers that are known to fit."""
 
 
 class AttrShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -78,7 +85,9 @@ class RuleShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     groups: list[NamedShape] | None = None
 
 
-class LeafShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class NodeShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A node, of a directory what comes before its entries."""
+
     attr: AttrShape
     chunks: list[ChunkShape] | None = None
     symlink: str | None = None
@@ -87,8 +96,25 @@ class LeafShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     posix_acl_default: RuleShape | None = None
 
 
-DECODER = msgspec.json.Decoder(dict[str, LeafShape])
-FIELDS = [(f'"{name}"', attrgetter(name)) for name in LeafShape.__struct_fields__]
+class Child(msgspec.Struct, gc=False):
+    """A node under one of its names; `offset` is where it begins in the file."""
+
+    name: bytes
+    node: NodeShape
+    type: int
+    inode: int
+    offset: int
+    parent: int
+    fields: Set[str] = frozenset()
+    """What has been told of the node so far."""
+    inside: bool = False
+    """Whether its entries are being read."""
+    again: bool = False
+    """Whether the node has come under another name before."""
+
+
+DECODER = msgspec.json.Decoder(dict[str, NodeShape])
+FIELDS = [(f'"{name}"', attrgetter(name)) for name in NodeShape.__struct_fields__]
 
 
 def end_of_leaves(text: str, margin: str) -> int:
@@ -125,15 +151,16 @@ def leaves(text: str, margin: str, parent: int, offset: int) -> list[Child]:
         return []
     some, before = [], 0
     for name, shape, at in zip(names, shapes.values(), begins, strict=True):
-        if (node := _node(shape)) is None:
+        type = TYPES.get(shape.attr.type, DIRECTORY)
+        if type == DIRECTORY or not _possible(shape, type):
             return []
         offset += len(text[before:at].encode())
         before = at
-        some.append(Child(name, node, offset, parent))
+        some.append(Child(name, shape, type, shape.attr.inode, offset, parent))
     return some
 
 
-def told_once(text: str, shapes: Collection[LeafShape]) -> bool:
+def told_once(text: str, shapes: Collection[NodeShape]) -> bool:
     """Whether no field of a node comes twice in the text: the last would have been kept."""
     if "\\" in text:  # may hide the name of a field
         return False
@@ -144,54 +171,64 @@ def told_once(text: str, shapes: Collection[LeafShape]) -> bool:
     return True
 
 
-def _node(shape: LeafShape) -> Dumped | None:
-    told = shape.attr
-    inode, type, length = told.inode, TYPES.get(told.type, DIRECTORY), told.length
-    if (
-        type == DIRECTORY
-        or not 0 < inode <= MOST
-        or length > MOST
-        or (shape.chunks is not None and type != FILE)
-        or (shape.symlink is not None and type != SYMLINK)
-    ):
-        return None
+def _possible(shape: NodeShape, type: int) -> bool:
+    """Whether a node has what its type may have, within the limits that msgspec does not know."""
+    attr, chunks = shape.attr, shape.chunks
+    if not 0 < attr.inode <= MOST or attr.length > MOST or (shape.symlink is not None and type != SYMLINK):
+        return False
+    if chunks is None:
+        return True
+    ids = [one.id or one.chunkid for chunk in chunks for one in chunk.slices or ()]
+    once = len(chunks) == 1 or len({chunk.index for chunk in chunks}) == len(chunks)
+    return type == FILE and once and max(ids, default=0) <= MOST
+
+
+def blob(child: Child, nlink: int, length: int, access: int, default: int) -> bytes:
+    """The attributes as stored (S2.2): with the number of names, the length, and the numbers of ACLs."""
+    told = child.node.attr
+    if not told.tier and not access and not default:
+        return plain(
+            told.flags,
+            child.type << 12 | told.mode & 0xFFF,
+            told.uid,
+            told.gid,
+            told.atime,
+            told.atimensec,
+            told.mtime,
+            told.mtimensec,
+            told.ctime,
+            told.ctimensec,
+            nlink,
+            length,
+            told.rdev,
+            child.parent,
+        )
     attr = Attr(
-        told.flags,
-        type,
-        told.mode & 0xFFF,
-        told.uid,
-        told.gid,
-        told.rdev,
-        (told.atime, told.atimensec),
-        (told.mtime, told.mtimensec),
-        (told.ctime, told.ctimensec),
-        told.nlink,
-        length,
+        flags=told.flags,
+        type=child.type,
+        mode=told.mode & 0xFFF,
+        uid=told.uid,
+        gid=told.gid,
+        rdev=told.rdev,
+        atime=(told.atime, told.atimensec),
+        mtime=(told.mtime, told.mtimensec),
+        ctime=(told.ctime, told.ctimensec),
+        nlink=nlink,
+        length=length,
+        parent=child.parent,
+        access_acl=access,
+        default_acl=default,
         tier=told.tier,
     )
-    chunks = []
-    for chunk in shape.chunks or ():
-        slices = [
-            Slice(one.pos, one.id or one.chunkid, one.size, one.off, one.len) for one in chunk.slices or ()
-        ]
-        chunks.append((chunk.index, slices))
-    if max([one.id for _, slices in chunks for one in slices], default=0) > MOST:
-        return None
-    if len(chunks) > 1 and len(dict(chunks)) < len(chunks):
-        return None
-    return Dumped(
-        inode,
-        attr,
-        [(codec.as_utf8(one.name), codec.unescape(one.value)) for one in shape.xattrs or ()],
-        _rule(shape.posix_acl_access),
-        _rule(shape.posix_acl_default),
-        chunks,
-        codec.unescape(shape.symlink) if shape.symlink else b"",
-    )
+    return codec.encode_attr(attr)
 
 
-def _rule(shape: RuleShape | None) -> Rule | None:
-    if shape is None:
-        return None
+def records(chunk: ChunkShape) -> list[bytes]:
+    """The slices of a chunk as stored (S2.4)."""
+    return [record(one.pos, one.id or one.chunkid, one.size, one.off, one.len) for one in chunk.slices or ()]
+
+
+def rule(shape: RuleShape) -> Rule:
+    """An ACL."""
     users, groups = ([(one.id, one.perm) for one in named or ()] for named in (shape.users, shape.groups))
     return Rule(shape.owner, shape.group, shape.mask, shape.other, users, groups)
