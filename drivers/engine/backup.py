@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 MANY, FEW = 10000, 1000
 """Keys or items of a segment (L5.8)."""
 
+DIRECTORIES = 100
+"""Directories whose entries are read at once: each may have many."""
+
 ALL_SECRETS = (*SECRETS, "EncryptKey")
 """The settings that a backup tells only where that is asked for."""
 
@@ -165,7 +168,7 @@ class Reader:
             if indexes:
                 numbers = [index << 64 | inode for inode, index in zip(numbers, *indexes, strict=True)]
             numbers = self._seen[letter].fresh(numbers)
-            step = FEW if letter == b"d" else MANY
+            step = DIRECTORIES if letter == b"d" else MANY
             for start in range(0, len(numbers) or 1, step):
                 yield Question(letter, numbers[start : start + step], start + step >= len(numbers))
 

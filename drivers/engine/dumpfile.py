@@ -21,7 +21,7 @@ from .dumpnodes import (
     leaves,
 )
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
-from .jsontext import JsonText
+from .jsontext import JsonText, size
 
 I64 = (-1 << 63, (1 << 63) - 1)
 U64 = (0, (1 << 64) - 1)
@@ -68,7 +68,7 @@ QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
 RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
 NAMED: Limits = {"id": U32, "perm": U16}
 
-AT_ONCE = 1 << 16
+AT_ONCE = 1 << 14
 """Characters of entries that are read at once."""
 
 TREES = {"FSTree": ROOT_INODE, "Trash": TRASH_INODE}
@@ -233,7 +233,7 @@ class DumpFile:
         if some:
             self._json.skip(len(members))
         else:
-            self._unusual = self._json.offset + len(members.encode())
+            self._unusual = self._json.offset + size(members)
         return some
 
     def _begin(self, name: bytes, parent: int) -> Child:

@@ -16,6 +16,7 @@ from msgspec import Meta
 from ..types import Attr, Rule
 from . import codec
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
+from .jsontext import size
 
 TYPES = {name: type for type, name in TYPE_NAMES.items()}
 
@@ -154,7 +155,7 @@ def leaves(text: str, margin: str, parent: int, offset: int) -> list[Child]:
         type = TYPES.get(shape.attr.type, DIRECTORY)
         if type == DIRECTORY or not _possible(shape, type):
             return []
-        offset += len(text[before:at].encode())
+        offset += size(text[before:at])
         before = at
         some.append(Child(name, shape, type, shape.attr.inode, offset, parent))
     return some

@@ -42,6 +42,11 @@ def _no_number(constant: str) -> NoReturn:
 DECODER = json.JSONDecoder(parse_constant=_no_number)
 
 
+def size(text: str) -> int:
+    """How many bytes a text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 class JsonText:
     """The text of a stream, from its begin on.  Every method raises `BadFile`."""
 
@@ -61,7 +66,7 @@ class JsonText:
     def offset(self) -> int:
         """How many bytes have been taken."""
         at, offset = self._known
-        self._known = self._at, offset + len(self._text[at : self._at].encode())
+        self._known = self._at, offset + size(self._text[at : self._at])
         return self._known[1]
 
     def bad(self, what: str, offset: int | None = None) -> BadFile:
@@ -70,7 +75,7 @@ class JsonText:
 
     def bad_value(self, what: str) -> BadFile:
         """The error that the value taken last is wrong."""
-        return BadFile(what, self._before + len(self._text[: self._value_at].encode()))
+        return BadFile(what, self._before + size(self._text[: self._value_at]))
 
     def take(self, character: str) -> None:
         """Take one character of the structure."""
@@ -159,7 +164,7 @@ class JsonText:
     def _unreadable(self, wrong: json.JSONDecodeError) -> BadFile:
         if self._at == len(self._text):
             return self.bad("the file ends where a value is expected")
-        where = self._before + len(self._text[: wrong.pos].encode())
+        where = self._before + size(self._text[: wrong.pos])
         return self.bad(f"this is no JSON ({wrong.msg})", where)
 
     def _null(self) -> bool:
@@ -199,7 +204,7 @@ class JsonText:
         self._text = self._text[self._at :]
         self._known = 0, self._before
         self._at = 0
-        read = self._before + len(self._text.encode()) + len(self._decoder.getstate()[0])
+        read = self._before + size(self._text) + len(self._decoder.getstate()[0])
         try:
             data = self._stream.read(number)
         except (EOFError, OSError, ValueError) as failure:

@@ -95,7 +95,8 @@ class SegmentWriter:
         info.offsets.append(self._offset)
         info.number += number
         data = message.SerializeToString()
-        self._out.write(KIND.pack(NUMBERS[name]) + LENGTH.pack(len(data)) + data)
+        self._out.write(KIND.pack(NUMBERS[name]) + LENGTH.pack(len(data)))
+        self._out.write(data)
         self._offset += KIND.size + LENGTH.size + len(data)
 
 
