@@ -27,6 +27,7 @@ from ..model import DRIVER as MODEL
 from ..model import forget_volume, volume_at
 from ..model.keys import written
 from ..scenes.contents import RECORD, normal
+from ..traces.form import THIS_HOUR, hour_of
 from ..traces.recorder import HOST
 from ..traces.replay import KINDS as ANSWERED
 from ..traces.replay import TIMES, UNORDERED, UNORDERED_FIELDS
@@ -68,8 +69,6 @@ class Lane:
         self._starts: list[int] = []
         self._steps: list[tuple[int, int]] = []
         self._numbers: dict[tuple[str, int], str] = {}
-        self._naming = True
-        """Whether a number that appears for the first time gets a name."""
         self._last_client = ""
         self._behind: set[str] = set()
         self._compacted: dict[int, int] = {}
@@ -185,8 +184,7 @@ class Lane:
             return {key: self._resolved(one) for key, one in value.items()}
         if isinstance(value, list):
             return [self._resolved(one) for one in value]
-        now = time.time() if self._now is None else self._now[0]
-        return time.strftime("%Y-%m-%d-%H", time.gmtime(now)) if value == "<hour>" else value
+        return hour_of(self._now) if value == THIS_HOUR else value
 
     def _answered(self, path: str) -> Json:
         number, *places = path.split(".")
@@ -205,6 +203,7 @@ class Lane:
         if "refused" in result or "unsupported" in result:
             return {next(iter(result)): ""}
         body = {name: value for name, value in result.items() if name != "detail"}
+        number = self._number
         if step.method == "check" and "ok" in body:
             return {"ok": {"problems": len(body["ok"]["problems"])}}
         if step.method == "getlk" and "ok" in body:
@@ -214,42 +213,48 @@ class Lane:
         if step.method in UNORDERED and isinstance(body.get("ok"), list):
             body["ok"] = sorted(body["ok"], key=_name)
             # In the trash many have one name: in which order they appear for the first time is free.
-            self._naming = not any(map(_is_filed, body["ok"]))
+            if any(map(_is_filed, body["ok"])):
+                number = self._known_number
         if step.method in KEYED and "ok" in body:
-            body["ok"] = {self._number("inode", int(key)): one for key, one in body["ok"].items()}
+            body["ok"] = {number("inode", int(key)): one for key, one in body["ok"].items()}
         if step.method == "tree_summary" and "ok" in body:
             body["ok"] = _by_path(body["ok"])
-        shown = {name: self._plain(value) for name, value in body.items()}
+        shown = {name: self._plain(value, number) for name, value in body.items()}
         if step.method in UNORDERED and isinstance(shown.get("ok"), list):
             shown["ok"].sort(key=repr)
-        self._naming = True
         return shown
 
-    def _plain(self, value: Json, name: str = "") -> Json:
+    def _plain(self, value: Json, number: Callable[[str, int], Json], name: str = "") -> Json:
         if filed := _filed(value, name):
             where, *inodes, rest = filed.groups()
-            return [repr(where), *(self._number("inode", int(one)) for one in inodes), repr(rest)]
+            return [repr(where), *(number("inode", int(one)) for one in inodes), repr(rest)]
         if isinstance(value, dict):
-            return {key: self._plain(one, key) for key, one in value.items() if key not in HOST}
+            return {key: self._plain(one, number, key) for key, one in value.items() if key not in HOST}
         if name in TIMES and isinstance(value, list):
             return self._moment(value)
         if isinstance(value, list):
             ordered = sorted(value, key=repr) if name in UNORDERED_FIELDS else value
-            return [self._plain(one, name) for one in ordered]
+            return [self._plain(one, number, name) for one in ordered]
         if name in NUMBERS and type(value) is int:
-            return self._number(KINDS.get(name, name), value)
+            return number(KINDS.get(name, name), value)
         if self._now is None and isinstance(value, str) and HOUR.fullmatch(value):
-            return "<hour>"
+            return THIS_HOUR
         return value
 
     def _number(self, kind: str, value: int) -> Json:
+        """The name of a number, which it gets where it appears for the first time."""
+        known = self._known_number(kind, value)
+        if known is None:
+            known = self._numbers[kind, value] = f"{kind} {len(self._numbers)}"
+        return known
+
+    def _known_number(self, kind: str, value: int) -> Json:
+        """The name of a number; None where it has not appeared before."""
         if value == 0 or (kind == "inode" and value in (ROOT_INODE, TRASH_INODE)):
             return value
         if kind == "acl":
             return "an ACL"  # a client that does not know of a rule stores it again
-        if not self._naming:
-            return self._numbers.get((kind, value), f"some {kind}")
-        return self._numbers.setdefault((kind, value), f"{kind} {len(self._numbers)}")
+        return self._numbers.get((kind, value))
 
     def _moment(self, stamp: list[int]) -> Json:
         """The step within whose call a time lies; a time that a caller asked for is as it is."""

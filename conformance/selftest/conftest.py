@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from metaparity.fixtures.provision import Place
 
@@ -117,6 +118,15 @@ def server_url(place: Place) -> str:
 
 
 @pytest.fixture
+def raw(server_url: str) -> Iterator[redis.Redis]:
+    """The database of the test, empty before and after it."""
+    with redis.Redis.from_url(server_url) as connection:
+        connection.flushdb()
+        yield connection
+        connection.flushdb()
+
+
+@pytest.fixture
 def toys(tmp_path: Path, server_url: str) -> Run:
     """Runs pytest on a test file with both toy drivers and a report."""
     (tmp_path / "toydrivers.py").write_text(TOY)
@@ -147,3 +157,12 @@ def finished(command: list[str], folder: Path) -> Ran:
         del environment[name]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
     return Ran(done.returncode, done.stdout, done.stderr, folder)
+
+
+def refused(ran: Ran, code: int, *words: str) -> None:
+    """One sentence on stderr, and nothing else."""
+    assert ran.code == code, ran.out + ran.err
+    assert ran.err.count("\n") == 1, ran.err
+    assert ran.out == ""
+    for word in words:
+        assert word in ran.err

@@ -9,35 +9,16 @@ import pty
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import redis
 
-from .conftest import Ran, Run
+from .conftest import Run, refused
 
 GOLDEN = Path(str(files("metaparity.fixtures.golden").joinpath("dump")))
 DUMP, BACKUP = str(GOLDEN / "dump-secret.json"), str(GOLDEN / "backup-secret.bin")
-
-
-@pytest.fixture
-def raw(server_url: str) -> Iterator[redis.Redis]:
-    """The database of the test, empty before and after it."""
-    with redis.Redis.from_url(server_url) as connection:
-        connection.flushdb()
-        yield connection
-        connection.flushdb()
-
-
-def refused(ran: Ran, code: int, *words: str) -> None:
-    """One sentence on stderr, and nothing else."""
-    assert ran.code == code, ran.out + ran.err
-    assert ran.err.count("\n") == 1, ran.err
-    assert ran.out == ""
-    for word in words:
-        assert word in ran.err
 
 
 def own(server_url: str, scheme: str = "redis", compat: str = "1.4.1") -> str:

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,8 +25,7 @@ from metaparity.drivers import registry
 from metaparity.drivers.types import Config
 from metaparity.fixtures.volumes import FORMAT, QUIET, keyspace
 
-from .conftest import Ran, Run
-from .test_dump_command import refused
+from .conftest import Ran, Run, refused
 from .test_laws import BREAKS, Keys, sound
 
 PLAN = "to be pasted into redis-cli while no client is at work; then check again:\n"
@@ -60,15 +59,6 @@ BY_HAND = {
 Fsck = Callable[..., Ran]
 
 schemes = pytest.mark.parametrize("scheme", ["redis", "rueidis"])
-
-
-@pytest.fixture
-def raw(server_url: str) -> Iterator[redis.Redis]:
-    """The database of the test, empty before and after it."""
-    with redis.Redis.from_url(server_url) as connection:
-        connection.flushdb()
-        yield connection
-        connection.flushdb()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeAlias
@@ -10,17 +11,26 @@ from typing import Any, TypeAlias
 from metaparity.drivers import wire
 from metaparity.drivers.api import PRIMITIVES
 from metaparity.drivers.errors import Mistake, Unsupported
+from metaparity.drivers.types import Time
 
 Json: TypeAlias = Any
 
 PROTOCOL = 1
 ANY = {"$any": True}
 
+THIS_HOUR = "<hour>"
+"""Stands for the name of the trash directory of the hour in which a trace is replayed."""
+
 OUTCOMES = ("ok", "errno", "refused", "unsupported", "failure")
 """What a call may come to; the last when the program of a driver failed."""
 
 REMOVING = frozenset({"unlink", "batch_unlink", "rmdir", "rename", "remove"})
 CHANGING = REMOVING | {"mknod", "mkdir", "create", "symlink", "link", "setattr", "write", "truncate"}
+
+
+def hour_of(now: Time | None) -> str:
+    """The name of the trash directory of a virtual time; of the host's where there is none (S3.9)."""
+    return time.strftime("%Y-%m-%d-%H", time.gmtime(time.time() if now is None else now[0]))
 
 
 class BadTrace(Mistake):

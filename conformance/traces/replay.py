@@ -17,7 +17,7 @@ from metaparity.drivers.api import Engine
 from metaparity.drivers.bridge import EngineFailure
 from metaparity.drivers.types import Format, Time
 
-from .form import ANY, OUTCOMES, BadTrace, Json, Step, Trace
+from .form import ANY, OUTCOMES, THIS_HOUR, BadTrace, Json, Step, Trace, hour_of
 
 FIRST_SEEN = {
     "mknod": "inode",
@@ -192,8 +192,7 @@ class _Replay:
         if isinstance(value, list):
             return [self._resolved(one, name) for one in value]
         if isinstance(value, str):
-            now = time.time() if self.now is None else self.now[0]
-            return time.strftime("%Y-%m-%d-%H", time.gmtime(now)) if value == "<hour>" else value
+            return hour_of(self.now) if value == THIS_HOUR else value
         if type(value) is int:
             return self.numbers.get((KINDS.get(name, name), value), value)
         if not isinstance(value, dict):

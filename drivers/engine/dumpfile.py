@@ -294,8 +294,12 @@ class DumpFile:
 
     def _chunk(self, item: Any) -> ChunkShape:
         index = self._numbers("a chunk", _without(item, "slices"), {"index": U32}).get("index", 0)
-        slices = self._list("the slices of a chunk", item.get("slices"))
-        return ChunkShape(index, [SliceShape(**self._numbers("a slice", one, SLICE)) for one in slices])
+        return ChunkShape(index, [*map(self._slice, self._list("the slices of a chunk", item.get("slices")))])
+
+    def _slice(self, value: Any) -> SliceShape:
+        numbers = self._numbers("a slice", value, SLICE)
+        legacy = numbers.pop("chunkid", 0)
+        return SliceShape(**{**numbers, "id": numbers.get("id") or legacy})
 
     def _xattr(self, item: Any) -> XattrShape:
         if not isinstance(item, dict) or item.keys() != {"name", "value"}:

@@ -55,7 +55,6 @@ class AttrShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 class SliceShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: Natural = 0
-    chunkid: Natural = 0
     pos: U32 = 0
     size: U32 = 0
     off: U32 = 0
@@ -179,7 +178,7 @@ def _possible(shape: NodeShape, type: int) -> bool:
         return False
     if chunks is None:
         return True
-    ids = [one.id or one.chunkid for chunk in chunks for one in chunk.slices or ()]
+    ids = [one.id for chunk in chunks for one in chunk.slices or ()]
     once = len(chunks) == 1 or len({chunk.index for chunk in chunks}) == len(chunks)
     return type == FILE and once and max(ids, default=0) <= MOST
 
@@ -226,7 +225,7 @@ def blob(child: Child, nlink: int, length: int, access: int, default: int) -> by
 
 def records(chunk: ChunkShape) -> list[bytes]:
     """The slices of a chunk as stored (S2.4)."""
-    return [record(one.pos, one.id or one.chunkid, one.size, one.off, one.len) for one in chunk.slices or ()]
+    return [record(one.pos, one.id, one.size, one.off, one.len) for one in chunk.slices or ()]
 
 
 def rule(shape: RuleShape) -> Rule:

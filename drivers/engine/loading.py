@@ -254,7 +254,7 @@ class Filler:
                 continue
             length = node.attr.length
             for chunk in node.chunks or ():
-                slices += [(one.id or one.chunkid, one.size) for one in chunk.slices or ()]
+                slices += [(one.id, one.size) for one in chunk.slices or ()]
                 self._chunk(inode, chunk)
             if child.type != FILE:
                 target = codec.unescape(node.symlink or "")

@@ -136,7 +136,7 @@ def _count(some: Sequence[Child], found: Survey) -> None:
 
 def _take_slices(some: Sequence[Child], found: Survey, slices: Numbers) -> None:
     chunks = [chunk for child in some for chunk in child.node.chunks or ()]
-    ids = [one.id or one.chunkid for chunk in chunks for one in chunk.slices or ()]
+    ids = [one.id for chunk in chunks for one in chunk.slices or ()]
     found.kinds["slice"] += len(ids)
     found.last_slice = max([found.last_slice, *ids])
     found.shared.update(slices.again(ids))

@@ -164,7 +164,10 @@ class Cache:
                 del self._flights[flight.command]
             flight.reply, flight.failure = reply, failure
             if failure is None and not flight.outdated:
-                self._keep_all(flight, reply)
+                try:
+                    self._keep_all(flight, reply)
+                except Exception as wrong:  # of `derive`: it is for who gave it, not for the reader of all
+                    flight.failure = wrong
         flight.land()
 
     def _keep_all(self, flight: Flight, reply: Reply | ServerError) -> None:

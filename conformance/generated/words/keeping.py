@@ -5,6 +5,7 @@ from __future__ import annotations
 from metaparity.drivers.types import ROOT_INODE, TRASH_INODE, Attr
 from metaparity.drivers.wire import encode
 
+from ...traces.form import THIS_HOUR
 from ..draw import ODD_NAMES, Call, Draw, word
 from .names import lookup
 
@@ -27,14 +28,14 @@ def clone(d: Draw) -> list[Call]:
 def trashed(d: Draw) -> list[Call]:
     """Look at what was removed, and take it back."""
     if not d.world.filed:
-        return [("lookup", {"parent": TRASH_INODE, "name": "<hour>"})]
+        return [("lookup", {"parent": TRASH_INODE, "name": THIS_HOUR})]
     parent, inode, name = d.one(d.world.filed[-6:])
     nodes = d.world.nodes
     if not isinstance(name, str) or parent not in nodes or inode not in nodes:
         return [("readdir", {"inode": TRASH_INODE})]
     plain = nodes[inode] if nodes[inode].type in ("file", "directory") else nodes[ROOT_INODE]
     filed = {"$cat": [nodes[parent].symbol, "-", nodes[inode].symbol, "-", name]}
-    hour: list[Call] = [("lookup", {"parent": TRASH_INODE, "name": "<hour>"})]
+    hour: list[Call] = [("lookup", {"parent": TRASH_INODE, "name": THIS_HOUR})]
     within = {"$": "previous.inode"}
     return d.one(
         (

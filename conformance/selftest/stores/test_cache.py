@@ -192,6 +192,26 @@ def test_what_a_script_tells_is_not_kept_after_any_own_change(
     assert cache.known([GET]) is None
 
 
+def test_a_script_of_which_nothing_can_be_told_fails_alone(server: LocalServer, open_cached: Opened) -> None:
+    """What is made of its reply is made by the reader of all replies, which goes on."""
+    store = open_cached(server.port)
+    server.raw.set("i1", "one")
+    went_on = threading.Event()
+
+    def wrong(reply: Any) -> list[tuple[Command, Any]]:
+        raise ValueError(f"nothing is to be made of {reply!r}")
+
+    def call() -> None:
+        with pytest.raises(ValueError, match="b'one'"):
+            store.run_script(GET, wrong)
+        assert store.cached(GET) == [b"one"]
+        went_on.set()
+
+    threading.Thread(target=call, daemon=True).start()
+    assert went_on.wait(5)
+    assert store.known(GET) == [b"one"]
+
+
 def test_time_is_up() -> None:
     counters = Counters()
     cache = Cache(1 << 20, 0.05, counters)
