@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -142,6 +143,17 @@ def test_entries_at_once_are_those_one_by_one(
         one_by_one = told(data)
     with mock.patch.object(dumpfile, "AT_ONCE", at_once):
         assert told(data) == one_by_one
+
+
+def test_slices_as_they_were_once_called() -> None:
+    """A dump by an old version says `chunkid` where a new one says `id`."""
+    old, number = re.subn(rb'\{"id":(\d+,"(?:pos|size)")', rb'{"chunkid":\1', DUMP)
+    assert number > 5
+    (now, _), (once, fault) = told(DUMP), told(old)
+    assert not fault
+    assert [event[:3] for event in once if event[0] == "leaf"] == [
+        event[:3] for event in now if event[0] == "leaf"
+    ]
 
 
 LONG = (1 << 63).to_bytes(8)

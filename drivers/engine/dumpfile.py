@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, BinaryIO, TypeAlias
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from ..types import ROOT_INODE, TRASH_INODE, Format
 from . import codec
@@ -22,6 +22,8 @@ from .dumpnodes import (
 )
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
 from .jsontext import JsonText, size
+
+T = TypeVar("T")
 
 I64 = (-1 << 63, (1 << 63) - 1)
 U64 = (0, (1 << 64) - 1)
@@ -269,7 +271,7 @@ class DumpFile:
     def _take_field(self, child: Child, key: str, value: Any) -> None:
         node = child.node
         if key == "chunks" and child.type == FILE:
-            node.chunks = [self._chunk(item) for item in self._list("the chunks of a file", value)]
+            node.chunks = self._each("the chunks of a file", value, self._chunk) or []
             if len({chunk.index for chunk in node.chunks}) < len(node.chunks):
                 raise self._json.bad_value(f"inode {child.inode} has a chunk twice")
         elif key == "symlink" and child.type == SYMLINK:
@@ -277,7 +279,7 @@ class DumpFile:
                 raise self._json.bad_value("the target of a symbolic link is no text")
             node.symlink = value
         elif key == "xattrs":
-            node.xattrs = [self._xattr(item) for item in self._list("extended attributes", value)]
+            node.xattrs = self._each("extended attributes", value, self._xattr)
         elif key == "posix_acl_access":
             node.posix_acl_access = self._rule(value)
         elif key == "posix_acl_default":
@@ -285,16 +287,17 @@ class DumpFile:
         else:
             raise self._json.bad_value(f"a {TYPE_NAMES[child.type]} has no field {key[:40]!r}")
 
-    def _list(self, what: str, value: Any) -> Iterable[Any]:
+    def _each(self, what: str, value: Any, read: Callable[[Any], T]) -> list[T] | None:
+        """What `read` makes of each element of a list; None of null."""
         if value is None:
-            return ()
+            return None
         if not isinstance(value, list | Iterator):
             raise self._json.bad_value(f"{what} are no list")
-        return value
+        return [*map(read, value)]
 
     def _chunk(self, item: Any) -> ChunkShape:
         index = self._numbers("a chunk", _without(item, "slices"), {"index": U32}).get("index", 0)
-        return ChunkShape(index, [*map(self._slice, self._list("the slices of a chunk", item.get("slices")))])
+        return ChunkShape(index, self._each("the slices of a chunk", item.get("slices"), self._slice))
 
     def _slice(self, value: Any) -> SliceShape:
         numbers = self._numbers("a slice", value, SLICE)
@@ -312,12 +315,13 @@ class DumpFile:
         if value is None:
             return None
         numbers = self._numbers("an ACL", _without(value, "users", "groups"), RULE)
-        users, groups = (self._named(value.get(kind)) for kind in ("users", "groups"))
+        users, groups = (
+            self._each("the entries of an ACL", value.get(kind), self._named) for kind in ("users", "groups")
+        )
         return RuleShape(**numbers, users=users, groups=groups)
 
-    def _named(self, entries: Any) -> list[NamedShape]:
-        listed = self._list("the entries of an ACL", entries)
-        return [NamedShape(**self._numbers("an entry of an ACL", one, NAMED)) for one in listed]
+    def _named(self, value: Any) -> NamedShape:
+        return NamedShape(**self._numbers("an entry of an ACL", value, NAMED))
 
     def _numbers(self, what: str, value: Any, limits: Limits) -> dict[str, int]:
         """An object that holds nothing but numbers, each within its limits."""

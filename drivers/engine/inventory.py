@@ -63,7 +63,7 @@ def inventoried(file: BackupFile, found: Inventory) -> Iterator[Segment]:
 
 
 class Check:
-    """Looks at every item, and then at them together.  Keeps a bit or little more of each."""
+    """Looks at every item, and then at them together.  Keeps few bytes of each."""
 
     def __init__(self, found: Inventory) -> None:
         self._found = found

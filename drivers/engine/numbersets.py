@@ -4,87 +4,85 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-WORD = 64
+PAGE = 128
+"""Numbers of a page, neighbours all."""
+
+EMPTY = bytes(PAGE)
+
+
+class Pages(dict[int, bytearray]):
+    """Pages by their numbers; one that is asked for is there."""
+
+    def __missing__(self, number: int) -> bytearray:
+        page = self[number] = bytearray(PAGE)
+        return page
 
 
 class Numbers:
-    """A set of numbers of which most neighbours are there, too: a bit for each."""
+    """A set of numbers of which most neighbours are there, too: two bytes for each."""
 
     def __init__(self) -> None:
-        self._words: dict[int, int] = {}
+        self._pages = Pages()
 
     def add(self, number: int) -> bool:
         """Take in a number; whether it is a new one."""
-        word, bit = number // WORD, 1 << number % WORD
-        known = self._words.get(word, 0)
-        self._words[word] = known | bit
-        return not known & bit
+        return not self.again([number])
 
     def repeated(self, numbers: Iterable[int]) -> int | None:
         """Take in numbers up to the first that is no new one, which is returned; None if all are new."""
-        words = self._words
-        get = words.get
+        pages = self._pages
         for number in numbers:
-            word, bit = number // WORD, 1 << number % WORD
-            known = get(word, 0)
-            if known & bit:
+            page, at = pages[number // PAGE], number % PAGE
+            if page[at]:
                 return number
-            words[word] = known | bit
+            page[at] = True
         return None
 
     def fresh(self, numbers: Iterable[int]) -> list[int]:
         """Take in numbers; those of them that are new."""
-        words = self._words
-        get = words.get
+        pages = self._pages
         new = []
         for number in numbers:
-            word, bit = number // WORD, 1 << number % WORD
-            known = get(word, 0)
-            if not known & bit:
-                words[word] = known | bit
+            page, at = pages[number // PAGE], number % PAGE
+            if not page[at]:
+                page[at] = True
                 new.append(number)
         return new
 
     def again(self, numbers: Iterable[int]) -> list[int]:
         """Take in numbers; those of them that are not new, as often as they come."""
-        words = self._words
-        get = words.get
-        known_ones = []
+        pages = self._pages
+        known = []
         for number in numbers:
-            word, bit = number // WORD, 1 << number % WORD
-            known = get(word, 0)
-            if known & bit:
-                known_ones.append(number)
-            else:
-                words[word] = known | bit
-        return known_ones
+            page, at = pages[number // PAGE], number % PAGE
+            if page[at]:
+                known.append(number)
+            page[at] = True
+        return known
 
     def within(self, numbers: Iterable[int]) -> list[int]:
         """Those of some numbers that are in the set."""
-        get = self._words.get
-        return [number for number in numbers if get(number // WORD, 0) >> number % WORD & 1]
+        get = self._pages.get
+        return [number for number in numbers if get(number // PAGE, EMPTY)[number % PAGE]]
 
     def update(self, numbers: Iterable[int]) -> None:
         """Take in numbers, new or not."""
-        words = self._words
-        get = words.get
+        pages = self._pages
         for number in numbers:
-            word = number // WORD
-            words[word] = get(word, 0) | 1 << number % WORD
+            pages[number // PAGE][number % PAGE] = True
 
     def __contains__(self, number: int) -> bool:
-        return bool(self._words.get(number // WORD, 0) >> number % WORD & 1)
+        return bool(self._pages.get(number // PAGE, EMPTY)[number % PAGE])
 
     def missing(self, other: Numbers) -> Iterator[int]:
         """The numbers of another set that are not in this one."""
-        for word, bits in other._words.items():
-            yield from _numbers(word, bits & ~self._words.get(word, 0))
+        for number, page in other._pages.items():
+            mine = self._pages.get(number, EMPTY)
+            if mine != page:
+                yield from (number * PAGE + at for at in range(PAGE) if page[at] and not mine[at])
 
     def common(self, other: Numbers) -> Iterator[int]:
         """The numbers that are in both sets."""
-        for word in self._words.keys() & other._words.keys():
-            yield from _numbers(word, self._words[word] & other._words[word])
-
-
-def _numbers(word: int, bits: int) -> Iterator[int]:
-    return (word * WORD + bit for bit in range(WORD) if bits >> bit & 1)
+        for number in self._pages.keys() & other._pages.keys():
+            mine, page = self._pages[number], other._pages[number]
+            yield from (number * PAGE + at for at in range(PAGE) if mine[at] and page[at])
