@@ -118,7 +118,7 @@ def server_url(place: Place) -> str:
 
 
 @pytest.fixture
-def raw(server_url: str) -> Iterator[redis.Redis]:
+def spare(server_url: str) -> Iterator[redis.Redis]:
     """The database of the test, empty before and after it."""
     with redis.Redis.from_url(server_url) as connection:
         connection.flushdb()

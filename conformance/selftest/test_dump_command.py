@@ -28,7 +28,7 @@ def own(server_url: str, scheme: str = "redis", compat: str = "1.4.1") -> str:
 @pytest.mark.parametrize("scheme", ["redis", "rueidis"])
 @pytest.mark.parametrize("name", ["out.json", "out.json.gz"])
 def test_load_and_dump(
-    metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path, scheme: str, name: str
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, scheme: str, name: str
 ) -> None:
     """A dump that is loaded comes out again as it was recorded, gzipped or not, without a word."""
     source = tmp_path / "in.json.gz"
@@ -42,7 +42,7 @@ def test_load_and_dump(
     assert dump == (GOLDEN / "redump-after-load-json-secret.json").read_bytes()
 
 
-def test_restore_and_backup(metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+def test_restore_and_backup(metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path) -> None:
     """A backup that is restored can be backed up again, and the secrets are left out unless asked for."""
     assert metaparity("restore", server_url, BACKUP).code == 0
     assert metaparity("backup", server_url, "out.bin").code == 0
@@ -52,7 +52,7 @@ def test_restore_and_backup(metaparity: Run, server_url: str, raw: redis.Redis, 
     assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
 
 
-def test_part_of_a_volume(metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+def test_part_of_a_volume(metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path) -> None:
     """A directory can be dumped by its path, and the trash left out."""
     assert metaparity("restore", server_url, BACKUP).code == 0
     assert metaparity("dump", server_url, "part.json", "--subdir", "/d1/d 2").code == 0
@@ -67,12 +67,12 @@ def test_part_of_a_volume(metaparity: Run, server_url: str, raw: redis.Redis, tm
 
 @pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
 def test_a_database_that_is_not_empty(
-    metaparity: Run, server_url: str, raw: redis.Redis, command: str, source: str
+    metaparity: Run, server_url: str, spare: redis.Redis, command: str, source: str
 ) -> None:
     """A database that holds a key is refused, and the key stays alone."""
-    raw.set("foo", "bar")
+    spare.set("foo", "bar")
     refused(metaparity(command, server_url, source), 3, "not empty", "reset")
-    assert raw.keys() == [b"foo"]
+    assert spare.keys() == [b"foo"]
 
 
 @pytest.mark.parametrize(
@@ -87,12 +87,12 @@ def test_a_database_that_is_not_empty(
 )
 @pytest.mark.parametrize("dry", [True, False], ids=["dry", "wet"])
 def test_a_bad_file(
-    metaparity: Run, server_url: str, raw: redis.Redis, command: str, name: str, dry: bool
+    metaparity: Run, server_url: str, spare: redis.Redis, command: str, name: str, dry: bool
 ) -> None:
     """A file that is not whole is refused with the place of its first fault, and nothing is written."""
     options = ["--dry-run"] if dry else []
     refused(metaparity(command, server_url, str(GOLDEN / "bad" / name), *options), 1, name, "at byte ")
-    assert raw.dbsize() == 0
+    assert spare.dbsize() == 0
 
 
 @pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
@@ -108,7 +108,7 @@ def test_dry_run_refuses_a_newer_volume(metaparity: Run) -> None:
     refused(metaparity("load", "redis://127.0.0.1:1/0", path, "--dry-run"), 3, "9.0.0")
 
 
-def test_what_is_not_there(metaparity: Run, server_url: str, raw: redis.Redis) -> None:
+def test_what_is_not_there(metaparity: Run, server_url: str, spare: redis.Redis) -> None:
     """No file, no folder, no server, no volume, no scheme, no such parameter."""
     refused(metaparity("load", server_url, "none.json"), 2, "none.json: No such file")
     refused(metaparity("inspect", "none.json"), 2, "none.json")
@@ -122,7 +122,7 @@ def test_what_is_not_there(metaparity: Run, server_url: str, raw: redis.Redis) -
 
 @pytest.mark.parametrize("command", ["dump", "backup"])
 def test_a_file_that_finds_no_room(
-    metaparity: Run, server_url: str, raw: redis.Redis, tmp_path: Path, command: str
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, command: str
 ) -> None:
     """Where the disk takes no more, one sentence says which file; none is left, and an older one stays."""
     assert metaparity("restore", server_url, BACKUP).code == 0
@@ -148,7 +148,7 @@ raise SystemExit(main())
 
 @pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
 def test_commands_that_find_no_room_to_wait_in(
-    server_url: str, raw: redis.Redis, tmp_path: Path, command: str, source: str
+    server_url: str, spare: redis.Redis, tmp_path: Path, command: str, source: str
 ) -> None:
     """Where temporary files have no room, one sentence says where and what to do, and nothing is written."""
     words = [sys.executable, "-c", WITHOUT_MEMORY, command, server_url, source]
@@ -163,7 +163,7 @@ def test_commands_that_find_no_room_to_wait_in(
     assert done.stderr.count("\n") == 1, done.stderr
     assert f"no temporary file can be written in {tmp_path} (File too large)" in done.stderr
     assert "make room there, or name a directory that has it in TMPDIR" in done.stderr
-    assert raw.dbsize() == 0
+    assert spare.dbsize() == 0
     assert [*tmp_path.iterdir()] == []
 
 
@@ -205,7 +205,7 @@ def test_inspect_a_bad_file(metaparity: Run) -> None:
     assert "fault      this is version 2 of the format, of which 1 is known at byte 5689" in ran.out
 
 
-def test_progress_on_a_terminal(server_url: str, raw: redis.Redis, tmp_path: Path) -> None:
+def test_progress_on_a_terminal(server_url: str, spare: redis.Redis, tmp_path: Path) -> None:
     """On a terminal, one line says how far a command has come, and is gone at the end."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "metaparity.conformance", "load", server_url, DUMP]

@@ -73,10 +73,10 @@ def fsck(server_url: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> 
     return run
 
 
-def write(raw: redis.Redis, keys: Keys) -> None:
+def write(spare: redis.Redis, keys: Keys) -> None:
     """Have the database hold these keys."""
-    raw.flushdb()
-    with raw.pipeline(transaction=False) as pipe:
+    spare.flushdb()
+    with spare.pipeline(transaction=False) as pipe:
         for key, (kind, value) in keys.items():
             WRITERS[kind](pipe, key, value)
         pipe.execute()
@@ -100,16 +100,16 @@ def words_of(line: str) -> list[bytes]:
 
 
 @schemes
-def test_a_sound_volume(fsck: Fsck, raw: redis.Redis, scheme: str) -> None:
-    write(raw, sound())
+def test_a_sound_volume(fsck: Fsck, spare: redis.Redis, scheme: str) -> None:
+    write(spare, sound())
     ran = fsck(scheme=scheme)
     assert (ran.code, ran.out, ran.err) == (0, f"volume , UUID : all {len(LAWS)} laws hold\n", "")
 
 
 @schemes
-def test_a_broken_law(fsck: Fsck, raw: redis.Redis, scheme: str) -> None:
+def test_a_broken_law(fsck: Fsck, spare: redis.Redis, scheme: str) -> None:
     """It is told with its sentence and each finding with its keys; a plan only where it is asked for."""
-    write(raw, broken_by("file nlink"))
+    write(spare, broken_by("file nlink"))
     law = LAWS["tree/links-are-counted"]
     told = (
         f"volume , UUID : 1 of {len(LAWS)} laws broken\n"
@@ -121,10 +121,10 @@ def test_a_broken_law(fsck: Fsck, raw: redis.Redis, scheme: str) -> None:
 
 
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_repair_plan_mends(fsck: Fsck, raw: redis.Redis, name: str) -> None:
+def test_a_repair_plan_mends(fsck: Fsck, spare: redis.Redis, name: str) -> None:
     """Its commands, again where one uncovers another, leave nothing broken but what needs a hand."""
-    untyped: Any = raw
-    write(raw, broken_by(name))
+    untyped: Any = spare
+    write(spare, broken_by(name))
     ran = fsck("--repair-plan", "--all")
     assert ran.code == 1
     for _ in range(2):
@@ -139,9 +139,9 @@ def test_a_repair_plan_mends(fsck: Fsck, raw: redis.Redis, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["value that is none", "key of another type", "type that is none", "lost root"]
 )
-def test_what_cannot_be_read_is_mended_first(fsck: Fsck, raw: redis.Redis, name: str) -> None:
+def test_what_cannot_be_read_is_mended_first(fsck: Fsck, spare: redis.Redis, name: str) -> None:
     """No command does away with what is left of a node whose record is spoilt."""
-    write(raw, broken_by(name))
+    write(spare, broken_by(name))
     ran = fsck("--repair-plan")
     assert "to be mended by hand, before anything else:\n" in ran.out
     assert plan_of(ran.out) == []
@@ -149,11 +149,11 @@ def test_what_cannot_be_read_is_mended_first(fsck: Fsck, raw: redis.Redis, name:
     assert told["mend_first"] == [BREAKS[name][1]]
 
 
-def test_names_of_a_lost_directory_are_kept(fsck: Fsck, raw: redis.Redis) -> None:
+def test_names_of_a_lost_directory_are_kept(fsck: Fsck, spare: redis.Redis) -> None:
     """Where the record of a directory is lost, a plan takes neither it nor what lies in it out."""
     keys = sound()
     del keys[b"i2"]
-    write(raw, keys)
+    write(spare, keys)
     plan = plan_of(fsck("--repair-plan", "--all").out)
     assert plan
     assert not [line for line in plan if re.match(r"H?DEL d\d", line)]
@@ -161,27 +161,27 @@ def test_names_of_a_lost_directory_are_kept(fsck: Fsck, raw: redis.Redis) -> Non
 
 @pytest.mark.skipif(not shutil.which("redis-cli"), reason="no redis-cli on PATH")
 @pytest.mark.parametrize("name", ["file nlink", "slice that waits in the trash", "mode of a link"])
-def test_redis_cli_takes_a_plan(fsck: Fsck, raw: redis.Redis, server_url: str, name: str) -> None:
+def test_redis_cli_takes_a_plan(fsck: Fsck, spare: redis.Redis, server_url: str, name: str) -> None:
     """Bytes, quotes and line ends of a plan reach the server as they are."""
     keys = broken_by(name)
     odd = b'"\x00\n\r\\\' \xff"'
     keys[b"d2"][1][odd] = keys[b"d2"][1][b"f"][:1] + (99).to_bytes(8, "big")
-    write(raw, keys)
+    write(spare, keys)
     plan = "\n".join(plan_of(fsck("--repair-plan").out)) + "\n"
     assert plan.isascii()
     subprocess.run(
         ["redis-cli", "-u", server_url], input=plan, text=True, check=True, timeout=60, capture_output=True
     )
     assert fsck().code == 0
-    assert not raw.hexists("d2", odd)
+    assert not spare.hexists("d2", odd)
 
 
-def test_many_findings(fsck: Fsck, raw: redis.Redis) -> None:
+def test_many_findings(fsck: Fsck, spare: redis.Redis) -> None:
     """Ten of a law are shown, and how many more there are; `--all` shows them."""
     keys = sound()
     for inode in range(100, 112):
         keys[b"s%d" % inode] = ("string", b"t")
-    write(raw, keys)
+    write(spare, keys)
     some, all = fsck("--repair-plan"), fsck("--repair-plan", "--all")
     assert "    and 2 more: --all shows them\n" in some.out
     assert plan_of(some.out) == [f"DEL s{inode}" for inode in range(100, 110)]
@@ -191,8 +191,8 @@ def test_many_findings(fsck: Fsck, raw: redis.Redis) -> None:
     assert (len(law["findings"]), law["more"]) == (10, 2)
 
 
-def test_json(fsck: Fsck, raw: redis.Redis) -> None:
-    write(raw, broken_by("file nlink"))
+def test_json(fsck: Fsck, spare: redis.Redis) -> None:
+    write(spare, broken_by("file nlink"))
     ran = fsck("--json", url="")
     law = LAWS["tree/links-are-counted"]
     told = json.loads(ran.out)
@@ -216,35 +216,35 @@ def test_json(fsck: Fsck, raw: redis.Redis) -> None:
     ]
 
 
-def test_garbage(fsck: Fsck, raw: redis.Redis) -> None:
+def test_garbage(fsck: Fsck, spare: redis.Redis) -> None:
     """What only takes up room breaks a law, too, and is told as what it is."""
-    write(raw, broken_by("chunk of a lost file"))
+    write(spare, broken_by("chunk of a lost file"))
     ran = fsck()
     assert (ran.code, ran.out.count("only takes up room")) == (1, 1)
     assert json.loads(fsck("--json").out)["broken"][0]["garbage"] is True
 
 
-def test_bytes_in_json(fsck: Fsck, raw: redis.Redis) -> None:
+def test_bytes_in_json(fsck: Fsck, spare: redis.Redis) -> None:
     """What is no UTF-8 is told in base64."""
     keys = sound()
     keys[b"d2"][1][b"\xff"] = keys[b"d2"][1][b"f"][:1] + (99).to_bytes(8, "big")
-    write(raw, keys)
+    write(spare, keys)
     (law,) = json.loads(fsck("--json").out)["broken"]
     assert law["findings"][0]["commands"] == [["HDEL", "d2", {"base64": "/w=="}]]
 
 
-def test_what_is_not_fit(metaparity: Run, fsck: Fsck, server_url: str, raw: redis.Redis) -> None:
+def test_what_is_not_fit(metaparity: Run, fsck: Fsck, server_url: str, spare: redis.Redis) -> None:
     """No server, no volume, a newer one, settings that are none: 3; no URL, scheme or parameter: 2."""
     refused(metaparity("fsck"), 2, "URL")
     refused(fsck(url="mongo://127.0.0.1/0"), 2, "mongo")
     refused(fsck(url=f"{server_url}?pool-sise=1"), 2, "pool-sise")
     refused(fsck(url="redis://user:sesame@127.0.0.1:1/0"), 3, "127.0.0.1:1")
     refused(fsck(), 3, "not formatted")
-    raw.set("setting", '{"MetaVersion": 2}')
+    spare.set("setting", '{"MetaVersion": 2}')
     refused(fsck(), 3, "metadata version 2")
-    raw.set("setting", '{"MinClientVersion": "9.0.0"}')
+    spare.set("setting", '{"MinClientVersion": "9.0.0"}')
     refused(fsck(), 3, "9.0.0")
-    raw.set("setting", "{")
+    spare.set("setting", "{")
     refused(fsck(), 3, "cannot be read")
 
 
@@ -253,31 +253,31 @@ def test_a_password_is_not_shown(fsck: Fsck) -> None:
 
 
 @schemes
-def test_it_only_reads(fsck: Fsck, raw: redis.Redis, server_url: str, scheme: str) -> None:
+def test_it_only_reads(fsck: Fsck, spare: redis.Redis, server_url: str, scheme: str) -> None:
     """None of the commands that the database gets can write, and every key is as it was."""
     database = int(server_url.rpartition("/")[2])
     keys = broken_by("lost target")
     keys[b"d2"][1].update({b"many-%d" % number: keys[b"d2"][1][b"f"] for number in range(1500)})
-    write(raw, keys)
-    before = keyspace(raw)
-    untyped: Any = raw
+    write(spare, keys)
+    before = keyspace(spare)
+    untyped: Any = spare
     with untyped.monitor() as monitor:
         assert fsck("--repair-plan", scheme=scheme).code == 1
-        raw.echo("the end")
+        spare.echo("the end")
         sent = set[str]()
         while (command := monitor.next_command())["command"] != "ECHO the end":
             if command["db"] == database:
                 sent.add(command["command"].split()[0].lower())
     assert {"scan", "mget", "hscan"} <= sent
-    flags: dict[str, Any] = {name: one["flags"] for name, one in raw.command().items()}
+    flags: dict[str, Any] = {name: one["flags"] for name, one in spare.command().items()}
     assert not {name for name in sent if "write" in flags[name]}
-    assert keyspace(raw) == before
+    assert keyspace(spare) == before
 
 
 @schemes
-def test_a_user_who_may_only_read(fsck: Fsck, raw: redis.Redis, server_url: str, scheme: str) -> None:
-    write(raw, broken_by("file nlink"))
-    raw.acl_setuser(
+def test_a_user_who_may_only_read(fsck: Fsck, spare: redis.Redis, server_url: str, scheme: str) -> None:
+    write(spare, broken_by("file nlink"))
+    spare.acl_setuser(
         "reader", enabled=True, passwords=["+sesame"], keys=["*"], categories=["+@read", "+@connection"]
     )
     try:
@@ -286,12 +286,12 @@ def test_a_user_who_may_only_read(fsck: Fsck, raw: redis.Redis, server_url: str,
         with pytest.raises(redis.exceptions.NoPermissionError):
             redis.Redis.from_url(server_url.replace("//", "//reader:sesame@", 1)).set("setting", "x")
     finally:
-        raw.acl_deluser("reader")
+        spare.acl_deluser("reader")
     assert (ran.code, ran.err) == (1, "")
     assert json.loads(ran.out)["url"] == server_url.replace("redis", scheme, 1)
 
 
-def test_live_sessions(fsck: Fsck, raw: redis.Redis, server_url: str) -> None:
+def test_live_sessions(fsck: Fsck, spare: redis.Redis, server_url: str) -> None:
     """Who is at work is warned about; a session that has expired is not, nor one that is closed."""
     quiet: dict[str, Any] = QUIET
     engine = registry.open_engine(server_url, Config(**quiet))
@@ -306,23 +306,23 @@ def test_live_sessions(fsck: Fsck, raw: redis.Redis, server_url: str) -> None:
         assert json.loads(fsck("--json").out)["live_sessions"] == 1
         engine.session_close()
         assert fsck().err == ""
-        raw.zadd("allSessions", {"1": 5})
+        spare.zadd("allSessions", {"1": 5})
         assert fsck().err == ""
     finally:
         engine.close()
 
 
-def test_sessions_of_another_type(fsck: Fsck, raw: redis.Redis) -> None:
+def test_sessions_of_another_type(fsck: Fsck, spare: redis.Redis) -> None:
     """A key that should tell who is at work, and cannot, is a broken law like any other."""
-    write(raw, {**sound(), b"allSessions": ("string", b"x")})
+    write(spare, {**sound(), b"allSessions": ("string", b"x")})
     ran = fsck()
     assert (ran.code, ran.err) == (1, "")
     assert "is a string, not a zset (allSessions)" in ran.out
 
 
-def test_progress_on_a_terminal(server_url: str, raw: redis.Redis) -> None:
+def test_progress_on_a_terminal(server_url: str, spare: redis.Redis) -> None:
     """On a terminal, one line says how far it has come, and is gone at the end."""
-    write(raw, sound())
+    write(spare, sound())
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "metaparity.conformance", "fsck", server_url]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=False)
@@ -334,9 +334,9 @@ def test_progress_on_a_terminal(server_url: str, raw: redis.Redis) -> None:
     assert shown.endswith("\r\x1b[K")
 
 
-def test_nobody_reads_on(server_url: str, raw: redis.Redis) -> None:
+def test_nobody_reads_on(server_url: str, spare: redis.Redis) -> None:
     """Who has read enough, as `head` has, is told nothing."""
-    write(raw, sound())
+    write(spare, sound())
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "metaparity.conformance", "fsck", server_url]
