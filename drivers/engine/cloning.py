@@ -27,7 +27,6 @@ from ..types import (
 from . import codec
 from .compaction import Compaction
 from .core import optional_attr
-from .creation import DOTS
 from .database import FAILURES, check_cancelled
 from .permissions import check_name, require_untrashed
 from .renaming import Renaming
@@ -109,7 +108,7 @@ class Cloning(Compaction, Renaming):
         self.db.require_writable()
         refuse_if(not dst_name, errno.ENOENT)
         if not self.quirks:  # the original makes entries that nobody can reach again (Q4)
-            refuse_if(dst_name in DOTS, errno.EEXIST)
+            refuse_if(dst_name in codec.DOTS, errno.EEXIST)
             check_name(dst_name)
         dst_parent = self.check_root(dst_parent)
         source = self.stored_attr(src)

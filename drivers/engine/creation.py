@@ -43,7 +43,6 @@ from .store import Command, Reply, Store, Transaction
 
 T = TypeVar("T")
 
-DOTS = (b".", b"..")
 NODE_SPACE = codec.aligned(0)
 """What a new node adds to the used space, in bytes."""
 
@@ -67,7 +66,7 @@ class Creation(Lookup):
         refuse_if(is_trash(parent), errno.EPERM)
         refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
         self.db.require_writable()
-        refuse_if(name in DOTS, errno.EEXIST)
+        refuse_if(name in codec.DOTS, errno.EEXIST)
         check_name(name)
         parent = self.check_root(parent)
         # Whatever the group of the new node will be, the original asks for group 0 (Q8).
@@ -227,7 +226,7 @@ class Creation(Lookup):
         refuse_if(parent == ROOT_INODE and name == TRASH_NAME, errno.EPERM)
         self.db.require_writable()
         check_name(name)
-        refuse_if(name in DOTS, errno.EEXIST)
+        refuse_if(name in codec.DOTS, errno.EEXIST)
         parent = self.check_root(parent)
         refuse_if(inode in (ROOT_INODE, TRASH_INODE), errno.EPERM)
 

@@ -14,7 +14,7 @@ from .numbersets import Numbers
 from .schema import Columns
 from .segments import BackupFile, Info, Segment
 
-RECORD = 24
+RECORD = codec.RECORD.size
 """Bytes of a slice in a chunk."""
 
 HEAD = 63
@@ -168,8 +168,8 @@ class Check:
                     raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
         types = [data[1] >> 4 for data in blobs]
         for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
-            if (twice := self._nodes[type].repeated(some)) is not None:
-                raise self._bad(f"the segment has inode {twice}, which has come before")
+            if twice := self._nodes[type].again(some):
+                raise self._bad(f"the segment has inode {twice[0]}, which has come before")
 
     def _look_at_edges(self, items: Columns) -> None:
         """Possible names of known types, each once in its directory."""
@@ -219,8 +219,8 @@ class Check:
                 raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
         # The index first: so the first chunks of neighbours are neighbours.
         numbers = [index << 64 | inode for inode, index in zip(inodes, indexes, strict=True)]
-        if (twice := self._once.setdefault("chunks", Numbers()).repeated(numbers)) is not None:
-            index, inode = divmod(twice, 1 << 64)
+        if twice := self._once.setdefault("chunks", Numbers()).again(numbers):
+            index, inode = divmod(twice[0], 1 << 64)
             raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
 
     def look_at_slice_refs(self, id: int, size: int, refs: int) -> None:

@@ -28,16 +28,6 @@ class Numbers:
         """Take in a number; whether it is a new one."""
         return not self.again([number])
 
-    def repeated(self, numbers: Iterable[int]) -> int | None:
-        """Take in numbers up to the first that is no new one, which is returned; None if all are new."""
-        pages = self._pages
-        for number in numbers:
-            page, at = pages[number // PAGE], number % PAGE
-            if page[at]:
-                return number
-            page[at] = True
-        return None
-
     def fresh(self, numbers: Iterable[int]) -> list[int]:
         """Take in numbers; those of them that are new."""
         pages = self._pages

@@ -24,7 +24,6 @@ from ..types import (
 )
 from . import codec
 from .core import optional_attr
-from .creation import DOTS
 from .database import check_cancelled
 from .files import Fate, Files
 from .permissions import FROZEN, sticky
@@ -352,7 +351,7 @@ class Removal(Files):
         ctx: Context = ROOT,
     ) -> int:
         # The original empties the directory before it refuses to remove it by this name (N31.4).
-        refuse_if(name in DOTS and not (self.quirks and name == b"."), errno.EINVAL)
+        refuse_if(name in codec.DOTS and not (self.quirks and name == b"."), errno.EINVAL)
         parent = self.check_root(parent)
         self.require_access_to(ctx, parent, Access.W | Access.X)
         node = self.lookup(parent, name, ctx=ctx)

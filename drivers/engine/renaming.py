@@ -25,7 +25,6 @@ from ..types import (
 )
 from . import codec
 from .core import optional_attr
-from .creation import DOTS
 from .files import Fate
 from .permissions import FROZEN, STICKY, check_name, require_untrashed, sticky
 from .removal import Removal
@@ -92,7 +91,7 @@ class Renaming(Removal, Summaries):
         self.db.require_writable()
         check_name(dst_name)
         # Entries named "." or ".." could never be reached again (Q4).
-        refuse_if(dst_name in DOTS and not self.quirks, errno.EINVAL)
+        refuse_if(dst_name in codec.DOTS and not self.quirks, errno.EINVAL)
         refuse_if(flags in (WHITEOUT, WHITEOUT | NOREPLACE), errno.ENOTSUP)
         refuse_if(flags not in ACCEPTED, errno.EINVAL)
         src_parent, dst_parent = self.check_root(src_parent), self.check_root(dst_parent)

@@ -30,6 +30,7 @@ from .limits import (
 )
 from .locks import decode_flock, decode_plocks, encode_plocks, lock_field, parse_lock_field
 from .nodes import (
+    DOTS,
     ENTRY,
     PLAIN,
     aligned,
@@ -59,6 +60,7 @@ from .slices import (
 )
 
 __all__ = [
+    "DOTS",
     "ENTRY",
     "FORMAT_FIELDS",
     "PLAIN",
