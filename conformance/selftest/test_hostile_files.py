@@ -226,7 +226,7 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "a node with two types": (
         "node",
         lambda one: one.nodes.add(inode=1, data=retyped(one.nodes[0].data, 7)),
-        "inode 1 twice, with two types",
+        "inode 1, which has come before",
     ),
     "no root": (
         "node",
@@ -255,6 +255,11 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
         "edge",
         lambda one: one.edges.add(parent=1, inode=1, name=b"new", type=1),
         "inode 1, which is no file",
+    ),
+    "entries of two types": (
+        "edge",
+        lambda one: one.edges.add(parent=1, inode=directories(one)[0].inode, name=b"new", type=1),
+        "of another type than one before",
     ),
     "entries of nothing": (
         "edge",
@@ -293,6 +298,17 @@ def test_backup_whose_items_do_not_fit(name: str) -> None:
     """Items that cannot be, that come twice, or that lead nowhere."""
     kind, change, wanted = MISFITS[name]
     assert wanted in fault(inventory, broken(kind, change))
+
+
+def test_entry_of_a_segment_before() -> None:
+    """An entry that has come before is told by its name, among new ones of its segment."""
+    pieces = segments(BACKUP)
+    batch = messages()["Batch"].FromString(next(data for kind, data in pieces if kind == NUMBERS["edge"]))
+    again = batch.edges[0]
+    batch.edges.insert(0, type(again)(parent=1, inode=1, name=b"new", type=1))
+    more = messages()["Batch"](edges=[*batch.edges][:2]).SerializeToString()
+    told = fault(inventory, assembled([*pieces, (NUMBERS["edge"], more)]))
+    assert f"a second entry {again.name!r} of directory {again.parent}" in told
 
 
 def tree(entries: str, more: str = "") -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from metaparity.drivers.engine.spool import Spool
@@ -10,13 +12,32 @@ from metaparity.drivers.engine.spool import Spool
 @pytest.mark.parametrize("group", [1, 3, 1000])
 @pytest.mark.parametrize("room", [0, 1, 50, 99, 100, 1000])
 def test_order(group: int, room: int) -> None:
-    """Items come out as they went in, as often as they are asked for."""
+    """Items come out as they went in, each once."""
     with Spool[int](group, room) as spool:
         for number in range(100):
             spool.put(number)
         spool.end()
         assert spool.number == 100
-        assert [*spool] == [*spool] == [*range(100)]
+        assert [*spool] == [*range(100)]
+        assert [*spool] == []
+
+
+def test_given_up() -> None:
+    """What has been taken out takes no memory any more."""
+
+    class Item:
+        """Something that can be referred to weakly."""
+
+    with Spool[Item](room=10) as spool:
+        for _ in range(3):
+            spool.put(Item())
+        spool.end()
+        left = []
+        for item in spool:
+            left.append(weakref.ref(item))
+            del item
+            assert [one() for one in left] == [None] * len(left)
+    assert len(left) == 3
 
 
 @pytest.mark.parametrize(("room", "kept"), [(0, 0), (9, 1), (10, 2), (14, 2), (15, 3), (1000, 100)])

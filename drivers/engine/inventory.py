@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import compress, islice, repeat
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
+from .items import Columns
 from .jsontext import BadFile
 from .numbersets import Numbers
-from .schema import Columns
 from .segments import BackupFile, Info, Segment
 
 RECORD = codec.RECORD.size
@@ -22,6 +22,8 @@ HEAD = 63
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
 TYPES = frozenset(map(int, FileType))
+DIRECTORIES = bytes(type == FileType.DIRECTORY for type in range(256))
+"""A table that turns types into whether they are those of directories."""
 
 
 @dataclass
@@ -68,15 +70,16 @@ class Check:
     def __init__(self, found: Inventory) -> None:
         self._found = found
         self._offset = 0
-        self._nodes = {type: Numbers() for type in FileType}
-        self._entries = {type: Numbers() for type in FileType}
-        """The nodes to which entries lead, by the type that the entries tell."""
+        self._nodes = Numbers()
+        """Inodes, marked with their types."""
+        self._entries = Numbers()
+        """The nodes to which entries lead, marked with the types that the entries tell."""
         self._directories: dict[int, int] = {}
         """The directory that each directory is in."""
         self._parents = Numbers()
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
-        self._names: set[int] = set()
+        self._names: dict[int, None] = {}
         self._large: dict[str, Callable[[Columns], None]] = {
             "nodes": self._look_at_nodes,
             "edges": self._look_at_edges,
@@ -104,18 +107,13 @@ class Check:
             raise self._bad("the backup has no settings")
         if "counters" not in self._once:
             raise self._bad("the backup has no counters")
-        if ROOT_INODE not in self._nodes[FileType.DIRECTORY]:
+        if self._nodes.mark(ROOT_INODE) != FileType.DIRECTORY:
             raise self._bad("the backup has no root directory")
-        for one, other in combinations(self._nodes.values(), 2):
-            for inode in one.common(other):
-                raise self._bad(f"the backup has inode {inode} twice, with two types")
-        for inode in self._nodes[FileType.DIRECTORY].missing(self._parents):
+        for inode in self._nodes.unlike(self._parents):
             raise self._bad(f"there are entries of {inode}, which is no directory of the backup")
-        for type, entries in self._entries.items():
-            for inode in self._nodes[type].missing(entries):
-                raise self._bad(
-                    f"an entry leads to inode {inode}, which is no {type.name.lower()} of the backup"
-                )
+        for inode in self._nodes.unlike(self._entries):
+            type = FileType(self._entries.mark(inode)).name.lower()
+            raise self._bad(f"an entry leads to inode {inode}, which is no {type} of the backup")
         self._no_cycles()
 
     def _no_cycles(self) -> None:
@@ -167,9 +165,9 @@ class Check:
                 if size < HEAD or not inode:
                     raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
         types = [data[1] >> 4 for data in blobs]
-        for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
-            if twice := self._nodes[type].again(some):
-                raise self._bad(f"the segment has inode {twice[0]}, which has come before")
+        self._known(types, inodes, "inode {} of the unknown type {}")
+        if twice := self._nodes.again(inodes, types):
+            raise self._bad(f"the segment has inode {twice[0]}, which has come before")
 
     def _look_at_edges(self, items: Columns) -> None:
         """Possible names of known types, each once in its directory."""
@@ -178,36 +176,34 @@ class Check:
             name = next(name for name in names if not codec.possible_names([name]))
             raise self._bad(f"the segment has the impossible name {name[:40]!r}")
         self._no_second(parents, names)
-        self._parents.update({*parents})
-        for type, some in self._by_type(inodes, types, "an entry to inode {} of the unknown type {}"):
-            self._entries[type].update(some)
-        if FileType.DIRECTORY in types:
-            for parent, inode, type in zip(parents, inodes, types, strict=True):
-                if type == FileType.DIRECTORY:
-                    if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
-                        raise self._bad(f"the segment has a second name of directory {inode}")
-                    self._directories[inode] = parent
+        self._parents.otherwise({*parents}, repeat(FileType.DIRECTORY))
+        self._known(types, inodes, "an entry to inode {} of the unknown type {}")
+        if odd := self._entries.otherwise(inodes, types):
+            raise self._bad(f"the segment has an entry to inode {odd[0]} of another type than one before")
+        directories = bytes(types).translate(DIRECTORIES)
+        for parent, inode in compress(zip(parents, inodes, strict=True), directories):
+            if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
+                raise self._bad(f"the segment has a second name of directory {inode}")
+            self._directories[inode] = parent
 
-    def _by_type(
-        self, inodes: Sequence[int], types: Sequence[int], unknown: str
-    ) -> Iterator[tuple[FileType, list[int]]]:
-        """The inodes of each type."""
-        for type in {*types}:
-            some = [inode for inode, one in zip(inodes, types, strict=True) if one == type]
-            if type not in TYPES:
-                raise self._bad(f"the segment has {unknown.format(some[0], type)}")
-            yield FileType(type), some
+    def _known(self, types: Sequence[int], inodes: Sequence[int], unknown: str) -> None:
+        """Every type is one of those that there are."""
+        for type in {*types} - TYPES:
+            raise self._bad(f"the segment has {unknown.format(inodes[types.index(type)], type)}")
 
     def _no_second(self, parents: Sequence[int], names: Sequence[bytes]) -> None:
         """No directory has a name twice."""
-        known, keys = self._names, [*map(hash, zip(parents, names, strict=True))]
-        if len({*keys}) == len(keys) and known.isdisjoint(keys):
-            known.update(keys)
+        known = self._names
+        before = len(known)
+        keys = [*map(hash, zip(parents, names, strict=True))]
+        [*map(known.setdefault, keys)]
+        if len(known) == before + len(keys):
             return
+        seen = {*islice(known, before)}
         for parent, name, key in zip(parents, names, keys, strict=True):
-            if key in known:
+            if key in seen:
                 raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {parent}")
-            known.add(key)
+            seen.add(key)
 
     def _look_at_chunks(self, items: Columns) -> None:
         """Whole records, at least one, each chunk once."""
@@ -218,7 +214,9 @@ class Check:
                 inode = inodes[sizes.index(size)]
                 raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
         # The index first: so the first chunks of neighbours are neighbours.
-        numbers = [index << 64 | inode for inode, index in zip(inodes, indexes, strict=True)]
+        numbers = inodes
+        if any(indexes):
+            numbers = [index << 64 | inode for inode, index in zip(inodes, indexes, strict=True)]
         if twice := self._once.setdefault("chunks", Numbers()).again(numbers):
             index, inode = divmod(twice[0], 1 << 64)
             raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
@@ -247,7 +245,7 @@ class Check:
         key = hash((inode, name, ""))
         if not name or key in self._names:
             raise self._bad(f"the segment has the attribute {name[:40]!r} of inode {inode} again")
-        self._names.add(key)
+        self._names[key] = None
 
     def look_at_acls(self, id: int, data: bytes) -> None:
         """A rule that can be read, once."""
@@ -285,7 +283,7 @@ class Check:
         key = hash((inode, parent))
         if key in self._names:
             raise self._bad(f"the segment has the names of inode {inode} in {parent} again")
-        self._names.add(key)
+        self._names[key] = None
 
     def look_at_change_lines(self, version: int, entry: bytes) -> None:
         """Lines are not restored (L5.17)."""

@@ -1,13 +1,17 @@
-"""Sets of numbers that take little room."""
+"""Sets of numbers that take little room, each with a mark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import compress, repeat
 
 PAGE = 128
 """Numbers of a page, neighbours all."""
 
 EMPTY = bytes(PAGE)
+
+PLAIN = repeat(1)
+"""The marks where they do not matter."""
 
 
 class Pages(dict[int, bytearray]):
@@ -19,7 +23,10 @@ class Pages(dict[int, bytearray]):
 
 
 class Numbers:
-    """A set of numbers of which most neighbours are there, too: two bytes for each."""
+    """A set of numbers of which most neighbours are there, too: two bytes for each.
+
+    A number has a mark from 1 to 255.
+    """
 
     def __init__(self) -> None:
         self._pages = Pages()
@@ -39,40 +46,45 @@ class Numbers:
                 new.append(number)
         return new
 
-    def again(self, numbers: Iterable[int]) -> list[int]:
-        """Take in numbers; those of them that are not new, as often as they come."""
+    def again(self, numbers: Iterable[int], marks: Iterable[int] = PLAIN) -> list[int]:
+        """Take in numbers with their marks; those of them that are not new, as often as they come."""
         pages = self._pages
         known = []
-        for number in numbers:
+        for number, mark in zip(numbers, marks, strict=False):
             page, at = pages[number // PAGE], number % PAGE
             if page[at]:
                 known.append(number)
-            page[at] = True
+            page[at] = mark
         return known
+
+    def otherwise(self, numbers: Iterable[int], marks: Iterable[int]) -> list[int]:
+        """Take in numbers with their marks, new or not; those of them that had another mark."""
+        pages = self._pages
+        odd = []
+        for number, mark in zip(numbers, marks, strict=False):
+            page, at = pages[number // PAGE], number % PAGE
+            if page[at] != mark:
+                if page[at]:
+                    odd.append(number)
+                page[at] = mark
+        return odd
 
     def within(self, numbers: Iterable[int]) -> list[int]:
         """Those of some numbers that are in the set."""
         get = self._pages.get
         return [number for number in numbers if get(number // PAGE, EMPTY)[number % PAGE]]
 
-    def update(self, numbers: Iterable[int]) -> None:
-        """Take in numbers, new or not."""
-        pages = self._pages
-        for number in numbers:
-            pages[number // PAGE][number % PAGE] = True
+    def mark(self, number: int) -> int:
+        """The mark of a number, 0 of one that is not in the set."""
+        return self._pages.get(number // PAGE, EMPTY)[number % PAGE]
 
     def __contains__(self, number: int) -> bool:
-        return bool(self._pages.get(number // PAGE, EMPTY)[number % PAGE])
+        return bool(self.mark(number))
 
-    def missing(self, other: Numbers) -> Iterator[int]:
-        """The numbers of another set that are not in this one."""
+    def unlike(self, other: Numbers) -> Iterator[int]:
+        """The numbers of another set that this one has not, or with another mark."""
         for number, page in other._pages.items():
             mine = self._pages.get(number, EMPTY)
             if mine != page:
-                yield from (number * PAGE + at for at in range(PAGE) if page[at] and not mine[at])
-
-    def common(self, other: Numbers) -> Iterator[int]:
-        """The numbers that are in both sets."""
-        for number in self._pages.keys() & other._pages.keys():
-            mine, page = self._pages[number], other._pages[number]
-            yield from (number * PAGE + at for at in range(PAGE) if mine[at] and page[at])
+                told = compress(range(PAGE), page)
+                yield from (number * PAGE + at for at in told if page[at] != mine[at])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from itertools import chain, repeat
 from typing import TypeAlias
 
 from ..files import reading
@@ -13,8 +13,8 @@ from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
 from .inventory import RECORD, Inventory, inventoried
+from .items import Columns
 from .loading import BATCH, NAMES, Loading, entry
-from .schema import Columns
 from .segments import BackupFile
 from .spool import Spool
 from .store import Command
@@ -108,15 +108,11 @@ class Restorer:
 
     def make_chunks(self, items: Columns) -> Iterator[Command]:
         """Records, each an element of the list."""
-        chunk = self._keys.chunk
-        for inode, index, slices in zip(*items, strict=True):
-            key = chunk(inode, index)
-            if len(slices) == RECORD:
-                yield "RPUSH", key, slices
-                continue
-            records = [slices[at : at + RECORD] for at in range(0, len(slices), RECORD)]
-            for start in range(0, len(records), NAMES):
-                yield "RPUSH", key, *records[start : start + NAMES]
+        inodes, indexes, slices = items
+        keys = map(self._keys.chunk, inodes, indexes)
+        if {*map(len, slices)} == {RECORD}:
+            return zip(repeat("RPUSH"), keys, slices, strict=False)
+        return chain.from_iterable(map(pushed, keys, slices))
 
     def make_slice_refs(self, items: Columns) -> Iterator[Command]:
         """References less one."""
@@ -192,3 +188,10 @@ class Restorer:
     def make_change_lines(self, items: Columns) -> Iterator[Command]:
         """Lines of the change log are not restored (L5.17)."""
         yield from ()
+
+
+def pushed(key: bytes, slices: bytes) -> Iterator[Command]:
+    """The commands that make a chunk of its records."""
+    records = [slices[at : at + RECORD] for at in range(0, len(slices), RECORD)]
+    for some in grouped(records, NAMES):
+        yield "RPUSH", key, *some

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from operator import attrgetter
-from typing import Any, TypeAlias
+from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -15,9 +13,6 @@ MESSAGE = re.compile(r"message (\w+) \{([^}]*)\}")
 FIELD = re.compile(r"(repeated )?(\w+) (\w+) = (\d+);")
 COMMENT = re.compile(r"//[^\n]*")
 PACKAGE = "metaparity.backup"
-
-Columns: TypeAlias = Sequence[Sequence[Any]]
-"""The items of a list, field by field in the order of the schema: they are read faster than messages."""
 
 Field = descriptor_pb2.FieldDescriptorProto
 SCALARS = {
@@ -45,30 +40,36 @@ def description(text: str) -> descriptor_pb2.FileDescriptorProto:
 
 
 @cache
-def messages() -> dict[str, Any]:
-    """The classes of all messages by their names."""
-    text = files(__package__).joinpath("backup.proto").read_text("utf-8")
+def schema() -> descriptor_pb2.FileDescriptorProto:
+    """The descriptor of `backup.proto`."""
+    return description(files(__package__).joinpath("backup.proto").read_text("utf-8"))
+
+
+def classes(file: descriptor_pb2.FileDescriptorProto) -> dict[str, Any]:
+    """The classes of all messages of a file by their names."""
     pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(description(text).SerializeToString())
-    file = pool.FindFileByName("backup.proto")
-    return {
-        name: message_factory.GetMessageClass(descriptor)
-        for name, descriptor in file.message_types_by_name.items()
-    }
+    pool.AddSerializedFile(file.SerializeToString())
+    found = pool.FindFileByName(file.name).message_types_by_name
+    return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}
 
 
 @cache
-def fields_of(list: str) -> tuple[attrgetter[Any], ...]:
-    """What gives each field of an item of a list of a batch."""
-    item = messages()["Batch"].DESCRIPTOR.fields_by_name[list].message_type
-    return tuple(attrgetter(field.name) for field in item.fields)
+def messages() -> dict[str, Any]:
+    """The classes of all messages by their names."""
+    return classes(schema())
 
 
-def columns(batch: Any, list: str) -> Columns:
-    """The items of a list of a batch."""
-    items = [*getattr(batch, list)]
-    found = [[*map(field, items)] for field in fields_of(list)]
-    if list == "sustained":
-        # The one list whose items have a list, too: it lives no longer than its message.
-        found[1] = [(*inodes,) for inodes in found[1]]
-    return found
+@cache
+def merging() -> dict[str, Any]:
+    """As `messages`, but the items of a batch are bytes, and the fields of an item are lists.
+
+    Bytes of items one behind the other are, by the encoding, one item that has the fields of all.
+    """
+    file = descriptor_pb2.FileDescriptorProto.FromString(schema().SerializeToString())
+    for message in file.message_type:
+        for field in message.field:
+            if message.name == "Batch":
+                field.type = Field.TYPE_BYTES
+                field.ClearField("type_name")
+            field.label = Field.LABEL_REPEATED
+    return classes(file)

@@ -9,8 +9,9 @@ from typing import Any, BinaryIO
 
 from google.protobuf.message import DecodeError
 
+from .items import Columns, columns, usual_columns
 from .jsontext import BadFile
-from .schema import Columns, columns, messages
+from .schema import messages
 
 MAGIC = 0x747083
 """The mark of the footer; in the place of a kind it ends the segments."""
@@ -146,10 +147,11 @@ class BackupFile:
             message.ParseFromString(data)
         except DecodeError:
             raise BadFile(f"the segment {name} cannot be decoded", began) from None
-        self._require_known(message, data, name, began)
-        if not lists:
-            return Segment(name, {}, message.data, began)
-        return Segment(name, {list: columns(message, list) for list in lists}, b"", began)
+        found = usual_columns(message, data, lists) if lists else None
+        if found is None:
+            self._require_known(message, data, name, began)
+            found = columns(message, lists)
+        return Segment(name, found, b"" if lists else message.data, began)
 
     @staticmethod
     def _require_known(message: Any, data: bytes, name: str, offset: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import deque
 from collections.abc import Iterator
 from typing import Generic, Self, TypeVar
 
@@ -23,7 +24,7 @@ class Spool(Generic[T]):
         self._file = temporary()
         self._group = group
         self._room = room
-        self._first: list[T] = []
+        self._first = deque[T]()
         self._last: list[T] = []
         """Those that are not in the file yet."""
         self._written = 0
@@ -54,10 +55,12 @@ class Spool(Generic[T]):
         self._file.flush()
 
     def __iter__(self) -> Iterator[T]:
-        """The items, from the first on, once it is known that there are no more."""
-        yield from self._first
+        """The items, from the first on, each once; it is known then that there are no more."""
+        while self._first:
+            yield self._first.popleft()
         self._file.seek(0)
-        for _ in range(self._written):
+        while self._written:
+            self._written -= 1
             yield from pickle.load(self._file)
 
     def _write(self) -> None:

@@ -21,10 +21,10 @@ _INCOMPLETE = object()
 def pack(commands: Sequence[Command]) -> bytes:
     """The commands as they travel."""
     try:
-        return b"".join([hiredis.pack_command(command) for command in commands])  # type: ignore[arg-type]
+        return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
     except TypeError:  # hiredis takes no enumerations, nor any other subclass of `int`
         plain = [tuple(int(one) if isinstance(one, int) else one for one in command) for command in commands]
-        return b"".join([hiredis.pack_command(command) for command in plain])  # type: ignore[arg-type]
+        return b"".join(map(hiredis.pack_command, plain))  # type: ignore[arg-type]
 
 
 class Replies:

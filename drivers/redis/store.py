@@ -15,8 +15,11 @@ from .pool import Pool
 
 T = TypeVar("T")
 
-POURED = 16
-"""Batches that are poured before the replies to the first of them are waited for."""
+SENT = 1 << 17
+"""Bytes from which it does not pay to gather more of what is poured into one send."""
+
+POURED = 8
+"""Sends before the replies to the first of them are waited for."""
 
 
 class RedisStore(Store):
@@ -52,7 +55,7 @@ class RedisStore(Store):
     def pour(self, batches: Iterable[Packed]) -> None:
         """Send many commands, some batches ahead of their replies; sent once, never repeated."""
         with self._pool.connection() as connection:
-            for replies in connection.stream(batches, POURED):
+            for replies in connection.stream(gathered(batches, SENT), POURED):
                 checked(replies)
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
@@ -104,3 +107,23 @@ class RedisStore(Store):
                 yield page
             if cursor == b"0":
                 return
+
+
+def gathered(batches: Iterable[Packed], size: int) -> Iterator[Packed]:
+    """The batches, as many at a time as make so many bytes."""
+    some: list[Packed] = []
+    room = size
+    for batch in batches:
+        some.append(batch)
+        room -= len(batch.data)
+        if room <= 0:
+            yield joined(some)
+            some.clear()
+            room = size
+    if some:
+        yield joined(some)
+
+
+def joined(batches: Sequence[Packed]) -> Packed:
+    """The commands of all batches."""
+    return Packed(b"".join([batch.data for batch in batches]), sum(batch.number for batch in batches))

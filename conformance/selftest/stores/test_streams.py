@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metaparity.drivers.engine.store import Command, Disconnected, Packed, ServerError, Store
-from metaparity.drivers.redis.store import RedisStore
+from metaparity.drivers.redis.store import RedisStore, gathered
 from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.url import parse
 from metaparity.fixtures.delay import Delay
@@ -31,6 +31,14 @@ def test_poured_commands_run_in_their_order(store: Store) -> None:
     store.pour(packed(store, batches))
     store.pour(iter(()))
     assert store.read(("LRANGE", "l", 0, -1)) == [[b"%d" % number for number in range(3000)]]
+
+
+def test_small_batches_travel_together() -> None:
+    """As many as make a send, in their order; one that is large enough waits for none behind it."""
+    sizes = [2, 2, 2, 9, 1, 5, 2]
+    batches = [Packed(bytes([65 + at]) * size, at) for at, size in enumerate(sizes)]
+    assert [*gathered(batches, 5)] == [(b"AABBCC", 3), (b"D" * 9, 3), (b"EFFFFF", 9), (b"GG", 6)]
+    assert [*gathered([], 5)] == []
 
 
 def test_more_is_poured_than_fits_into_buffers(store: Store) -> None:

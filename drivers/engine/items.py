@@ -1,0 +1,73 @@
+"""The items of a batch, field by field: of what there are many, columns are read faster than messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+
+from .schema import merging, messages
+
+Columns: TypeAlias = Sequence[Sequence[Any]]
+"""The items of a list, field by field in the order of the schema."""
+
+
+class Column(NamedTuple):
+    """A field of the items of a list."""
+
+    name: str
+    default: Any
+    """What an item has that does not tell it; None of a field that is a list itself."""
+
+    def of_each(self, items: Any) -> Sequence[Any]:
+        """The field of each item."""
+        values = [*map(attrgetter(self.name), items)]
+        # A list lives no longer than its message.
+        return values if self.default is not None else [(*value,) for value in values]
+
+
+@cache
+def fields_of(list: str) -> tuple[Column, ...]:
+    """The fields of the items of a list of a batch."""
+    defaults = {one.name: one.default_value for one in _item_of(list).fields}
+    return tuple(Column(name, None if value == [] else value) for name, value in defaults.items())
+
+
+def columns(batch: Any, lists: Sequence[str]) -> dict[str, Columns]:
+    """The items of lists of a batch."""
+    return {list: [field.of_each(getattr(batch, list)) for field in fields_of(list)] for list in lists}
+
+
+def usual_columns(batch: Any, data: bytes, lists: Sequence[str]) -> dict[str, Columns] | None:
+    """The same of a batch that was read from `data`, in half the time.
+
+    None where these are not the bytes that protobuf itself would write of these lists: of them none has a
+    field twice in an item, so what comes as often as there are items is in each of them.
+    """
+    if batch.SerializeToString() != data or any(one.name not in lists for one, _ in batch.ListFields()):
+        return None
+    raw = merging()["Batch"].FromString(data)
+    found: dict[str, Columns] = {}
+    unknown = [UnknownFieldSet(raw)]
+    for list in lists:
+        items = getattr(raw, list)[:]
+        merged = merging()[_item_of(list).name].FromString(b"".join(items))
+        unknown.append(UnknownFieldSet(merged))
+        found[list] = [_column(field, merged, items, getattr(batch, list)) for field in fields_of(list)]
+    return None if any(map(len, unknown)) else found
+
+
+def _item_of(list: str) -> Any:
+    """The descriptor of the items of a list of a batch."""
+    return messages()["Batch"].DESCRIPTOR.fields_by_name[list].message_type
+
+
+def _column(field: Column, merged: Any, raw: Sequence[bytes], items: Any) -> Sequence[Any]:
+    """A field of items that are given merged, each as bytes, and each as a message."""
+    values: Sequence[Any] = getattr(merged, field.name)[:]
+    if field.default is None or 0 < len(values) < len(raw):
+        return field.of_each(items)
+    return values or [field.default] * len(raw)
