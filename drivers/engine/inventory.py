@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
-from .items import Columns
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .segments import BackupFile, Info, Segment
@@ -22,6 +21,9 @@ HEAD = 63
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
 TYPES = frozenset(map(int, FileType))
+MANY = frozenset({"nodes", "edges", "chunks"})
+"""What is looked at all at once: a call for each item would take most of the time."""
+
 DIRECTORIES = bytes(type == FileType.DIRECTORY for type in range(256))
 """A table that turns types into whether they are those of directories."""
 
@@ -80,12 +82,6 @@ class Check:
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
         self._names: dict[int, None] = {}
-        self._large: dict[str, Callable[[Columns], None]] = {
-            "nodes": self._look_at_nodes,
-            "edges": self._look_at_edges,
-            "chunks": self._look_at_chunks,
-        }
-        """What there are many of is looked at all at once: a call for each would take most of the time."""
 
     def take(self, segment: Segment) -> None:
         """Look at the items of a segment."""
@@ -93,10 +89,10 @@ class Check:
         if segment.name == "format":
             self._format(segment.setting)
         for list, items in segment.lists.items():
-            if list in self._large:
-                self._large[list](items)
-                continue
             look: Callable[..., None] = getattr(self, f"look_at_{list}")
+            if list in MANY:
+                look(*items)
+                continue
             for item in zip(*items, strict=True):
                 look(*item)
 
@@ -156,9 +152,8 @@ class Check:
             raise self._bad(f"the segment has the unknown counter {key[:40]!r}")
         self._new("counters", COUNTERS.index(key), f"the counter {key}")
 
-    def _look_at_nodes(self, items: Columns) -> None:
+    def look_at_nodes(self, inodes: Sequence[int], blobs: Sequence[bytes]) -> None:
         """Attributes of known types, each inode once."""
-        inodes, blobs = items
         sizes = [*map(len, blobs)]
         if min(sizes, default=HEAD) < HEAD or 0 in inodes:
             for inode, size in zip(inodes, sizes, strict=True):
@@ -169,9 +164,10 @@ class Check:
         if twice := self._nodes.again(inodes, types):
             raise self._bad(f"the segment has inode {twice[0]}, which has come before")
 
-    def _look_at_edges(self, items: Columns) -> None:
+    def look_at_edges(
+        self, parents: Sequence[int], inodes: Sequence[int], names: Sequence[bytes], types: Sequence[int]
+    ) -> None:
         """Possible names of known types, each once in its directory."""
-        parents, inodes, names, types = items
         if not codec.possible_names(names):
             name = next(name for name in names if not codec.possible_names([name]))
             raise self._bad(f"the segment has the impossible name {name[:40]!r}")
@@ -205,9 +201,8 @@ class Check:
                 raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {parent}")
             seen.add(key)
 
-    def _look_at_chunks(self, items: Columns) -> None:
+    def look_at_chunks(self, inodes: Sequence[int], indexes: Sequence[int], slices: Sequence[bytes]) -> None:
         """Whole records, at least one, each chunk once."""
-        inodes, indexes, slices = items
         sizes = [*map(len, slices)]
         for size in {*sizes}:
             if not size or size % RECORD:

@@ -48,10 +48,12 @@ class Numbers:
 
     def again(self, numbers: Iterable[int], marks: Iterable[int] = PLAIN) -> list[int]:
         """Take in numbers with their marks; those of them that are not new, as often as they come."""
-        pages = self._pages
+        pages, last = self._pages, None
         known = []
         for number, mark in zip(numbers, marks, strict=False):
-            page, at = pages[number // PAGE], number % PAGE
+            if (own := number // PAGE) != last:
+                page, last = pages[own], own
+            at = number % PAGE
             if page[at]:
                 known.append(number)
             page[at] = mark
@@ -59,10 +61,12 @@ class Numbers:
 
     def otherwise(self, numbers: Iterable[int], marks: Iterable[int]) -> list[int]:
         """Take in numbers with their marks, new or not; those of them that had another mark."""
-        pages = self._pages
+        pages, last = self._pages, None
         odd = []
         for number, mark in zip(numbers, marks, strict=False):
-            page, at = pages[number // PAGE], number % PAGE
+            if (own := number // PAGE) != last:
+                page, last = pages[own], own
+            at = number % PAGE
             if page[at] != mark:
                 if page[at]:
                     odd.append(number)

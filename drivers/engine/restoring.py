@@ -14,7 +14,7 @@ from .collector import seldom_collected
 from .core import Core
 from .inventory import RECORD, Inventory, inventoried
 from .items import Columns
-from .loading import BATCH, NAMES, Loading, entry
+from .loading import NAMES, Loading, entry
 from .segments import BackupFile
 from .spool import Spool
 from .store import Command
@@ -25,6 +25,9 @@ Checked: TypeAlias = tuple[str, Columns]
 
 ROOM = 300_000
 """Items that are kept in memory before more go to a file: some 40 MB, what 100 thousand files have."""
+
+BATCH = 25
+"""Commands that are made at once: those of attributes are long, and the server is to wait for few of them."""
 
 LONG_AGO = 1
 """When the sessions of a backup have expired: no client of them is there any more (seconds)."""
