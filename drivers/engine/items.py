@@ -49,15 +49,13 @@ def usual_columns(batch: Any, data: bytes, lists: Sequence[str]) -> dict[str, Co
     """
     if batch.SerializeToString() != data or any(one.name not in lists for one, _ in batch.ListFields()):
         return None
-    raw = merging()["Batch"].FromString(data)
-    found: dict[str, Columns] = {}
-    unknown = [UnknownFieldSet(raw)]
-    for list in lists:
-        items = getattr(raw, list)[:]
-        merged = merging()[_item_of(list).name].FromString(b"".join(items))
-        unknown.append(UnknownFieldSet(merged))
-        found[list] = [_column(field, merged, items, getattr(batch, list)) for field in fields_of(list)]
-    return None if any(map(len, unknown)) else found
+    merged = merging().FromString(data)
+    if any(len(UnknownFieldSet(one)) for one in (merged, *(getattr(merged, list) for list in lists))):
+        return None
+    return {
+        list: [_column(field, getattr(merged, list), getattr(batch, list)) for field in fields_of(list)]
+        for list in lists
+    }
 
 
 def _item_of(list: str) -> Any:
@@ -65,9 +63,9 @@ def _item_of(list: str) -> Any:
     return messages()["Batch"].DESCRIPTOR.fields_by_name[list].message_type
 
 
-def _column(field: Column, merged: Any, raw: Sequence[bytes], items: Any) -> Sequence[Any]:
-    """A field of items that are given merged, each as bytes, and each as a message."""
+def _column(field: Column, merged: Any, items: Any) -> Sequence[Any]:
+    """A field of items, which are given merged, too."""
     values: Sequence[Any] = getattr(merged, field.name)[:]
-    if field.default is None or 0 < len(values) < len(raw):
+    if field.default is None or 0 < len(values) < len(items):
         return field.of_each(items)
-    return values or [field.default] * len(raw)
+    return values or [field.default] * len(items)

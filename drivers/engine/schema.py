@@ -60,16 +60,13 @@ def messages() -> dict[str, Any]:
 
 
 @cache
-def merging() -> dict[str, Any]:
-    """As `messages`, but the items of a batch are bytes, and the fields of an item are lists.
+def merging() -> Any:
+    """The class of a batch that has one item of each kind, whose fields are lists.
 
-    Bytes of items one behind the other are, by the encoding, one item that has the fields of all.
+    By the encoding an item that comes again is merged with the one before: so it has the fields of all.
     """
     file = descriptor_pb2.FileDescriptorProto.FromString(schema().SerializeToString())
     for message in file.message_type:
         for field in message.field:
-            if message.name == "Batch":
-                field.type = Field.TYPE_BYTES
-                field.ClearField("type_name")
-            field.label = Field.LABEL_REPEATED
-    return classes(file)
+            field.label = Field.LABEL_OPTIONAL if message.name == "Batch" else Field.LABEL_REPEATED
+    return classes(file)["Batch"]
