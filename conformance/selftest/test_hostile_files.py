@@ -226,7 +226,7 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "a node with two types": (
         "node",
         lambda one: one.nodes.add(inode=1, data=retyped(one.nodes[0].data, 7)),
-        "inode 1, which has come before",
+        "inode 1 twice, with two types",
     ),
     "no root": (
         "node",
@@ -259,7 +259,7 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
     "entries of two types": (
         "edge",
         lambda one: one.edges.add(parent=1, inode=directories(one)[0].inode, name=b"new", type=1),
-        "of another type than one before",
+        "which is no file of the backup",
     ),
     "entries of nothing": (
         "edge",

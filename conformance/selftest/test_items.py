@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.unknown_fields import UnknownFieldSet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metaparity.conformance.scenes.backups import field
+from metaparity.conformance.scenes.backups import assembled, field
 from metaparity.drivers.engine.items import columns, usual_columns
+from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
-from metaparity.drivers.engine.segments import LISTS
+from metaparity.drivers.engine.segments import LISTS, NUMBERS, BackupFile
 
 ALL = [list for lists in LISTS.values() for list in lists]
 UNKNOWN = 99
 
 WIRE = {
-    FieldDescriptor.CPPTYPE_STRING: st.sampled_from([b"", b"a", b"0123456789" * 20]),
+    FieldDescriptor.CPPTYPE_STRING: st.sampled_from([b"", b"a", b"0123456789" * 12, b"0123456789" * 20]),
     FieldDescriptor.CPPTYPE_UINT32: st.sampled_from([0, 1, 200, 2**32 - 1]),
     FieldDescriptor.CPPTYPE_UINT64: st.sampled_from([0, 1, 2**31, 2**64 - 1]),
     FieldDescriptor.CPPTYPE_INT64: st.sampled_from([0, 1, 2**31, 2**64 - 1]),
@@ -34,12 +35,17 @@ def described(list: str) -> Any:
 
 @st.composite
 def items(draw: st.DrawFn, list: str) -> bytes:
-    """A batch with items of a list, whose fields come in any order, as often as they like, known or not."""
+    """A batch with items of a list, whose fields come in any order and number, and of another kind."""
     item = described(list)
     fields = [st.tuples(st.just(one.number), WIRE[one.cpp_type]) for one in item.message_type.fields]
     usual = st.tuples(*fields)
-    odd = st.lists(st.one_of(*fields, st.tuples(st.just(UNKNOWN), st.just(1))), max_size=6)
-    written = draw(st.lists(usual if draw(st.booleans()) else odd, max_size=4))
+    alien = st.tuples(
+        st.sampled_from([UNKNOWN, *(one.number for one in item.message_type.fields)]),
+        st.sampled_from([1, b"", b"\1", b"\1\2"]),
+    )
+    odd = st.lists(st.one_of(*fields, alien), max_size=6)
+    near = st.tuples(*fields[:-1], alien)
+    written = draw(st.lists(draw(st.sampled_from([usual, odd, usual | near])), max_size=4))
     return b"".join(field(item.number, b"".join(field(*one) for one in fields)) for fields in written)
 
 
@@ -50,23 +56,24 @@ def read(data: bytes) -> Any:
 @pytest.mark.parametrize("list", ALL)
 @given(data=st.data())
 def test_at_once_as_one_by_one(list: str, data: st.DataObject) -> None:
-    """Bytes that are read at once have the items that protobuf reads of them, and nothing that is unknown."""
-    written = data.draw(items(list))
-    batch = read(written)
-    found = usual_columns(batch, written, [list])
-    known = read(written)
-    known.DiscardUnknownFields()
-    usual = known.SerializeToString()
-    assert (found is not None) == (usual == written)
-    assert found in (None, columns(batch, [list]))
-    assert usual_columns(known, usual, [list]) == columns(known, [list])
+    """Bytes as protobuf writes them are read as protobuf reads them; others have nothing unknown in them."""
+    batch = read(data.draw(items(list)))
+    batch.DiscardUnknownFields()
+    usual = batch.SerializeToString()
+    assert usual_columns(read(usual), usual, [list]) == columns(batch, [list])
 
 
 @pytest.mark.parametrize("list", ALL)
-def test_other_lists(list: str) -> None:
-    """A batch that has items of another list, or a field of its own, is not read at once."""
-    other = "nodes" if list != "nodes" else "edges"
-    for more in (field(described(other).number, b""), field(UNKNOWN, 1)):
-        data = more + field(described(list).number, b"")
-        assert len(UnknownFieldSet(read(data))) == (more == field(UNKNOWN, 1))
-        assert usual_columns(read(data), data, [list]) is None
+@given(data=st.data())
+def test_segments_of_any_bytes(list: str, data: st.DataObject) -> None:
+    """A segment has the items that protobuf reads, or it is refused for what it has besides."""
+    batch = data.draw(items(list))
+    kind = next(kind for kind, lists in LISTS.items() if list in lists)
+    known = read(batch)
+    known.DiscardUnknownFields()
+    file = BackupFile(BytesIO(assembled([(NUMBERS[kind], batch)])))
+    if known.ByteSize() < read(batch).ByteSize():
+        with pytest.raises(BadFile, match="not known"):
+            next(file.segments())
+    else:
+        assert next(file.segments()).lists[list] == columns(known, [list])[list]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, islice, repeat
+from itertools import combinations, compress, islice
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
@@ -23,9 +23,6 @@ COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession",
 TYPES = frozenset(map(int, FileType))
 MANY = frozenset({"nodes", "edges", "chunks"})
 """What is looked at all at once: a call for each item would take most of the time."""
-
-DIRECTORIES = bytes(type == FileType.DIRECTORY for type in range(256))
-"""A table that turns types into whether they are those of directories."""
 
 
 @dataclass
@@ -72,10 +69,9 @@ class Check:
     def __init__(self, found: Inventory) -> None:
         self._found = found
         self._offset = 0
-        self._nodes = Numbers()
-        """Inodes, marked with their types."""
-        self._entries = Numbers()
-        """The nodes to which entries lead, marked with the types that the entries tell."""
+        self._nodes = {type: Numbers() for type in FileType}
+        self._entries = {type: Numbers() for type in FileType}
+        """The nodes to which entries lead, by the type that the entries tell."""
         self._directories: dict[int, int] = {}
         """The directory that each directory is in."""
         self._parents = Numbers()
@@ -103,13 +99,18 @@ class Check:
             raise self._bad("the backup has no settings")
         if "counters" not in self._once:
             raise self._bad("the backup has no counters")
-        if self._nodes.mark(ROOT_INODE) != FileType.DIRECTORY:
+        if ROOT_INODE not in self._nodes[FileType.DIRECTORY]:
             raise self._bad("the backup has no root directory")
-        for inode in self._nodes.unlike(self._parents):
+        for one, other in combinations(self._nodes.values(), 2):
+            for inode in one.common(other):
+                raise self._bad(f"the backup has inode {inode} twice, with two types")
+        for inode in self._nodes[FileType.DIRECTORY].missing(self._parents):
             raise self._bad(f"there are entries of {inode}, which is no directory of the backup")
-        for inode in self._nodes.unlike(self._entries):
-            type = FileType(self._entries.mark(inode)).name.lower()
-            raise self._bad(f"an entry leads to inode {inode}, which is no {type} of the backup")
+        for type, entries in self._entries.items():
+            for inode in self._nodes[type].missing(entries):
+                raise self._bad(
+                    f"an entry leads to inode {inode}, which is no {type.name.lower()} of the backup"
+                )
         self._no_cycles()
 
     def _no_cycles(self) -> None:
@@ -160,9 +161,9 @@ class Check:
                 if size < HEAD or not inode:
                     raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
         types = [data[1] >> 4 for data in blobs]
-        self._known(types, inodes, "inode {} of the unknown type {}")
-        if twice := self._nodes.again(inodes, types):
-            raise self._bad(f"the segment has inode {twice[0]}, which has come before")
+        for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
+            if twice := self._nodes[type].again(some):
+                raise self._bad(f"the segment has inode {twice[0]}, which has come before")
 
     def look_at_edges(
         self, parents: Sequence[int], inodes: Sequence[int], names: Sequence[bytes], types: Sequence[int]
@@ -172,20 +173,23 @@ class Check:
             name = next(name for name in names if not codec.possible_names([name]))
             raise self._bad(f"the segment has the impossible name {name[:40]!r}")
         self._no_second(parents, names)
-        self._parents.otherwise({*parents}, repeat(FileType.DIRECTORY))
-        self._known(types, inodes, "an entry to inode {} of the unknown type {}")
-        if odd := self._entries.otherwise(inodes, types):
-            raise self._bad(f"the segment has an entry to inode {odd[0]} of another type than one before")
-        directories = bytes(types).translate(DIRECTORIES)
-        for parent, inode in compress(zip(parents, inodes, strict=True), directories):
+        self._parents.update([*{*parents}])
+        for type, some in self._by_type(inodes, types, "an entry to inode {} of the unknown type {}"):
+            self._entries[type].update(some)
+        directories = compress(zip(parents, inodes, strict=True), told(types, FileType.DIRECTORY))
+        for parent, inode in directories:
             if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
                 raise self._bad(f"the segment has a second name of directory {inode}")
             self._directories[inode] = parent
 
-    def _known(self, types: Sequence[int], inodes: Sequence[int], unknown: str) -> None:
-        """Every type is one of those that there are."""
+    def _by_type(
+        self, inodes: Sequence[int], types: Sequence[int], unknown: str
+    ) -> Iterator[tuple[FileType, list[int]]]:
+        """The inodes of each type."""
         for type in {*types} - TYPES:
             raise self._bad(f"the segment has {unknown.format(inodes[types.index(type)], type)}")
+        for type in {*types}:
+            yield FileType(type), [*compress(inodes, told(types, type))]
 
     def _no_second(self, parents: Sequence[int], names: Sequence[bytes]) -> None:
         """No directory has a name twice."""
@@ -282,3 +286,8 @@ class Check:
 
     def look_at_change_lines(self, version: int, entry: bytes) -> None:
         """Lines are not restored (L5.17)."""
+
+
+def told(types: Sequence[int], wanted: int) -> bytes:
+    """Of each type below 256, whether it is the wanted one."""
+    return bytes(types).translate(bytes(type == wanted for type in range(256)))

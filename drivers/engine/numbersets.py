@@ -1,94 +1,79 @@
-"""Sets of numbers that take little room, each with a mark."""
+"""Sets of many numbers: Roaring bitmaps, two bytes for a number, and fewer where all are neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import compress, repeat
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import compress
 
-PAGE = 128
-"""Numbers of a page, neighbours all."""
+from pyroaring import BitMap64
 
-EMPTY = bytes(PAGE)
-
-PLAIN = repeat(1)
-"""The marks where they do not matter."""
-
-
-class Pages(dict[int, bytearray]):
-    """Pages by their numbers; one that is asked for is there."""
-
-    def __missing__(self, number: int) -> bytearray:
-        page = self[number] = bytearray(PAGE)
-        return page
+BITS = 64
+LOWER = (1 << BITS) - 1
 
 
 class Numbers:
-    """A set of numbers of which most neighbours are there, too: two bytes for each.
-
-    A number has a mark from 1 to 255.
-    """
+    """A set of numbers of any size: a bitmap for those of which all but the lower 64 bits are the same."""
 
     def __init__(self) -> None:
-        self._pages = Pages()
+        self._maps: defaultdict[int, BitMap64] = defaultdict(BitMap64)
 
     def add(self, number: int) -> bool:
         """Take in a number; whether it is a new one."""
-        return not self.again([number])
+        return self._taken([number])[0]
 
-    def fresh(self, numbers: Iterable[int]) -> list[int]:
+    def fresh(self, numbers: Sequence[int]) -> list[int]:
         """Take in numbers; those of them that are new."""
-        pages = self._pages
-        new = []
-        for number in numbers:
-            page, at = pages[number // PAGE], number % PAGE
-            if not page[at]:
-                page[at] = True
-                new.append(number)
-        return new
+        if self._take_new(numbers):
+            return [*numbers]
+        return [*compress(numbers, self._taken(numbers))]
 
-    def again(self, numbers: Iterable[int], marks: Iterable[int] = PLAIN) -> list[int]:
-        """Take in numbers with their marks; those of them that are not new, as often as they come."""
-        pages, last = self._pages, None
-        known = []
-        for number, mark in zip(numbers, marks, strict=False):
-            if (own := number // PAGE) != last:
-                page, last = pages[own], own
-            at = number % PAGE
-            if page[at]:
-                known.append(number)
-            page[at] = mark
-        return known
+    def again(self, numbers: Sequence[int]) -> list[int]:
+        """Take in numbers; those of them that are not new, as often as they come."""
+        if self._take_new(numbers):
+            return []
+        return [number for number, new in zip(numbers, self._taken(numbers), strict=True) if not new]
 
-    def otherwise(self, numbers: Iterable[int], marks: Iterable[int]) -> list[int]:
-        """Take in numbers with their marks, new or not; those of them that had another mark."""
-        pages, last = self._pages, None
-        odd = []
-        for number, mark in zip(numbers, marks, strict=False):
-            if (own := number // PAGE) != last:
-                page, last = pages[own], own
-            at = number % PAGE
-            if page[at] != mark:
-                if page[at]:
-                    odd.append(number)
-                page[at] = mark
-        return odd
+    def update(self, numbers: Sequence[int]) -> None:
+        """Take in numbers, new or not."""
+        try:
+            self._maps[0].update(numbers)
+        except OverflowError:
+            self._taken(numbers)
 
-    def within(self, numbers: Iterable[int]) -> list[int]:
+    def within(self, numbers: Sequence[int]) -> list[int]:
         """Those of some numbers that are in the set."""
-        get = self._pages.get
-        return [number for number in numbers if get(number // PAGE, EMPTY)[number % PAGE]]
-
-    def mark(self, number: int) -> int:
-        """The mark of a number, 0 of one that is not in the set."""
-        return self._pages.get(number // PAGE, EMPTY)[number % PAGE]
+        return [number for number in numbers if number & LOWER in self._maps[number >> BITS]]
 
     def __contains__(self, number: int) -> bool:
-        return bool(self.mark(number))
+        return number & LOWER in self._maps[number >> BITS]
 
-    def unlike(self, other: Numbers) -> Iterator[int]:
-        """The numbers of another set that this one has not, or with another mark."""
-        for number, page in other._pages.items():
-            mine = self._pages.get(number, EMPTY)
-            if mine != page:
-                told = compress(range(PAGE), page)
-                yield from (number * PAGE + at for at in told if page[at] != mine[at])
+    def missing(self, other: Numbers) -> Iterator[int]:
+        """The numbers of another set that are not in this one."""
+        for upper, map in other._maps.items():
+            yield from (upper << BITS | lower for lower in map - self._maps[upper])
+
+    def common(self, other: Numbers) -> Iterator[int]:
+        """The numbers that are in both sets."""
+        for upper, map in other._maps.items():
+            yield from (upper << BITS | lower for lower in map & self._maps[upper])
+
+    def _take_new(self, numbers: Sequence[int]) -> bool:
+        """Take in numbers at once, if all are new and of 64 bits; whether they are."""
+        try:
+            some, mine = BitMap64(numbers), self._maps[0]
+        except OverflowError:
+            return False
+        if len(some) < len(numbers) or mine.intersect(some):
+            return False
+        mine |= some
+        return True
+
+    def _taken(self, numbers: Sequence[int]) -> list[bool]:
+        """Take in numbers one by one; of each, whether it is new."""
+        news = []
+        for number in numbers:
+            map, lower = self._maps[number >> BITS], number & LOWER
+            news.append(lower not in map)
+            map.add(lower)
+        return news

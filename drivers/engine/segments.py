@@ -147,23 +147,18 @@ class BackupFile:
             message.ParseFromString(data)
         except DecodeError:
             raise BadFile(f"the segment {name} cannot be decoded", began) from None
-        found = usual_columns(message, data, lists) if lists else None
-        if found is None:
-            self._require_known(message, data, name, began)
-            found = columns(message, lists)
-        return Segment(name, found, b"" if lists else message.data, began)
-
-    @staticmethod
-    def _require_known(message: Any, data: bytes, name: str, offset: int) -> None:
-        """Nothing in a segment is unknown, nor of another kind: it would be lost."""
         message.DiscardUnknownFields()
-        known = message.ByteSize()
+        written = message.SerializeToString()
         # To measure takes as long as to read: twice only where the bytes are not the usual ones.
-        if known != len(data) and known != type(message).FromString(data).ByteSize():
-            raise BadFile(f"the segment {name} has fields that are not known", offset)
-        for filled, _ in message.ListFields() if LISTS[name] else ():
-            if filled.name not in LISTS[name]:
-                raise BadFile(f"the segment {name} holds {filled.name}", offset)
+        if len(written) != len(data) and len(written) != type(message).FromString(data).ByteSize():
+            raise BadFile(f"the segment {name} has fields that are not known", began)
+        if not lists:
+            return Segment(name, {}, message.data, began)
+        for filled, _ in message.ListFields():
+            if filled.name not in lists:
+                raise BadFile(f"the segment {name} holds {filled.name}", began)
+        found = usual_columns(message, data, lists) if written == data else columns(message, lists)
+        return Segment(name, found, b"", began)
 
     def _footer(self) -> None:
         began = self.offset

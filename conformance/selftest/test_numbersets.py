@@ -1,0 +1,43 @@
+"""Sets of numbers: as Python's sets are, for numbers of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metaparity.drivers.engine.numbersets import Numbers
+
+NUMBERS = st.sampled_from([0, 1, 2, 1 << 16, 1 << 63, (1 << 64) - 1, 1 << 64, 1 << 64 | 1, 5 << 64 | 2, -1])
+SOME = st.lists(NUMBERS, max_size=4)
+
+
+def news(known: set[int], numbers: Iterable[int]) -> list[bool]:
+    """Of each number whether a set has not had it, which takes it in."""
+    new = []
+    for number in numbers:
+        new.append(number not in known)
+        known.add(number)
+    return new
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "fresh", "again", "update", "within"]), SOME)), SOME)
+def test_as_a_set(calls: list[tuple[str, list[int]]], others: list[int]) -> None:
+    """Every call says what is new and what is not, and in its order."""
+    numbers, known = Numbers(), set[int]()
+    for name, some in calls:
+        if name == "within":
+            assert numbers.within(some) == [number for number in some if number in known]
+            continue
+        new = dict[str, object]()
+        told = news(known, some)
+        new["fresh"] = [number for number, one in zip(some, told, strict=True) if one]
+        new["again"] = [number for number, one in zip(some, told, strict=True) if not one]
+        got = [numbers.add(number) for number in some] if name == "add" else getattr(numbers, name)(some)
+        assert got == {"add": told, "update": None, **new}[name]
+    assert {number for number in [*others, *known] if number in numbers} == known
+    other = Numbers()
+    other.update(others)
+    assert sorted(numbers.missing(other)) == sorted({*others} - known)
+    assert sorted(numbers.common(other)) == sorted({*others} & known)
