@@ -56,7 +56,7 @@ def read(data: bytes) -> Any:
 @pytest.mark.parametrize("list", ALL)
 @given(data=st.data())
 def test_at_once_as_one_by_one(list: str, data: st.DataObject) -> None:
-    """Bytes as protobuf writes them are read as protobuf reads them; others have nothing unknown in them."""
+    """Bytes as protobuf writes them are read as protobuf reads them."""
     batch = read(data.draw(items(list)))
     batch.DiscardUnknownFields()
     usual = batch.SerializeToString()

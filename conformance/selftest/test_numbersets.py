@@ -30,12 +30,15 @@ def test_as_a_set(calls: list[tuple[str, list[int]]], others: list[int]) -> None
         if name == "within":
             assert numbers.within(some) == [number for number in some if number in known]
             continue
-        new = dict[str, object]()
         told = news(known, some)
-        new["fresh"] = [number for number, one in zip(some, told, strict=True) if one]
-        new["again"] = [number for number, one in zip(some, told, strict=True) if not one]
+        wanted = {
+            "add": told,
+            "fresh": [number for number, new in zip(some, told, strict=True) if new],
+            "again": [number for number, new in zip(some, told, strict=True) if not new],
+            "update": None,
+        }
         got = [numbers.add(number) for number in some] if name == "add" else getattr(numbers, name)(some)
-        assert got == {"add": told, "update": None, **new}[name]
+        assert got == wanted[name]
     assert {number for number in [*others, *known] if number in numbers} == known
     other = Numbers()
     other.update(others)

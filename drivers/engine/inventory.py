@@ -212,12 +212,14 @@ class Check:
             if not size or size % RECORD:
                 inode = inodes[sizes.index(size)]
                 raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
-        # The index first: so the first chunks of neighbours are neighbours.
-        numbers = inodes
+        first, later = inodes, list[int]()
         if any(indexes):
-            numbers = [index << 64 | inode for inode, index in zip(inodes, indexes, strict=True)]
-        if twice := self._once.setdefault("chunks", Numbers()).again(numbers):
-            index, inode = divmod(twice[0], 1 << 64)
+            first = [inode for inode, index in zip(inodes, indexes, strict=True) if not index]
+            later = [inode << 32 | index for inode, index in zip(inodes, indexes, strict=True) if index]
+        for inode in self._once.setdefault("first chunks", Numbers()).again(first):
+            raise self._bad(f"the segment has chunk 0 of inode {inode}, which has come before")
+        for chunk in self._once.setdefault("later chunks", Numbers()).again(later):
+            inode, index = divmod(chunk, 1 << 32)
             raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
 
     def look_at_slice_refs(self, id: int, size: int, refs: int) -> None:

@@ -147,18 +147,24 @@ class BackupFile:
             message.ParseFromString(data)
         except DecodeError:
             raise BadFile(f"the segment {name} cannot be decoded", began) from None
-        message.DiscardUnknownFields()
-        written = message.SerializeToString()
-        # To measure takes as long as to read: twice only where the bytes are not the usual ones.
-        if len(written) != len(data) and len(written) != type(message).FromString(data).ByteSize():
-            raise BadFile(f"the segment {name} has fields that are not known", began)
+        usual = self._is_usual(message, data, name, began)
         if not lists:
             return Segment(name, {}, message.data, began)
         for filled, _ in message.ListFields():
             if filled.name not in lists:
                 raise BadFile(f"the segment {name} holds {filled.name}", began)
-        found = usual_columns(message, data, lists) if written == data else columns(message, lists)
+        found = usual_columns(message, data, lists) if usual else columns(message, lists)
         return Segment(name, found, b"", began)
+
+    @staticmethod
+    def _is_usual(message: Any, data: bytes, name: str, offset: int) -> bool:
+        """Whether protobuf would write a message just so.  What is unknown would be lost: it is refused."""
+        message.DiscardUnknownFields()
+        written = message.SerializeToString()
+        # To measure takes as long as to read: twice only where the bytes are not the usual ones.
+        if len(written) != len(data) and len(written) != type(message).FromString(data).ByteSize():
+            raise BadFile(f"the segment {name} has fields that are not known", offset)
+        return bool(written == data)
 
     def _footer(self) -> None:
         began = self.offset
