@@ -283,7 +283,11 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
         lambda one: one.chunks.add(inode=99, slices=b"x" * 36),
         "inode 99 of 36 bytes",
     ),
-    "a chunk twice": ("chunk", lambda one: one.chunks.append(one.chunks[0]), "come before"),
+    "a first chunk twice": (
+        "chunk",
+        lambda one: [one.chunks.add(inode=99, slices=bytes(24)) for _ in range(2)],
+        "chunk 0 of inode 99, which has come before",
+    ),
     "a later chunk twice": (
         "chunk",
         lambda one: [one.chunks.add(inode=99, index=7, slices=bytes(24)) for _ in range(2)],
