@@ -78,6 +78,7 @@ class Check:
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
         self._names: dict[int, None] = {}
+        """Hashes of names and what has them, as they came: so those before a segment can be told."""
 
     def take(self, segment: Segment) -> None:
         """Look at the items of a segment."""
