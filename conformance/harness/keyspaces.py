@@ -9,7 +9,6 @@ from typing import Any
 
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.keys import Keys
-from metaparity.drivers.types import TRASH_INODE
 
 from .keyview import text
 from .rendering import Normal, untimed
@@ -37,7 +36,7 @@ TIMED = frozenset({"all_sessions", "legacy_sessions", "delfiles", "detached_node
 def rows(keys: Mapping[bytes, Any], normal: Normal) -> dict[str, str]:
     """One row for a key, or for a field of a hash or a member of a sorted set, with its value."""
     return {
-        name: _short(value)
+        normal.by_hour(name): _short(normal.by_hour(value))
         for key, (type, stored) in sorted(keys.items())
         for name, value in _rows(key, type, stored, normal)
     }
@@ -56,7 +55,7 @@ def _rows(key: bytes, type: str, value: Any, normal: Normal) -> Iterator[tuple[s
         yield name, _record(value, normal)
     elif type == "hash":
         for field, one in value.items():
-            yield _field(key, kind, field), "a host" if kind == "session_infos" else repr(one)
+            yield _field(name, kind, field), "a host" if kind == "session_infos" else repr(one)
     elif type == "zset":
         for member, score in value:
             yield f"{name}[{text(member)}]", "a time" if kind in TIMED else repr(score)
@@ -76,12 +75,10 @@ def _record(value: bytes, normal: Normal) -> str:
         return repr(value)
 
 
-def _field(key: bytes, kind: str, field: bytes) -> str:
-    if key == KEYS.dentries(TRASH_INODE):
-        field = b"the hour"
-    elif kind == "delayed_slices":
+def _field(name: str, kind: str, field: bytes) -> str:
+    if kind == "delayed_slices":
         field = re.sub(rb"_\d{10}$", b"_now", field)
-    return f"{text(key)}[{text(field)}]"
+    return f"{name}[{text(field)}]"
 
 
 def _short(value: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from metaparity.conformance.scenes.contents import normal
 from metaparity.drivers.bridge import EngineFailure
+from metaparity.drivers.engine.codec import CorruptValue, parse_hour_name
 from metaparity.drivers.engine.codec.documents import SETTINGS, with_default_tiers
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported
 from metaparity.drivers.types import (
@@ -107,12 +108,15 @@ DAY = 24 * HOUR
 NEAR = 400 * DAY
 """Seconds from a test within which a time was made up from the clock."""
 
+HOUR_NAME = re.compile(r"(?<!\d)\d{4}-\d{2}-\d{2}-\d{2}(?!\d)")
+
 
 class Normal(Shown):
     """Values as text without what may rightly differ between two runs.
 
     A time within a minute of the test reads `now`, one that a test made up from the clock its distance in
-    minutes, beyond a day in days, as recorded times do not move with the clock of a run; what a host says of
+    minutes, beyond a day in days, as recorded times do not move with the clock of a run; so do the names of
+    the trash's hours, in hours, for two runs may have the turn of an hour between them; what a host says of
     itself is left out, and settings at their default or of newer versions; listings and events are sorted,
     for their order is no promise (protocol §7), and holes have no size (N22.4); refusals and problems in
     words are not compared (§2); a number and its name are the same (§1); a file of the client's machine is
@@ -125,13 +129,31 @@ class Normal(Shown):
         self.last = end // SECOND + 1
 
     def call(self, call: Call) -> str:
-        return f"{call.client}.{super().call(call)}"
+        return self.by_hour(f"{call.client}.{super().call(call)}")
 
     def argument(self, name: str, value: Any) -> str:
         is_file = name == "path" and isinstance(value, str)  # paths of the volume are bytes
         return super().argument(name, Path(value).name if is_file else value)
 
     def outcome(self, call: Call) -> str:
+        return self.by_hour(self._outcome(call))
+
+    def by_hour(self, text: str) -> str:
+        """Text in which the trash's hours near the test are named by their distance from it (S3.9)."""
+        return HOUR_NAME.sub(self._hour, text)
+
+    def _hour(self, found: re.Match[str]) -> str:
+        try:
+            begun = parse_hour_name(found[0].encode())
+        except CorruptValue:
+            return found[0]
+        if abs(begun - self.first) >= NEAR:
+            return found[0]
+        if begun <= self.last and self.first < begun + HOUR:
+            return "this hour"
+        return f"this hour{begun // HOUR - (self.first + 1) // HOUR:+d}"
+
+    def _outcome(self, call: Call) -> str:
         error = call.error
         if error is None:
             if call.method == "new_slice":

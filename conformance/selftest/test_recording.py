@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
-from metaparity.conformance.harness.parity import first_difference, observed
+from metaparity.conformance.harness import keyspaces
+from metaparity.conformance.harness.keyspaces import KEYS
+from metaparity.conformance.harness.parity import Observations, first_difference, observed
 from metaparity.conformance.harness.rendering import SHOWN, Normal
 from metaparity.drivers.api import PRIMITIVES, Engine
 from metaparity.drivers.errors import NodeExists, Refused, Unsupported, error
 from metaparity.drivers.types import (
     ROOT,
+    TRASH_INODE,
     Attr,
     Context,
     Entry,
@@ -181,6 +184,53 @@ def test_a_recorded_time_reads_alike_a_minute_later() -> None:
     assert text(hours) == "now-180min" != text(hours + 60)
     assert text(days) == text(days + 60) == "now-4d" != text(days + 24 * 3600)
     assert text(401 * 24 * 3600) == repr(recorded)
+
+
+TURN = 1_800_000_000
+"""A full hour, in seconds: that of 2027-01-15 08:00."""
+
+
+@pytest.mark.parametrize(
+    ("moment", "hour", "text"),
+    [
+        (TURN - 60, "2027-01-15-07", "this hour"),
+        (TURN + 60, "2027-01-15-08", "this hour"),
+        (TURN + 60, "2027-01-15-07", "this hour-1"),
+        (TURN + 60, "2027-01-15-09", "this hour+1"),
+        (TURN - 60, "2027-01-13-07", "this hour-48"),
+        (TURN + 60, "2027-01-13-08", "this hour-48"),
+        (TURN, "2027-01-13-08", "this hour-48"),
+        (TURN + 60, "2020-09-13-12", "2020-09-13-12"),
+        (TURN + 60, "2027-13-15-08", "2027-13-15-08"),
+        (TURN + 60, "12027-01-15-08", "12027-01-15-08"),
+    ],
+)
+def test_an_hour_of_the_trash_is_compared_by_its_distance(moment: int, hour: str, text: str) -> None:
+    normal = Normal(moment * 10**9, moment * 10**9)
+    path = f"/.trash/{hour}/1-2-x"
+    entries = [Entry(hour.encode(), 2, 1)]
+    call = Call("a", "resolve", (1, path.encode()), {}, entries, None, 0, 0, 0, None)
+    assert f"b'/.trash/{text}/1-2-x'" in normal.call(call)
+    assert f"name=b'{text}'" in normal.outcome(call)
+    hours = {KEYS.dentries(TRASH_INODE): ("hash", {hour.encode(): b"x"})}
+    assert list(keyspaces.rows(hours, normal)) == [f"d{TRASH_INODE}[{text}]"]
+
+
+def test_runs_on_both_sides_of_the_turn_of_an_hour_are_alike() -> None:
+    """As their logs are, where a driver files what it removes in the hour of its own run."""
+
+    def run(moment: int, hour: bytes) -> Observations:
+        log = logged()
+        entries = [Entry(hour, 2, 1)]
+        start = moment * 10**9
+        log.append(Call("a", "readdir", (TRASH_INODE,), {}, entries, None, start, start, 1, None))
+        seen = observed(log, [{KEYS.dentries(TRASH_INODE): ("hash", {hour: b"x"})}])
+        assert seen is not None
+        return seen
+
+    before = run(TURN - 5, b"2027-01-15-07")
+    assert first_difference(before, run(TURN + 5, b"2027-01-15-08")) is None
+    assert first_difference(before, run(TURN + 5, b"2027-01-15-07")) is not None
 
 
 def test_where_a_file_of_the_machine_lies_is_not_compared_but_where_a_node_is() -> None:
