@@ -1,7 +1,4 @@
-"""Time dumps, loads, backups and restores of a whole volume: `metaparity bench --dumps NODES`.
-
-Run as a program it does one of them: stdin gets an `Order` as JSON, stdout what it took.
-"""
+"""Time dumps, loads, backups and restores of a whole volume: `metaparity bench --dumps NODES`."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -19,16 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from metaparity.drivers import registry
-from metaparity.drivers.api import Engine
-from metaparity.drivers.bridge.engine import BridgeEngine
 from metaparity.drivers.engine import codec
 from metaparity.drivers.types import DIRECTORY_LENGTH, ROOT_INODE, Attr, FileType, Slice
 from metaparity.fixtures.provision import Place
 from metaparity.fixtures.volumes import FORMAT
 
-from .measure import peak_memory
+from . import turn
 from .results import REFERENCE, Spread
 from .run import way
+from .turn import ACTS, SOURCES, Order
 from .workloads import CONFIG
 
 FILES = 100
@@ -41,27 +36,6 @@ TIME = (1700000000, 123456789)
 
 PATIENCE = 900.0
 """Seconds after which a measurement has failed."""
-
-ACTS: dict[str, Callable[[Engine, str], None]] = {
-    "dump": lambda fs, path: fs.dump(path),
-    "load": lambda fs, path: fs.load_dump(path),
-    "backup": lambda fs, path: fs.backup(path),
-    "restore": lambda fs, path: fs.restore(path),
-}
-"""What is timed, in an order in which each has what it needs."""
-
-SOURCES = {"load": "dump", "restore": "backup"}
-"""What fills an empty database, and what has made its file."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to do once: `driver` as the registry has it, the address of the database, the file."""
-
-    driver: str
-    address: str
-    act: str
-    path: str
 
 
 @dataclass
@@ -166,7 +140,7 @@ def _take_turn(row: Row, place: Place, address: str, path: str) -> None:
             raw.flushdb(asynchronous=True)
     spelling = registry.asked_for_as(row.driver)
     done = subprocess.run(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-m", turn.__name__],
         input=json.dumps(asdict(Order(spelling, address, row.act, path))),
         capture_output=True,
         text=True,
@@ -204,23 +178,3 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
             f"{head} {spread.low:>8.2f} {spread.median:>8.2f} {spread.high:>8.2f} {speed:>6}"
             f" {max(row.memory) >> 20:>5}"
         )
-
-
-def carried_out(order: Order) -> dict[str, float]:
-    """Open a client, do it, close it.  Raises what the engine raises."""
-    driver = registry.driver(order.driver)
-    engine = driver.open(driver.url(order.address), CONFIG)
-    try:
-        if order.act not in SOURCES:
-            engine.load()
-        began = time.perf_counter()
-        ACTS[order.act](engine, order.path)
-        seconds = time.perf_counter() - began
-        memory = peak_memory(engine.pid if isinstance(engine, BridgeEngine) else "self")
-    finally:
-        engine.close()
-    return {"seconds": seconds, "memory": memory}
-
-
-if __name__ == "__main__":
-    json.dump(carried_out(Order(**json.load(sys.stdin))), sys.stdout)

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import socket
+import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
@@ -402,3 +403,18 @@ def test_whole_volumes_are_timed(metaparity: Run, tmp_path: Path) -> None:
         assert min(row["memory"]) > 1 << 20
     ran = metaparity("bench", "--driver", "redis", "--dumps", "0")
     assert (ran.code, "--dumps 0" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("program", ["measure", "turn"])
+def test_what_is_measured_is_an_engine_alone(program: str) -> None:
+    """The memory of a process in Python is told beside that of JuiceFS's: nothing of the harness is in it."""
+    loads = f"import sys, metaparity.conformance.benchmark.{program}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", loads], capture_output=True, text=True, check=True)
+    heavy = {
+        "pytest",
+        "hypothesis",
+        "testcontainers",
+        "metaparity.fixtures",
+        "metaparity.conformance.harness",
+    }
+    assert heavy & set(done.stdout.split()) == set()
