@@ -1,4 +1,4 @@
-"""Items that are made ahead: their order, their failures, and that nothing goes on when nobody wants them."""
+"""What is made ahead: its order, its failures, and that nothing goes on when nobody wants it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from metaparity.drivers.engine.ahead import ROOM, ahead
+from metaparity.drivers.engine.ahead import ROOM, ahead, aside
 
 
 def makers() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "metaparity ahead"]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("metaparity a")]
 
 
 @pytest.mark.parametrize("threads", [0, 1, 2])
@@ -64,3 +64,41 @@ def test_what_nobody_wants_is_not_made() -> None:
         next(ready)
     assert makers() == []
     assert len(made) < 100
+
+
+def test_calls_are_made_aside() -> None:
+    """Two calls that wait for each other both end; who asks for a result gets it, or the failure."""
+    gate = threading.Barrier(2, timeout=10)
+    with aside(2) as call:
+        results = [call(gate.wait) for _ in range(2)]
+        assert sorted(result() for result in results) == [0, 1]
+        with pytest.raises(ZeroDivisionError):
+            call(divmod, 1, 0)()
+    assert makers() == []
+
+
+def test_with_one_thread_a_call_is_made_when_its_result_is_wanted() -> None:
+    made: list[int] = []
+    with aside(1) as call:
+        result = call(made.append, 1)
+        assert made == []
+        result()
+    assert made == [1]
+
+
+def test_calls_that_nobody_waits_for_are_not_made() -> None:
+    """The end of the block waits for those that have begun, and drops the others."""
+    begun, go, made = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        go.wait(10)
+        made.append(1)
+
+    with aside(2) as call:
+        for _ in range(100):
+            call(slow)
+        assert begun.wait(10)
+        threading.Timer(0.05, go.set).start()
+    assert makers() == []
+    assert 0 < len(made) <= 2

@@ -1,15 +1,20 @@
-"""The next items are made in a thread of their own while the last are used."""
+"""What is wanted next is made in other threads while the last is used."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
+
+Aside: TypeAlias = Callable[..., Callable[[], Any]]
+"""Takes a call with its arguments; gives what waits for the result, and raises what the call does."""
 
 ROOM = 4
 """Items that are ready at most."""
@@ -63,3 +68,19 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
             with suppress(queue.Empty):
                 ready.get(timeout=0.01)
         maker.join()
+
+
+@contextmanager
+def aside(threads: int) -> Iterator[Aside]:
+    """Have calls made by so many threads; with 1 by who waits for the result, and then only.
+
+    At the end of the block calls have ended, or will not be made.
+    """
+    if threads == 1:
+        yield partial
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="metaparity aside")
+    try:
+        yield lambda call, *arguments: pool.submit(call, *arguments).result
+    finally:
+        pool.shutdown(cancel_futures=True)
