@@ -80,6 +80,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 # -- the life of a run -----------------------------------------------------------------------------
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    # A test takes from a millisecond to half a minute: a worker that has done its share takes of another's.
+    if concerned(config) and getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "clause(clause): the clause of the spec that a test proves")

@@ -198,6 +198,25 @@ def test_workers_and_one_process_give_the_same_verdicts(toys: Run) -> None:
     assert len(alone["differences"]) == len(together["differences"]) == 2
 
 
+def test_a_worker_that_has_done_its_share_takes_of_another_s(toys: Run) -> None:
+    """What is queued behind a long test is run by who is free."""
+    text = """
+import time
+from pathlib import Path
+
+@clause("toy/counts", source="N1", needs="namespace")
+@pytest.mark.parametrize("number", range(100))
+def test_counts(driver, number):
+    \"\"\"Each test leaves a file.\"\"\"
+    Path(f"done.{driver.name}.{number}").touch()
+    until = time.monotonic() + 10
+    while (driver.name, number) == ("steady", 0) and len([*Path().glob("done.*")]) < 190:
+        time.sleep(0.01)
+        assert time.monotonic() < until
+"""
+    assert toys(HEAD + text, "-n", "2").code == 0
+
+
 def pin(folder: Path, table: str = "deviation", **changes: str) -> str:
     """A ledger with one entry for the toy's fault."""
     entry = {
