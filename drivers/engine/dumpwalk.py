@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
-from .ahead import Aside, ahead, aside, grouped
+from .ahead import Aside, ahead, aside
 from .core import Core, optional_attr
 from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText
 from .numbersets import Numbers
@@ -26,10 +26,10 @@ PAGE = 1000
 """Entries of a directory that are read along with its attributes."""
 
 READERS = 8
-"""Threads that read unless a caller says how many, and directories that each of them may be ahead."""
+"""Threads that read unless a caller says how many; as many directories of one are looked into ahead."""
 
 MOST_AHEAD = 8192
-"""Entries of directories that are looked into before their turn, so that memory does not grow with depth."""
+"""Entries above which no directory more is looked into before its turn: memory does not grow with depth."""
 
 MOST_CHUNKS = 1 << 16
 """Chunks of a file above which those that are there are looked for, rather than asked for one by one."""
@@ -104,7 +104,7 @@ class Walker:
         """The text of a tree, a piece for some nodes."""
         text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
         spell: dict[str, Callable[..., str]] = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
-        with ahead(grouped(self._walked(name, inode), BATCH), self._threads) as groups:
+        with ahead(weighed(self._walked(name, inode)), self._threads) as groups:
             for group in groups:
                 yield "".join([spell[how](*node) for how, *node in group])
 
@@ -128,6 +128,8 @@ class Walker:
                 continue
             entry = walk.ready.popleft()
             if entry.type != DIRECTORY:
+                assert entry.node is not None
+                entry.node.chunks += self._later_chunks(entry.node)
                 yield "leaf", entry.name, entry.node
                 self._count()
                 continue
@@ -235,7 +237,7 @@ class Walker:
             if attr.access_acl or attr.default_acl:
                 node.access, node.default = self._rule(attr.access_acl), self._rule(attr.default_acl)
             if attr.type == FILE and attr.length:
-                node.chunks = self._chunks(entry.inode, attr.length, own)
+                node.chunks = self._slices(entry.inode, [(0, own)])
             elif attr.type == DIRECTORY:
                 entry.first_page = own
             elif attr.type == SYMLINK:
@@ -265,21 +267,21 @@ class Walker:
     def _rule(self, id: int) -> Any:
         return self._volume.rules.get(id) if id else None
 
-    def _chunks(self, inode: int, length: int, first: Reply) -> list[tuple[int, list[Any]]]:
-        """The chunks of a file that have slices, below its length (L4.9)."""
-        found = [(0, first)] if first else []
-        number = -(-length // CHUNK_SIZE)
-        if number > 1:
-            found += self._later_chunks(inode, number)
-        return [(index, self._slices(inode, index, records)) for index, records in found]
+    def _later_chunks(self, node: Dumped) -> list[tuple[int, list[Any]]]:
+        """The chunks of a node below its length that have slices (L4.9), but for the first.
 
-    def _later_chunks(self, inode: int, number: int) -> Iterator[tuple[int, list[bytes]]]:
-        """The records of the chunks of a file that are there, but for the first."""
-        indexes = range(1, number) if number <= MOST_CHUNKS else self._indexes(inode, number)
+        They are read when it is the turn of the node: there may be many.
+        """
+        number = -(-node.attr.length // CHUNK_SIZE)
+        if node.attr.type != FILE or number <= 1:
+            return []
+        indexes = range(1, number) if number <= MOST_CHUNKS else self._indexes(node.inode, number)
+        found = []
         for start in range(0, len(indexes), PAGE):
             some = indexes[start : start + PAGE]
-            lists = self._db.read(*(("LRANGE", self._keys.chunk(inode, index), 0, -1) for index in some))
-            yield from ((index, list) for index, list in zip(some, lists, strict=True) if list)
+            lists = self._db.read(*(("LRANGE", self._keys.chunk(node.inode, index), 0, -1) for index in some))
+            found += self._slices(node.inode, zip(some, lists, strict=True))
+        return found
 
     def _indexes(self, inode: int, number: int) -> list[int]:
         """The chunks that are there of a file with many, but for the first."""
@@ -289,14 +291,31 @@ class Walker:
         )
 
     @staticmethod
-    def _slices(inode: int, index: int, records: Sequence[bytes]) -> list[Any]:
-        """The slices of a chunk; none where one of its records is corrupt (L4.9)."""
-        try:
-            return codec.decode_slices(records)
-        except codec.CorruptValue as corrupt:
-            log.error("chunk %d of inode %d is dumped without slices: %s", index, inode, corrupt)
-            return []
+    def _slices(inode: int, chunks: Iterable[tuple[int, Reply]]) -> list[tuple[int, list[Any]]]:
+        """The slices of chunks that are there; none where a record of the chunk is corrupt (L4.9)."""
+        found: list[tuple[int, list[Any]]] = []
+        for index, records in chunks:
+            try:
+                found += [(index, codec.decode_slices(records))] if records else []
+            except codec.CorruptValue as corrupt:
+                log.error("chunk %d of inode %d is dumped without slices: %s", index, inode, corrupt)
+                found.append((index, []))
+        return found
 
 
 OWN = frozenset({FILE, DIRECTORY, SYMLINK})
 """The types of nodes of which more is read than attributes."""
+
+
+def weighed(nodes: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
+    """What is to be spelled, some at a time: many nodes, or few with many chunks."""
+    some: list[tuple[Any, ...]] = []
+    room = BATCH
+    for told in nodes:
+        some.append(told)
+        room -= max(1, len(told[2].chunks)) if told[0] == "leaf" else 1
+        if room <= 0:
+            yield some
+            some, room = [], BATCH
+    if some:
+        yield some

@@ -30,7 +30,7 @@ from metaparity.drivers.engine.loading import UNFINISHED
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
-from metaparity.drivers.types import Config, FileType
+from metaparity.drivers.types import Config, FileType, Slice
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
 from .conftest import LocalServer, Start
@@ -298,6 +298,32 @@ def test_directories_are_looked_into_before_their_turn(
     assert (len(early), sum(early)) == (20, before)
     assert max(waiting) == min(8, -(-most // 20)) * 20
     assert waiting[-1] == 0
+
+
+def test_memory_does_not_grow_with_the_chunks_of_files(
+    engine: Open, server: LocalServer, tmp_path: Path
+) -> None:
+    """Of files with many chunks only a few are in memory at once."""
+    chunks, files = 2000, 50
+    client = engine("")
+    client.init(FORMAT)
+    client.load()
+    record = codec.encode_slice(Slice(0, 1, 100, 0, 100))
+    for number in range(files):
+        inode = client.mknod(1, b"f%d" % number, FileType.FILE, 0o644).inode
+        client.write(inode, chunks - 1, 0, Slice(0, 1, 100, 0, 100))
+        with server.raw.pipeline(transaction=False) as pipe:
+            for index in range(chunks - 1):
+                pipe.rpush(f"c{inode}_{index}", record)
+            pipe.execute()
+    tracemalloc.start()
+    try:
+        client.dump(str(tmp_path / "dump.json"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "dump.json").read_bytes().count(b'"slices"') == files * chunks
+    assert peak < 12 << 20
 
 
 def test_a_failure_of_what_was_read_ahead_ends_the_dump(
