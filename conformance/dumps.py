@@ -76,7 +76,7 @@ def inspect(options: argparse.Namespace) -> int:
         print(f"sha256     {_digest(raw)}")
         fault = _fault(path, found)
     except (OSError, EOFError) as failure:
-        return complain(f"{path} cannot be read: {failure}", USAGE)
+        return _unreadable(path, failure)
     for title, text in _facts(found):
         print(f"{title:<11}{text}")
     print(f"{'fault':<11}{fault or 'none: the file is whole'}")
@@ -115,6 +115,12 @@ def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> 
     return on_volume(options.url, telling)
 
 
+def _unreadable(path: str, failure: OSError | EOFError) -> int:
+    """Say why a file cannot be read; returns the exit code."""
+    reason = failure.strerror if isinstance(failure, OSError) else None
+    return complain(f"{path} cannot be read: {reason or failure}", USAGE)
+
+
 def _dry_run(path: str, found: Survey | Inventory) -> int:
     """Look at a file as a load does before it writes; no server is asked."""
     try:
@@ -122,7 +128,7 @@ def _dry_run(path: str, found: Survey | Inventory) -> int:
         if not fault:
             check_client(found.format)
     except (OSError, EOFError) as failure:
-        return complain(f"{path} cannot be read: {failure}", USAGE)
+        return _unreadable(path, failure)
     except Refused as refused:
         return complain(refused, ENVIRONMENT)
     if fault:

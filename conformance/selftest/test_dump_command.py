@@ -111,6 +111,9 @@ def test_dry_run_refuses_a_newer_volume(metaparity: Run) -> None:
 def test_what_is_not_there(metaparity: Run, server_url: str, spare: redis.Redis) -> None:
     """No file, no folder, no server, no volume, no scheme, no such parameter."""
     refused(metaparity("load", server_url, "none.json"), 2, "none.json: No such file")
+    for words in (("inspect", "none.json"), ("load", server_url, "none.json", "--dry-run")):
+        ran = metaparity(*words)
+        assert (ran.code, ran.err) == (2, "metaparity: none.json cannot be read: No such file or directory\n")
     refused(metaparity("inspect", "none.json"), 2, "none.json")
     refused(metaparity("dump", server_url, "out.json"), 3, "not formatted")
     refused(metaparity("restore", "redis://127.0.0.1:1/0", BACKUP), 3, "127.0.0.1:1")
