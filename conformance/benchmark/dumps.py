@@ -23,7 +23,6 @@ from metaparity.fixtures.volumes import FORMAT
 from . import turn
 from .results import REFERENCE, Spread
 from .run import way
-from .turn import ACTS, SOURCES, Order
 from .workloads import CONFIG
 
 FILES = 100
@@ -66,17 +65,17 @@ def run(
 
     All load the file that the first driver has written in the same round.
     """
-    rows = [Row(*one) for one in product(sizes, delays, ACTS, drivers)]
+    rows = [Row(*one) for one in product(sizes, delays, turn.ACTS, drivers)]
     with ExitStack() as ends, tempfile.TemporaryDirectory(prefix="metaparity-") as folder:
         ways = {delay: way(place, delay, ends).address for delay in delays}
         for size, delay in product(sizes, delays):
             fill(place, size)
-            for number, act in product(range(1, rounds + 1), ACTS):
+            for number, act in product(range(1, rounds + 1), turn.ACTS):
                 progress(f"{size} nodes, {delay:g} ms more, round {number} of {rounds}: {act}")
                 for row in rows:
                     if (row.nodes, row.delay, row.act) == (size, delay, act) and not row.failed:
-                        writer = drivers[0] if act in SOURCES else row.driver
-                        path = Path(folder, f"{SOURCES.get(act, act)}-{drivers.index(writer)}")
+                        writer = drivers[0] if act in turn.SOURCES else row.driver
+                        path = Path(folder, f"{turn.SOURCES.get(act, act)}-{drivers.index(writer)}")
                         _take_turn(row, place, ways[delay], str(path))
     return rows
 
@@ -135,13 +134,13 @@ def directory(inode: int) -> Iterator[tuple[Any, ...]]:
 
 def _take_turn(row: Row, place: Place, address: str, path: str) -> None:
     """Do it once in a fresh process, and note what it took, or why it failed."""
-    if row.act in SOURCES:
+    if row.act in turn.SOURCES:
         with place.connect() as raw:
             raw.flushdb(asynchronous=True)
     spelling = registry.asked_for_as(row.driver)
     done = subprocess.run(
         [sys.executable, "-m", turn.__name__],
-        input=json.dumps(asdict(Order(spelling, address, row.act, path))),
+        input=json.dumps(asdict(turn.Order(spelling, address, row.act, path))),
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -67,7 +67,7 @@ class Walk:
     closed: deque[Named] = field(default_factory=deque)
     """The directories among them that have not been looked into."""
     opened: int = 0
-    """How many have been."""
+    """How many have been, and have not had their turn."""
 
 
 @contextmanager
@@ -76,8 +76,9 @@ def walking(volume: Core, total: int, threads: int = 0) -> Iterator[Walker]:
 
     `total` is about how many nodes there are, for who is told of the progress.
     """
-    with aside(threads or READERS) as reading:
-        yield Walker(volume, total, threads, reading)
+    readers = threads if threads > 0 else READERS
+    with aside(readers) as reading:
+        yield Walker(volume, total, readers, reading)
 
 
 class Walker:
@@ -87,13 +88,13 @@ class Walker:
     directories in it: so a walk waits for few of the round trips that it makes.
     """
 
-    def __init__(self, volume: Core, total: int, threads: int, aside: Aside) -> None:
+    def __init__(self, volume: Core, total: int, readers: int, reading: Aside) -> None:
         self._volume = volume
         self._db = volume.db
         self._keys = volume.keys
-        self._threads = threads
-        self._aside = aside
-        self._wide = 0 if threads == 1 else threads or READERS
+        self._readers = readers
+        self._reading = reading
+        self._wide = readers if readers > 1 else 0
         """Directories of one directory that are looked into before their turn."""
         self._entries_ahead = 0
         self._directories = Numbers()
@@ -104,7 +105,7 @@ class Walker:
         """The text of a tree, a piece for some nodes."""
         text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
         spell: dict[str, Callable[..., str]] = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
-        with ahead(weighed(self._walked(name, inode)), self._threads) as groups:
+        with ahead(weighed(self._walked(name, inode)), self._readers) as groups:
             for group in groups:
                 yield "".join([spell[how](*node) for how, *node in group])
 
@@ -158,7 +159,7 @@ class Walker:
         """Have the next entries of a directory read."""
         some = walk.listed[walk.taken : walk.taken + BATCH]
         walk.taken += len(some)
-        walk.coming = self._aside(self._batch, walk.inode, some) if some else None
+        walk.coming = self._reading(self._batch, walk.inode, some) if some else None
 
     def _take(self, walk: Walk) -> None:
         """Wait for the entries that have been asked for, and ask for the next."""

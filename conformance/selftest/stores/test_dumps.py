@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import io
 import json
 import random
-import threading
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,42 +18,16 @@ from metaparity.conformance.scenes.backups import contents, segments
 from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
-from metaparity.drivers import registry
 from metaparity.drivers.engine import codec
-from metaparity.drivers.engine.dumpwalk import BATCH, Walker
-from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.loading import UNFINISHED
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
-from metaparity.drivers.types import Config, FileType, Slice
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
-from .conftest import LocalServer, Start
-
-Open = Callable[[str], StoreEngine]
-
-
-@pytest.fixture(params=["redis", "rueidis"])
-def engine(request: pytest.FixtureRequest, server: LocalServer) -> Iterator[Open]:
-    """Opens clients of the empty database, with the defects of a release of JuiceFS, or of none."""
-    driver = registry.driver(request.param)
-    opened: list[StoreEngine] = []
-
-    def open_client(compat: str = "", port: int = server.port) -> StoreEngine:
-        client = driver.open(
-            f"{driver.schemes[0]}://127.0.0.1:{port}/0?compat={compat}", Config(no_bg_jobs=True)
-        )
-        assert isinstance(client, StoreEngine)
-        opened.append(client)
-        return client
-
-    yield open_client
-    for client in opened:
-        client.close()
-
+from .conftest import LocalServer, OpenEngine, Start
 
 DUMPS: dict[str, dict[str, Any]] = {
     "dump-secret.json": {"keep_secret": True},
@@ -67,7 +39,7 @@ DUMPS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", DUMPS)
-def test_dump_as_recorded(engine: Open, server: LocalServer, tmp_path: Path, name: str) -> None:
+def test_dump_as_recorded(engine: OpenEngine, server: LocalServer, tmp_path: Path, name: str) -> None:
     """With the defects, every recorded dump of the recorded volume comes out byte for byte."""
     put_keys(server.raw, recorded_keys(document("rich-source.json")["keyspace"]))
     client = engine("1.4.1")
@@ -92,13 +64,13 @@ def differences(server: LocalServer, recorded: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("name", LOADS)
-def test_load_as_recorded(engine: Open, server: LocalServer, name: str) -> None:
+def test_load_as_recorded(engine: OpenEngine, server: LocalServer, name: str) -> None:
     """With the defects, every recorded dump loads to the recorded keys, none more and none less."""
     engine("1.4.1").load_dump(str(GOLDEN.joinpath(LOADS[name])))
     assert differences(server, document(name)) == []
 
 
-def test_load_of_a_document_made_by_hand(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+def test_load_of_a_document_made_by_hand(engine: OpenEngine, server: LocalServer, tmp_path: Path) -> None:
     """Odd numbers of links, lengths and the root, and slices of an old form are put right."""
     recorded = document("handmade.json")
     (tmp_path / "dump").write_text(json.dumps(recorded["document"]))
@@ -108,7 +80,7 @@ def test_load_of_a_document_made_by_hand(engine: Open, server: LocalServer, tmp_
 
 @pytest.mark.parametrize("name", ["loaded-json-secret.json", "loaded-subtree.json"])
 def test_load_of_members_in_another_order(
-    engine: Open, server: LocalServer, tmp_path: Path, name: str
+    engine: OpenEngine, server: LocalServer, tmp_path: Path, name: str
 ) -> None:
     """A dump loads to the same keys where settings and quotas follow the trees, as when names are sorted."""
     dump = json.loads(GOLDEN.joinpath(LOADS[name]).read_text("utf-8"))
@@ -120,7 +92,9 @@ def test_load_of_members_in_another_order(
         assert differences(server, document(name)) == []
 
 
-def test_records_of_one_slice_with_several_sizes(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+def test_records_of_one_slice_with_several_sizes(
+    engine: OpenEngine, server: LocalServer, tmp_path: Path
+) -> None:
     """References are counted for a slice and a size: what comes once has none, whichever came first."""
     dump = json.loads(GOLDEN.joinpath("dump-secret.json").read_text("utf-8"))
     attr = dump["FSTree"]["attr"]
@@ -138,7 +112,7 @@ def test_records_of_one_slice_with_several_sizes(engine: Open, server: LocalServ
     assert (found.get(b"k77_10"), found[b"k77_20"], found[b"k78_5"]) == (None, b"1", b"1")
 
 
-def test_dump_of_what_was_loaded_as_recorded(engine: Open, tmp_path: Path) -> None:
+def test_dump_of_what_was_loaded_as_recorded(engine: OpenEngine, tmp_path: Path) -> None:
     """A dump of a recorded dump that was loaded is the recorded one."""
     client = engine("1.4.1")
     client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
@@ -172,188 +146,13 @@ def test_every_byte_is_spelled() -> None:
         assert codec.unescape(codec.escape(name)) == name
 
 
-# -- volumes that change meanwhile -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("threads", [0, 1])
-def test_a_dump_during_which_entries_go_and_move_can_be_loaded(
-    engine: Open, server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
-) -> None:
-    """What has gone since it was listed is left out, and a directory that has moved is told once."""
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    a, z = client.mkdir(1, b"a", 0o755).inode, client.mkdir(1, b"z", 0o755).inode
-    inside, deep = client.mkdir(a, b"inside", 0o755).inode, client.mkdir(z, b"deep", 0o755).inode
-    client.mknod(inside, b"x", FileType.FILE, 0o644)
-    client.mknod(1, b"gone", FileType.FILE, 0o644)
-    batch = Walker._batch
-
-    def changed(self: Walker, directory: int, some: Any) -> Any:
-        if directory == 1:
-            engine("").unlink(1, b"gone")
-        found = batch(self, directory, some)
-        if directory == inside:
-            engine("").rename(a, b"inside", deep, b"moved")
-        return found
-
-    monkeypatch.setattr(Walker, "_batch", changed)
-    client.dump(str(tmp_path / "dump.json"), threads=threads)
-    entries = json.loads((tmp_path / "dump.json").read_text())["FSTree"]["entries"]
-    assert entries.keys() == {"a", "z"}
-    assert entries["a"]["entries"].keys() == {"inside"}
-    assert entries["z"]["entries"]["deep"]["entries"] == {}
-    server.raw.flushall()
-    loaded = engine("")
-    loaded.load_dump(str(tmp_path / "dump.json"))
-    assert loaded.lookup(inside, b"x").inode
-
-
-def test_a_dump_of_a_ring_ends(engine: Open, server: LocalServer, tmp_path: Path) -> None:
-    """A directory that is in itself is told once."""
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    a = client.mkdir(1, b"a", 0o755).inode
-    server.raw.hset(f"d{a}", "again", bytes([2]) + a.to_bytes(8))
-    client.dump(str(tmp_path / "dump.json"))
-    tree = json.loads((tmp_path / "dump.json").read_text())["FSTree"]
-    assert tree["entries"]["a"]["entries"] == {}
-
-
-# -- what is read before its turn ------------------------------------------------------------------------
-
-
-def grown(client: StoreEngine, directory: int, depth: int, wide: int) -> None:
-    """Fill a directory with directories in each other, and with files between them by name."""
-    for number in range(wide):
-        client.mknod(directory, b"f%d" % number, FileType.FILE, 0o644)
-        if depth:
-            inside = client.mkdir(directory, b"d%d" % number, 0o755).inode
-            grown(client, inside, depth - 1, wide)
-
-
-@pytest.mark.parametrize("threads", [2, 8, 100])
-@pytest.mark.parametrize("most", [0, 5, 8192])
-def test_a_dump_is_the_same_however_far_it_reads_ahead(
-    engine: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, most: int
-) -> None:
-    monkeypatch.setattr("metaparity.drivers.engine.dumpwalk.BATCH", 3)
-    monkeypatch.setattr("metaparity.drivers.engine.dumpwalk.MOST_AHEAD", most)
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    grown(client, 1, 3, 4)
-    client.dump(str(tmp_path / "one"), threads=1)
-    client.dump(str(tmp_path / "many"), threads=threads)
-    assert (tmp_path / "many").read_bytes() == (tmp_path / "one").read_bytes()
-    assert (tmp_path / "one").read_bytes().count(b'"inode"') == 1 + 4 * 2 + 16 * 2 + 64 * 2 + 256 + 1
-
-
-@pytest.mark.parametrize("files", [0, BATCH])
-def test_the_next_nodes_are_asked_for_while_others_come(
-    engine: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
-) -> None:
-    """Those of the next directory, and the next of the same one, travel at the same time."""
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    for number in range(files):
-        client.mknod(1, b"a%d" % number, FileType.FILE, 0o644)
-    for name in (b"b", b"c"):
-        client.mknod(client.mkdir(1, name, 0o755).inode, b"x", FileType.FILE, 0o644)
-    met, batch = threading.Barrier(2, timeout=10), Walker._batch
-
-    def meets(self: Walker, directory: int, some: Any) -> Any:
-        found = batch(self, directory, some)
-        if directory != 1:
-            met.wait()
-        return found
-
-    monkeypatch.setattr(Walker, "_batch", meets)
-    client.dump(str(tmp_path / "dump.json"))
-    assert not met.broken
-
-
-@pytest.mark.parametrize(("most", "before"), [(0, 0), (45, 19), (8192, 19)])
-def test_directories_are_looked_into_before_their_turn(
-    engine: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, before: int
-) -> None:
-    """All of a directory but the first, as long as few entries wait for theirs."""
-    monkeypatch.setattr("metaparity.drivers.engine.dumpwalk.MOST_AHEAD", most)
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    grown(client, 1, 1, 20)
-    entered, early, waiting = Walker._entered, [], []
-
-    def noted(self: Walker, walk: Any, entry: Any) -> Any:
-        early.append(entry.walk is not None)
-        found = entered(self, walk, entry)
-        waiting.append(self._entries_ahead)
-        return found
-
-    monkeypatch.setattr(Walker, "_entered", noted)
-    client.dump(str(tmp_path / "dump.json"))
-    assert (len(early), sum(early)) == (20, before)
-    assert max(waiting) == min(8, -(-most // 20)) * 20
-    assert waiting[-1] == 0
-
-
-def test_memory_does_not_grow_with_the_chunks_of_files(
-    engine: Open, server: LocalServer, tmp_path: Path
-) -> None:
-    """Of files with many chunks only a few are in memory at once."""
-    chunks, files = 2000, 50
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    record = codec.encode_slice(Slice(0, 1, 100, 0, 100))
-    for number in range(files):
-        inode = client.mknod(1, b"f%d" % number, FileType.FILE, 0o644).inode
-        client.write(inode, chunks - 1, 0, Slice(0, 1, 100, 0, 100))
-        with server.raw.pipeline(transaction=False) as pipe:
-            for index in range(chunks - 1):
-                pipe.rpush(f"c{inode}_{index}", record)
-            pipe.execute()
-    tracemalloc.start()
-    try:
-        client.dump(str(tmp_path / "dump.json"))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert (tmp_path / "dump.json").read_bytes().count(b'"slices"') == files * chunks
-    assert peak < 12 << 20
-
-
-def test_a_failure_of_what_was_read_ahead_ends_the_dump(
-    engine: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = engine("")
-    client.init(FORMAT)
-    client.load()
-    grown(client, 1, 1, 20)
-    batch = Walker._batch
-
-    def fails(self: Walker, directory: int, some: Any) -> Any:
-        if directory != 1 and threading.current_thread().name.startswith("metaparity aside"):
-            raise OSError(errno.EIO, "the server is gone")
-        return batch(self, directory, some)
-
-    monkeypatch.setattr(Walker, "_batch", fails)
-    with pytest.raises(OSError, match="the server is gone"):
-        client.dump(str(tmp_path / "dump.json"))
-    assert [*tmp_path.iterdir()] == []
-    assert not [one for one in threading.enumerate() if one.name.startswith("metaparity a")]
-
-
 # -- binary backups ---------------------------------------------------------------------------------------
 
 BACKUPS = {"backup.bin": False, "backup-secret.bin": True}
 
 
 @pytest.mark.parametrize("name", BACKUPS)
-def test_backup_as_recorded(engine: Open, server: LocalServer, tmp_path: Path, name: str) -> None:
+def test_backup_as_recorded(engine: OpenEngine, server: LocalServer, tmp_path: Path, name: str) -> None:
     """With the defects, a backup of the recorded volume has the recorded items, in as many segments."""
     put_keys(server.raw, recorded_keys(document("rich-source.json")["keyspace"]))
     client = engine("1.4.1")
@@ -366,13 +165,13 @@ def test_backup_as_recorded(engine: Open, server: LocalServer, tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", BACKUPS)
-def test_restore_as_recorded(engine: Open, server: LocalServer, name: str) -> None:
+def test_restore_as_recorded(engine: OpenEngine, server: LocalServer, name: str) -> None:
     """With the defects, a recorded backup is restored to the recorded keys, none more and none less."""
     engine("1.4.1").restore(str(GOLDEN.joinpath(name)))
     assert differences(server, document(name.replace("backup", "loaded-bin").replace(".bin", ".json"))) == []
 
 
-def test_dump_of_what_was_restored_as_recorded(engine: Open, tmp_path: Path) -> None:
+def test_dump_of_what_was_restored_as_recorded(engine: OpenEngine, tmp_path: Path) -> None:
     """A dump of a recorded backup that was restored is the recorded one."""
     client = engine("1.4.1")
     client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
@@ -431,7 +230,7 @@ def test_schema_as_it_is_read() -> None:
 
 
 @pytest.mark.parametrize("act", ["dump", "backup"])
-def test_one_connection_is_enough(engine: Open, server: LocalServer, tmp_path: Path, act: str) -> None:
+def test_one_connection_is_enough(engine: OpenEngine, server: LocalServer, tmp_path: Path, act: str) -> None:
     """A pool of one is never waited for by the call that has its connection, for large directories, too."""
     client = engine("&pool-size=1&pool-timeout=1s")
     client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
@@ -448,7 +247,7 @@ def test_one_connection_is_enough(engine: Open, server: LocalServer, tmp_path: P
 # -- files ------------------------------------------------------------------------------------------
 
 
-def test_gzip_by_name(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+def test_gzip_by_name(engine: OpenEngine, server: LocalServer, tmp_path: Path) -> None:
     """A name that ends with .gz is that of a compressed file, both ways."""
     source = GOLDEN.joinpath("dump-secret.json").read_bytes()
     (tmp_path / "in.json.gz").write_bytes(gzip.compress(source))
@@ -460,7 +259,7 @@ def test_gzip_by_name(engine: Open, server: LocalServer, tmp_path: Path) -> None
     assert gzip.decompress(packed) == (tmp_path / "plain").read_bytes()
 
 
-def test_failed_dump_leaves_the_older_file(engine: Open, server: LocalServer, tmp_path: Path) -> None:
+def test_failed_dump_leaves_the_older_file(engine: OpenEngine, server: LocalServer, tmp_path: Path) -> None:
     """A dump that fails on its way changes no file and leaves none of its own."""
     path = tmp_path / "dump.json"
     path.write_text("older")
@@ -559,7 +358,7 @@ def test_memory_does_not_grow_with_a_dump(directories: int) -> None:
 
 
 def test_unfinished_load_is_no_volume(
-    engine: Open, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+    engine: OpenEngine, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a failed load left is no volume, cannot be formatted, and is replaced by the next load."""
     client = engine("")
