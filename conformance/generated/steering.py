@@ -169,6 +169,22 @@ def clones_what_has_no_name(about: About) -> bool:
     return any(about.world.open[client, source.inode] > 0 for client in CLIENTS)
 
 
+@steer("clone/the-acl-of-a-copy-follows-its-mode", "clone")
+def masks_the_copy_of_a_ruled_node(about: About) -> bool:
+    """The umask is taken from the mode of a copy, and not from its ACL."""
+    source = about.node("src")
+    masked = about.params["umask"] and not about.params["preserve"]
+    return bool(masked and (source is None or source.acl or source.type == "directory"))
+
+
+@steer("clone/a-symbolic-link-keeps-its-mode", "clone")
+def masks_the_copy_of_a_symlink(about: About) -> bool:
+    """The umask is taken from the mode of a symbolic link."""
+    source = about.node("src")
+    masked = about.params["umask"] and not about.params["preserve"]
+    return bool(masked and (source is None or source.type in ("symlink", "directory")))
+
+
 @steer("clone/is-charged-to-the-owner-of-the-copy", "clone")
 def clones_for_another_owner(about: About) -> bool:
     """Q17: a copy is charged to the owner of its source."""
@@ -283,8 +299,8 @@ def moves_directories_under_quotas(about: About) -> bool:
         return about.params["type"] == "dir" and about.world.moved
     if not any(type == "dir" for type, _ in about.world.limited):
         return False
-    nodes = about.at("src_parent", "src_name"), about.at("dst_parent", "dst_name")
-    return any(node is not None and node.type == "directory" for node in nodes)
+    nodes = [about.at(*one) for one in PLACES if _taken(about, *one)]
+    return any(node is None or node.type == "directory" for node in nodes)
 
 
 @steer("quota/a-deleted-one-does-not-come-back", "remove", "rmdir")

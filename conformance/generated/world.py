@@ -111,7 +111,7 @@ class World:
         self.rules: dict[tuple[int, str], tuple[str, Json]] = {}
         """By node and type the ACL that was last set, with the client that set it."""
         self.moved = False
-        """Whether a directory was ever moved."""
+        """Whether a directory, or what may be one, was ever moved."""
         self.frozen_copies = False
         """Whether there may be copies that nobody was told of and that are immutable or append-only."""
         self.open: Counter[tuple[str, int]] = Counter()
@@ -212,10 +212,11 @@ class World:
         if known is None:
             symbol = {"$": f"{step.number}.ok.inode"}
             known = self.nodes[inode] = Node(inode, symbol, attr.get("type", "file"))
-        if parent < TRASH_INODE:  # what is found in the trash may be deleted there
+        named = parent < TRASH_INODE and name not in (".", "..")  # what is in the trash may be deleted there
+        if named:
             known.gone = False
         self._attributes(known, attr)
-        if name not in (".", "..") and inode < TRASH_INODE and parent < TRASH_INODE:
+        if named and inode < TRASH_INODE:
             self.names.setdefault(parent, {})[key(name)] = (name, inode)
 
     @staticmethod
@@ -276,8 +277,8 @@ class World:
         source = self.names.setdefault(params["src_parent"], {})
         target = self.names.setdefault(params["dst_parent"], {})
         moved, there = source.get(key(params["src_name"])), target.get(key(params["dst_name"]))
-        directories = {inode for inode, node in self.nodes.items() if node.type == "directory"}
-        self.moved |= any(one is not None and one[1] in directories for one in (moved, there))
+        known = [self.nodes.get(one[1]) for one in (moved, there) if one is not None]
+        self.moved |= any(node is None or node.type == "directory" for node in known)
         if moved is None or answer.get("inode") == 0 or (there is not None and there[1] == moved[1]):
             return
         if "exchange" in params.get("flags", ()) and there is not None:

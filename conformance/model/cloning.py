@@ -24,6 +24,7 @@ from metaparity.drivers.types import (
 from .contents import Contents
 from .core import DOTS
 from .permissions import FROZEN, check_name, trashed
+from .rules import with_mode
 from .state import space_of
 
 
@@ -106,10 +107,14 @@ class Cloning(Contents):
         copy = replace(source, parent=parent)
         if source.type != FileType.DIRECTORY:
             copy.nlink = 1
-        if not copying.preserve:
-            copy.uid, copy.gid = copying.ctx.uid, copying.ctx.gid
+        if copying.preserve:
+            return copy
+        copy.uid, copy.gid = copying.ctx.uid, copying.ctx.gid
+        copy.atime = copy.mtime = copy.ctime = copying.now
+        if source.type != FileType.SYMLINK:  # a link grants nothing: its mode is that of all links
             copy.mode &= ~copying.umask
-            copy.atime = copy.mtime = copy.ctime = copying.now
+        if source.access_acl and copy.mode != source.mode:  # as after a chmod (N8.8)
+            copy.access_acl = self.number_of(with_mode(self.rule(source.access_acl), copy.mode))
         return copy
 
     def _copy(self, copying: Copying, src: int, inode: int, parent: int, name: bytes) -> None:

@@ -20,7 +20,7 @@ from metaparity.conformance.generated.rules import numbered_alike
 from metaparity.conformance.generated.shrink import Shrinker
 from metaparity.conformance.generated.steering import ANY, MODEL, TABLE, pins_of, steered
 from metaparity.conformance.generated.vocabulary import offered
-from metaparity.conformance.generated.world import Step, World
+from metaparity.conformance.generated.world import Node, Step, World
 from metaparity.conformance.harness.catalogue import catalogue
 from metaparity.conformance.harness.deviations import LEDGER, Ledger
 from metaparity.conformance.scenes.records import ACLS, LAYOUT
@@ -70,6 +70,32 @@ def test_a_step_that_a_pin_is_about_is_not_drawn() -> None:
     assert pin is not None
     assert pin.clause == "rename/dot-names-are-no-targets"
     assert steered(world, "c1", "rename", params, pins_of(["redis", "rueidis"])) is None
+
+
+@pytest.mark.parametrize(("name", "gone"), [(".", True), ("..", True), ("x", False)])
+def test_a_node_without_names_is_there_again_when_a_name_leads_to_it(name: str, gone: bool) -> None:
+    world = World({})
+    world.nodes[5] = Node(5, 5, "file", gone=True)
+    params = {"parent": 5 if gone else 1, "name": name}
+    world.learn(Step(1, "c1", "lookup", params), params, {"ok": {"inode": 5, "attr": {}}})
+    assert world.nodes[5].gone == gone
+
+
+@pytest.mark.parametrize(
+    ("umask", "preserve", "known"), [(0o022, False, True), (0, False, False), (0o022, True, False)]
+)
+@pytest.mark.parametrize(
+    "node", [Node(5, 5, "file", acl=True), Node(5, 5, "symlink"), Node(5, 5, "directory")]
+)
+def test_copies_whose_mode_juicefs_masks_alone_are_not_drawn_for_it(
+    node: Node, umask: int, preserve: bool, known: bool
+) -> None:
+    world = World({})
+    world.nodes[5] = node
+    params = {"src": 5, "dst_parent": 1, "dst_name": "copy", "umask": umask, "preserve": preserve}
+    masked = ("clone/the-acl-of-a-copy-follows-its-mode", "clone/a-symbolic-link-keeps-its-mode")
+    pins = [pin for pin in pins_of(["juicefs"]) if pin.clause in masked]
+    assert (steered(world, "c1", "clone", params, pins) is not None) == known
 
 
 def test_a_seed_draws_the_same_history(model: Lane) -> None:

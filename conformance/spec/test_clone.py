@@ -30,6 +30,7 @@ from metaparity.drivers.types import (
 from metaparity.fixtures.volumes import Volume
 
 each_preserve = pytest.mark.parametrize("preserve", [True, False], ids=["preserved", "own"])
+each_place = pytest.mark.parametrize("below", [False, True], ids=["alone", "below"])
 
 
 def age(volume: Volume, inode: int) -> None:
@@ -92,6 +93,44 @@ def test_special(volume: Volume) -> None:
     assert copy.flags == AttrFlag.IMMUTABLE | AttrFlag.SKIP_TRASH
     assert (copy.tier, copy.access_acl, copy.default_acl) == (2, source.access_acl, source.default_acl)
     assert volume.fs.acl_get(volume.fs.lookup(1, b"copy").inode, AclType.ACCESS) == rule
+
+
+@each_preserve
+@each_place
+@clause("clone/a-symbolic-link-keeps-its-mode", source="A2 N25.4 I21", needs="clone")
+def test_symlink(volume: Volume, below: bool, preserve: bool) -> None:
+    """The umask takes nothing from a symbolic link, whose mode is 0777."""
+    parent = volume.dir("tree") if below else 1
+    src = make(volume, FileType.SYMLINK, "x", parent=parent)
+    volume.fs.clone(parent, parent if below else src, 1, b"copy", preserve, 0o022)
+    copy = volume.fs.lookup(1, b"copy")
+    if below:
+        copy = volume.fs.lookup(copy.inode, b"x")
+    assert volume.fs.getattr(copy.inode).mode == 0o777
+
+
+@each_preserve
+@each_place
+@pytest.mark.parametrize("type", [FileType.FILE, FileType.DIRECTORY], ids=["file", "directory"])
+@clause("clone/the-acl-of-a-copy-follows-its-mode", source="N25.4 N8.8 I18", needs="acl")
+def test_ruled(volume: Volume, type: FileType, below: bool, preserve: bool) -> None:
+    """The access ACL of a copy grants what its mode says: what the umask takes from the mode, it takes from
+    owner, mask and others of the ACL, and the source keeps its own."""
+    volume.format(EnableACL=True)
+    parent = volume.dir("tree") if below else 1
+    src = make(volume, type, "x", parent=parent)
+    rule = Rule(7, 7, 7, 7, users=[(1002, 7)])
+    volume.fs.acl_set(src, AclType.ACCESS, rule)
+    volume.fs.acl_set(src, AclType.DEFAULT, rule)
+    volume.fs.clone(parent, parent if below else src, 1, b"copy", preserve, 0o027)
+    copy = volume.fs.lookup(1, b"copy")
+    if below:
+        copy = volume.fs.lookup(copy.inode, b"x")
+    kept = Rule(7, 7, 5, 0, users=[(1002, 7)])
+    assert volume.fs.getattr(copy.inode).mode == (0o777 if preserve else 0o750)
+    assert volume.fs.acl_get(copy.inode, AclType.ACCESS) == (rule if preserve else kept)
+    assert volume.fs.acl_get(copy.inode, AclType.DEFAULT) == rule
+    assert volume.fs.acl_get(src, AclType.ACCESS) == rule
 
 
 @each_type

@@ -30,6 +30,7 @@ from .core import optional_attr
 from .database import FAILURES, check_cancelled
 from .permissions import check_name, require_untrashed
 from .renaming import Renaming
+from .rules import with_mode
 from .statistics import entry_space
 from .store import Command, Reply, Transaction, pairs
 
@@ -256,8 +257,7 @@ class Cloning(Compaction, Renaming):
             place = [self.get_attr(parent), ("HEXISTS", self.keys.dentries(parent), name)] if top else []
             blob, values, *there = tx.read(self.get_attr(src), ("HGETALL", self.keys.xattrs(src)), *place)
             source = self._readable_source(copying.ctx, blob)
-            copy = copying.copy_of(source, parent, now)
-            self._unlink_copy(copy)
+            copy = self._copied(copying, source, parent, now)
             directory = self._require_place(copying.ctx, *there) if top else None
             belongings = self._belongings(tx, [Source(src, source, values, inode)])
             tx.queue(self.set_attr(inode, copy), *self.count_usage(entry_space(copy), 1), *belongings)
@@ -281,12 +281,29 @@ class Cloning(Compaction, Renaming):
         self.update_usage(entry_space(copy), 1, source if self.quirks else copy)
         return source, copy
 
+    def _copied(self, copying: Copying, source: Attr, parent: int, now: Time) -> Attr:
+        """The attributes of a copy.  Raises ENOENT for an access ACL that is not there."""
+        copy = copying.copy_of(source, parent, now)
+        self._unlink_copy(copy)
+        # The original masks the mode of a symbolic link, and leaves the ACL what the umask took.
+        if not self.quirks:
+            self._follow_mode(source, copy)
+        return copy
+
     def _unlink_copy(self, copy: Attr) -> None:
         """A copy has one name; the original forgets that of all but files with several (Q16)."""
         if not self.quirks and copy.type != FileType.DIRECTORY:
             copy.nlink = 1
         elif copy.type == FileType.FILE:
             copy.nlink = min(copy.nlink, 1)
+
+    def _follow_mode(self, source: Attr, copy: Attr) -> None:
+        """The mode of a symbolic link stays 0777 (I21), and an access ACL says what the mode does (I18)."""
+        if copy.type == FileType.SYMLINK:
+            copy.mode = source.mode
+        if copy.access_acl and copy.mode != source.mode:
+            rule = with_mode(self.rules.get(copy.access_acl), copy.mode)
+            copy.access_acl = self.rules.number_of(rule)
 
     def _readable_source(self, ctx: Context, blob: bytes | None) -> Attr:
         source = optional_attr(blob)
@@ -333,8 +350,7 @@ class Cloning(Compaction, Renaming):
                 # The original leaves special files out (Q19).
                 if source.type == FileType.DIRECTORY or (self.quirks and is_special(source)):
                     continue
-                copy = copying.copy_of(source, dst, now)
-                self._unlink_copy(copy)
+                copy = self._copied(copying, source, dst, now)
                 tx.queue(self.set_attr(inode, copy), self.set_entry(dst, name, copy.type, inode))
                 space += entry_space(copy)
                 copies.append(copy)

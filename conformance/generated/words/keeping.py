@@ -19,9 +19,8 @@ def clone(d: Draw) -> list[Call]:
     links = d.world.links(node.inode)
     source = d.world.nodes[links[0][0]].symbol if links and links[0][0] in d.world.nodes else ROOT_INODE
     params = {"src_parent": source, "src": node.symbol, "dst_parent": parent, "dst_name": name}
-    # The mode of a copy is masked, its ACL is not, and that of a symbolic link is, too: laws would find it.
-    umask = 0 if node.acl or node.type != "file" else 0o022
-    return [("clone", {**params, "preserve": d.odds(50), "umask": umask, "threads": 1, **d.caller()})]
+    how = {"preserve": d.odds(50), "umask": d.one((0, 0o022, 0o077)), "threads": 1}
+    return [("clone", {**params, **how, **d.caller()})]
 
 
 @word(24)
