@@ -32,13 +32,18 @@ def names_in(driver: str) -> set[str]:
     return {driver, *re.split(r"[+?@]", driver)}
 
 
+def sides_of(driver: str) -> set[str]:
+    """The drivers of a pair, `…` standing for any; a driver alone is its only side."""
+    return {*driver.split("+")} - {"…"}
+
+
 class BadLedger(Mistake):
     """The ledger cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
-    """A known difference of a driver.
+    """A known difference of a driver, or of pairs: `…+juicefs` is whichever has JuiceFS as its second client.
 
     `clause` is where it shows; `what` is what the report shows as observed, `…` standing for what varies.
     `sometimes` marks what depends on the order of concurrent calls, so that a run may pass without it; `own`
@@ -61,11 +66,15 @@ class Pin:
 
     def concerns(self, driver: str) -> bool:
         """Whether it may show on a driver: its own, with parameters, of a version, or one of a pair."""
-        return self.driver in names_in(driver) or self._copied_by(driver)
+        return self.driver in names_in(driver) or self.is_due(driver)
 
     def is_due(self, driver: str) -> bool:
         """Whether it has to show on a driver."""
-        return self.driver == driver or self._copied_by(driver)
+        return covers(self.driver, driver) or self._copied_by(driver)
+
+    def shows_beside(self, driver: str) -> bool:
+        """Whether a comparison with that driver is one with something else, on either side of a pair."""
+        return not self.concerns(driver) and not sides_of(self.driver) & sides_of(driver)
 
     def _copied_by(self, driver: str) -> bool:
         return self.driver == COPIED and COPYING in driver and not self.own
@@ -160,7 +169,7 @@ class Ledger:
                 found.append(
                     (entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it")
                 )
-            elif entry.driver.partition("?")[0] not in drivers:
+            elif any(side.partition("?")[0] not in drivers for side in sides_of(entry.driver)):
                 found.append(
                     (entry, f"pinned deviation names an unknown driver {entry.driver!r}: correct it")
                 )

@@ -259,7 +259,7 @@ class Tally:
         """Whether what is pinned had to be seen: some of it shows only beside other drivers."""
         others = self.beside.get((pin.clause, pin.driver), set())
         compared = isinstance(pin, Deviation) and pin.compared
-        return not compared or any(not pin.concerns(other) for other in others)
+        return not compared or any(pin.shows_beside(other) for other in others)
 
 
 def is_figure(value: object) -> TypeGuard[float]:

@@ -283,6 +283,16 @@ def test_pairs_run_what_two_clients_do(toys: Run, tmp_path: Path) -> None:
     assert ran.code == 0, ran.out
 
 
+@pytest.mark.parametrize(
+    ("pair", "code"), [("…+wobbly", 0), ("steady+wobbly", 0), ("wobbly+…", 1), ("…+steady", 1)]
+)
+def test_what_only_pairs_show_is_pinned_for_a_side(toys: Run, tmp_path: Path, pair: str, code: int) -> None:
+    pinned = pin(tmp_path, clause='"toy/two-meet"', driver=f'"{pair}"')
+    ran = toys(HEAD + MEETING.format(clients=", clients=2"), "--pairs", "--deviations", pinned)
+    assert ran.code == code, ran.out
+    assert ("was not observed" in str(ran.results["records"])) == bool(code)
+
+
 def test_a_pair_needs_two(metaparity: Run) -> None:
     ran = metaparity("run", "--pairs", "--driver", "redis")
     assert ran.code == 2
@@ -317,8 +327,9 @@ def test_what_is_seen_sometimes_may_be_missing(toys: Run, tmp_path: Path) -> Non
         ({"expires": "2020-01-01"}, "expired on 2020-01-01"),
         ({"clause": '"toy/nonsense"'}, "unknown clause 'toy/nonsense'"),
         ({"driver": '"nobody"'}, "unknown driver 'nobody'"),
+        ({"driver": '"…+nobody"'}, "unknown driver '…+nobody'"),
     ],
-    ids=["fixed", "deviates-differently", "expired", "unknown-clause", "unknown-driver"],
+    ids=["fixed", "deviates-differently", "expired", "unknown-clause", "unknown-driver", "unknown-pair"],
 )
 def test_the_ledger_is_strict(toys: Run, tmp_path: Path, changes: dict[str, str], complaint: str) -> None:
     text = HEAD + (AGREEING if "steady" in str(changes) else REFUSING)
