@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from errno import EACCES, EEXIST, EINTR
+from errno import EACCES, EEXIST, EINTR, ENOENT
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import check_empty, require_laws
+from metaparity.conformance.scenes.actors import ALICE
 from metaparity.conformance.scenes.clones import found, nodes, plant
 from metaparity.conformance.scenes.contents import put, shown
 from metaparity.conformance.scenes.quotas import BLOCK, DIR, limit
@@ -22,10 +23,15 @@ from metaparity.conformance.scenes.scenery import flag
 from metaparity.conformance.verbs import alike, refuses
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import (
+    ROOT,
+    AclType,
+    Attr,
     AttrFlag,
     Cloned,
     Context,
     FileType,
+    Rule,
+    SetAttr,
     Summary,
 )
 from metaparity.fixtures.volumes import Volume
@@ -136,6 +142,22 @@ def test_vanished(volume: Volume) -> None:
     assert {entry.name for entry in volume.fs.readdir(copy.inode)} == {b".", b"..", b"kept"}
     attr = volume.fs.getattr(copy.inode)
     alike(attr, volume.fs.getattr(src), but=["nlink"])
+
+
+@pytest.mark.parametrize("ctx", [ALICE, ROOT], ids=["by-whom-it-is-read", "whose-mode-follows-it"])
+@clause("clone/a-lost-acl-leaves-nothing-out", source="N8.1 N25.4 N29.7 S1.8", needs="acl", clients=2)
+def test_lost_acl(volume: Volume, ctx: Context) -> None:
+    """A tree with a directory whose ACL is needed and lost is refused, ENOENT, and not copied without it."""
+    volume.format(EnableACL=True)
+    src = volume.dir("src", mode=0o777)
+    ruled = volume.dir("ruled", src, mode=0o777)
+    volume.fs.acl_set(ruled, AclType.ACCESS, Rule(7, 7, 7, 7, users=[(1003, 7)]))
+    volume.fs.settle()
+    volume.raw.delete("acl")
+    fs = volume.open()
+    volume.fs.setattr(1, SetAttr.MODE, Attr(mode=0o777))
+    refuses(ENOENT, fs.clone, 1, src, 1, b"copy", False, 0o022, ctx=ctx)
+    refuses(ENOENT, fs.lookup, 1, b"copy")
 
 
 # -- half-way --------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,14 @@ from .statistics import entry_space
 from .store import Command, Reply, Transaction, pairs
 
 log = logging.getLogger(__name__)
+
+
+class Vanished(FileNotFoundError):
+    """The node to be copied is gone, which is no failure below the top of a tree."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT))
+
 
 BATCH = 1000
 """Nodes that are not directories, of one transaction (S4.4)."""
@@ -201,8 +210,11 @@ class Cloning(Compaction, Renaming):
         inode = self.inodes.take()
         try:
             source, copy = self._copy_node(copying, src, parent, name, inode, top=False)
-        except FileNotFoundError:
-            return False
+        except FileNotFoundError as missing:
+            # The original leaves out, too, what has lost its ACL.
+            if self.quirks or isinstance(missing, Vanished):
+                return False
+            raise
         self._count_child(parent, copy)
         self.remember_parent(inode, parent)
         self._copy_children(copying, src, source, inode, None)
@@ -308,7 +320,7 @@ class Cloning(Compaction, Renaming):
     def _readable_source(self, ctx: Context, blob: bytes | None) -> Attr:
         source = optional_attr(blob)
         if source is None:
-            raise error(errno.ENOENT)
+            raise Vanished
         self.require_access(ctx, source, Access.R)
         return source
 
