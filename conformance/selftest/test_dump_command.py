@@ -9,6 +9,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -123,6 +124,20 @@ def test_what_is_not_there(metaparity: Run, server_url: str, spare: redis.Redis)
     refused(metaparity("dump", server_url, "none/out.json"), 2, "none")
 
 
+def without_room(words: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program whose files may have 512 bytes.
+
+    It keeps no bytecode: a module of which Python can write only a part could not be imported ever after.
+    """
+    return subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
 @pytest.mark.parametrize("command", ["dump", "backup"])
 def test_a_file_that_finds_no_room(
     metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, command: str
@@ -132,9 +147,7 @@ def test_a_file_that_finds_no_room(
     older = tmp_path / "file"
     older.write_text("older")
     words = [sys.executable, "-m", "metaparity.conformance", command, server_url, str(older)]
-    done = subprocess.run(
-        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words], capture_output=True, text=True, timeout=60
-    )
+    done = without_room(words)
     assert (done.returncode, done.stdout) == (3, "")
     assert re.fullmatch(r".*file: File too large\n", done.stderr), done.stderr
     assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "older")]
@@ -155,13 +168,7 @@ def test_commands_that_find_no_room_to_wait_in(
 ) -> None:
     """Where temporary files have no room, one sentence says where and what to do, and nothing is written."""
     words = [sys.executable, "-c", WITHOUT_MEMORY, command, server_url, source]
-    done = subprocess.run(
-        ["sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    )
+    done = without_room(words, TMPDIR=str(tmp_path))
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.count("\n") == 1, done.stderr
     assert f"no temporary file can be written in {tmp_path} (File too large)" in done.stderr

@@ -348,6 +348,7 @@ def test_nobody_reads_on(server_url: str, spare: redis.Redis) -> None:
 def test_interrupted() -> None:
     """Ctrl-C ends it quietly, here while a server does not answer."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(60)
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         command = [sys.executable, "-m", "metaparity.conformance", "fsck", url]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
