@@ -12,7 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from metaparity.fixtures.faults import Act, Match, Proxy, Way, anything, command, push, reply
+from metaparity.fixtures.faults import Act, Line, Match, Proxy, Way, anything, command, push, reply
 from metaparity.fixtures.resp import NoRESP, end_of, frames
 
 from .stores.conftest import LocalServer
@@ -223,6 +223,23 @@ def test_a_connection_is_cut(
     while int(server.raw.get("n") or 0) != ran and time.monotonic() < deadline:
         time.sleep(0.01)
     assert int(server.raw.get("n") or 0) == ran
+
+
+def test_a_reply_is_not_faster_than_the_cut_behind_its_command(
+    connect: Connect, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Line.cut
+
+    def slowly(line: Line) -> None:
+        time.sleep(0.2)
+        whole(line)
+
+    monkeypatch.setattr(Line, "cut", slowly)
+    client = connect()
+    client.ping()
+    proxy.trap(command("INCRBY"), Act.CUT_AFTER)
+    with pytest.raises(redis.ConnectionError):
+        client.incr("n")
 
 
 def test_the_first_commands_of_a_burst_run_before_a_cut(
