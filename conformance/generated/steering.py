@@ -173,16 +173,18 @@ def clones_what_has_no_name(about: About) -> bool:
 def masks_the_copy_of_a_ruled_node(about: About) -> bool:
     """The umask is taken from the mode of a copy, and not from its ACL."""
     source = about.node("src")
-    masked = about.params["umask"] and not about.params["preserve"]
-    return bool(masked and (source is None or source.acl or source.type == "directory"))
+    return _masked(about) and (source is None or source.acl or source.type == "directory")
 
 
 @steer("clone/a-symbolic-link-keeps-its-mode", "clone")
 def masks_the_copy_of_a_symlink(about: About) -> bool:
     """The umask is taken from the mode of a symbolic link."""
     source = about.node("src")
-    masked = about.params["umask"] and not about.params["preserve"]
-    return bool(masked and (source is None or source.type in ("symlink", "directory")))
+    return _masked(about) and (source is None or source.type in ("symlink", "directory"))
+
+
+def _masked(about: About) -> bool:
+    return bool(about.params["umask"]) and not about.params["preserve"]
 
 
 @steer("clone/is-charged-to-the-owner-of-the-copy", "clone")

@@ -17,6 +17,7 @@ from metaparity.conformance.scenes.scenery import each_non_directory, each_type,
 from metaparity.conformance.verbs import alike, refuses, unchanged, window
 from metaparity.drivers.types import (
     CHUNK_SIZE,
+    ROOT_INODE,
     TRASH_INODE,
     AclType,
     Attr,
@@ -37,6 +38,14 @@ def age(volume: Volume, inode: int) -> None:
     """Give a node times of its own."""
     stamps = Attr(atime=(11, 1), mtime=(22, 2))
     volume.fs.setattr(inode, SetAttr.ATIME | SetAttr.MTIME, stamps)
+
+
+def copied(volume: Volume, src: int, parent: int, preserve: bool, umask: int) -> int:
+    """Copy the node `x` of the root, or the directory of the root that it is in; the inode of its copy."""
+    below = parent != ROOT_INODE
+    volume.fs.clone(1, parent if below else src, 1, b"copy", preserve, umask)
+    copy = volume.fs.lookup(1, b"copy").inode
+    return volume.fs.lookup(copy, b"x").inode if below else copy
 
 
 # -- one node --------------------------------------------------------------------------------------
@@ -102,11 +111,8 @@ def test_symlink(volume: Volume, below: bool, preserve: bool) -> None:
     """The umask takes nothing from a symbolic link, whose mode is 0777."""
     parent = volume.dir("tree") if below else 1
     src = make(volume, FileType.SYMLINK, "x", parent=parent)
-    volume.fs.clone(parent, parent if below else src, 1, b"copy", preserve, 0o022)
-    copy = volume.fs.lookup(1, b"copy")
-    if below:
-        copy = volume.fs.lookup(copy.inode, b"x")
-    assert volume.fs.getattr(copy.inode).mode == 0o777
+    copy = copied(volume, src, parent, preserve, 0o022)
+    assert volume.fs.getattr(copy).mode == 0o777
 
 
 @each_preserve
@@ -122,14 +128,11 @@ def test_ruled(volume: Volume, type: FileType, below: bool, preserve: bool) -> N
     rule = Rule(7, 7, 7, 7, users=[(1002, 7)])
     volume.fs.acl_set(src, AclType.ACCESS, rule)
     volume.fs.acl_set(src, AclType.DEFAULT, rule)
-    volume.fs.clone(parent, parent if below else src, 1, b"copy", preserve, 0o027)
-    copy = volume.fs.lookup(1, b"copy")
-    if below:
-        copy = volume.fs.lookup(copy.inode, b"x")
+    copy = copied(volume, src, parent, preserve, 0o027)
     kept = Rule(7, 7, 5, 0, users=[(1002, 7)])
-    assert volume.fs.getattr(copy.inode).mode == (0o777 if preserve else 0o750)
-    assert volume.fs.acl_get(copy.inode, AclType.ACCESS) == (rule if preserve else kept)
-    assert volume.fs.acl_get(copy.inode, AclType.DEFAULT) == rule
+    assert volume.fs.getattr(copy).mode == (0o777 if preserve else 0o750)
+    assert volume.fs.acl_get(copy, AclType.ACCESS) == (rule if preserve else kept)
+    assert volume.fs.acl_get(copy, AclType.DEFAULT) == rule
     assert volume.fs.acl_get(src, AclType.ACCESS) == rule
 
 

@@ -37,14 +37,6 @@ from .store import Command, Reply, Transaction, pairs
 
 log = logging.getLogger(__name__)
 
-
-class Vanished(FileNotFoundError):
-    """The node to be copied is gone, which is no failure below the top of a tree."""
-
-    def __init__(self) -> None:
-        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT))
-
-
 BATCH = 1000
 """Nodes that are not directories, of one transaction (S4.4)."""
 
@@ -53,6 +45,13 @@ PRESERVE = 2
 
 CHUNKS = 1000
 """Chunks of one round trip."""
+
+
+class Vanished(FileNotFoundError):
+    """The node to be copied is gone, which is no failure below the top of a tree."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 @dataclass(slots=True)
