@@ -31,7 +31,7 @@ from .harness.choices import Choices, require_writable
 from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
-from .harness.lawfulness import Judge
+from .harness.lawfulness import Judge, Judgement
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, options, plain_line
 from .harness.second_opinion import findings
@@ -43,7 +43,7 @@ CHECK_WITH = "after each test, let the check of this driver's engine look at the
 CHOICES = pytest.StashKey[Choices]()
 UNRECORDED = pytest.StashKey[list[str]]()
 FINDING = pytest.StashKey[Finding]()
-JUDGE = pytest.StashKey[Judge]()
+JUDGEMENT = pytest.StashKey[Judgement]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -233,7 +233,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not isinstance(volume, Volume):
         return (yield)
     volume.keeping = len(choices.drivers) > 1
-    volume.at_rest = judge = pyfuncitem.stash[JUDGE] = Judge(clause, driver, choices.ledger, volume)
+    volume.at_rest = judge = Judge(clause, driver, choices.ledger, volume)
+    pyfuncitem.stash[JUDGEMENT] = judge.judgement
     try:
         known = choices.ledger.for_clause(clause.id, driver)
         with (
@@ -316,8 +317,8 @@ def pytest_runtest_makereport(
     if report.when == "call" and report.passed and isinstance(volume, Volume):
         seen = parity.observed(volume.log, volume.states)
         data["observations"] = seen.plain() if seen else None
-    if report.when == "call" and JUDGE in item.stash:
-        data["laws"] = item.stash[JUDGE].judgement.plain(choices.ledger)
+    if report.when == "call" and JUDGEMENT in item.stash:
+        data["laws"] = item.stash[JUDGEMENT].plain(choices.ledger)
     if report.failed and call.excinfo is not None:
         finding = found(item, report, call.excinfo.value)
         pin = choices.ledger.find(clause.id, driver, finding.observed) if report.when == "call" else None

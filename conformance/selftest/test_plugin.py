@@ -83,6 +83,22 @@ def test_count(fs, took, record_property):
     record_property("word", "said")
 """
 
+KEPT = """
+import gc
+import weakref
+
+BEFORE = []
+
+@clause("toy/is-forgotten", source="N12.8", needs="namespace")
+@pytest.mark.parametrize("name", [b"a", b"b"])
+def test_forgotten(volume, name):
+    \"\"\"A directory is made.\"\"\"
+    volume.fs.mkdir(1, name)
+    gc.collect()
+    assert all(one() is None for one in BEFORE)
+    BEFORE.append(weakref.ref(volume))
+"""
+
 OTHERS = """
 @clause("toy/lists", source="N29", needs="acl")
 def test_acl(fs):
@@ -109,6 +125,13 @@ def test_breaking(volume):
 """
 
 LAW = "tree/entries-lead-to-nodes"
+
+
+def test_no_volume_is_kept_behind_its_test(toys: Run) -> None:
+    """Thousands of tests run in one process."""
+    ran = toys(HEAD + KEPT)
+    assert ran.code == 0, ran.out
+    assert set(ran.verdicts().values()) == {"passed"}
 
 
 def test_drivers_that_agree_have_parity(toys: Run) -> None:

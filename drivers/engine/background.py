@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from .database import FAILURES
+from .database import CHANCE, FAILURES
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +27,7 @@ class Background:
         """Run `job` each `seconds` (±5 %) until stopped; a failure is logged and the job goes on."""
 
         def loop() -> None:
-            while not self._stopping.wait(seconds * random.uniform(0.95, 1.05)):
+            while not self._stopping.wait(seconds * CHANCE.uniform(0.95, 1.05)):
                 self._run(job)
 
         thread = threading.Thread(target=loop, name=f"metaparity-{job.__name__}", daemon=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from random import SystemRandom
 from typing import TypeVar
 
 from ..errors import error
@@ -22,6 +22,9 @@ ATTEMPTS = 50
 
 SLOTS = [threading.Lock() for _ in range(1024)]
 """Callers of one process that touch the same key queue here instead of conflicting (S4.2)."""
+
+CHANCE = SystemRandom()
+"""For how long to wait; the numbers of `random` belong to the program, which may have seeded them."""
 
 RETRIED_CODES = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"})
 RETRIED_TEXTS = ("Conn is in a bad state", "EXECABORT")
@@ -135,5 +138,5 @@ class Database:
                         raise
                     self.transactions.retried(refused.code)
                     failure = refused
-                pause(random.randrange((attempt + 1) ** 2) / 1000, ctx)
+                pause(CHANCE.randrange((attempt + 1) ** 2) / 1000, ctx)
         raise failure

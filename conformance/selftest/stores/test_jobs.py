@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +15,7 @@ from metaparity.conformance.verbs import soon
 from metaparity.drivers import registry
 from metaparity.drivers.engine import jobs
 from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.engine.store import Conflict, Transaction
 from metaparity.drivers.types import TRASH_INODE, Config, FileType, Slice
 from metaparity.fixtures.volumes import FORMAT
 
@@ -149,3 +152,18 @@ def test_jobs_run_by_themselves(
     assert not shared_server.raw.exists(*counters)
     engine(no_bg_jobs=False)
     assert soon(lambda: bool(shared_server.raw.exists(*counters) == len(counters)))
+
+
+def test_the_random_numbers_of_the_process_are_left_alone(engine: Open) -> None:
+    """A program that has seeded `random`, as Hypothesis does, draws the same beside a client at work."""
+    client, attempts, ran = engine(), iter(range(3)), threading.Event()
+
+    def conflict_twice(tx: Transaction) -> None:
+        if next(attempts) < 2:
+            raise Conflict
+
+    before = random.getstate()
+    client.transact([b"a"], conflict_twice)
+    client.background.every(0.01, ran.set)
+    assert ran.wait(5)
+    assert random.getstate() == before

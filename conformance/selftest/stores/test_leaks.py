@@ -14,7 +14,7 @@ import pytest
 from metaparity.conformance.verbs import soon
 from metaparity.drivers import registry
 from metaparity.drivers.api import Engine
-from metaparity.drivers.engine.store import Command, Disconnected
+from metaparity.drivers.engine.store import Command
 from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.types import Config
 from metaparity.drivers.url import parse
