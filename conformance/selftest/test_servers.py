@@ -20,9 +20,12 @@ import hiredis
 import pytest
 import redis
 from docker.errors import NotFound  # type: ignore[import-untyped]
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.docker_client import DockerClient
 
 from metaparity.conformance.verbs import soon
 from metaparity.fixtures.servers import Server, ServerUnavailable, container, process, start_server
+from metaparity.fixtures.servers.server import Endpoint
 
 Start = Callable[[str], Server]
 
@@ -179,6 +182,42 @@ def test_a_container_serves_and_is_removed(docker: Any) -> None:
     server.close()
     assert ours_of(docker, os.getpid()) == before
     server.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Docker's networks are in a virtual machine")
+def test_a_container_is_reached_past_the_proxy_of_docker(docker: Any) -> None:
+    """Where its own address leads to it, every byte is spared a process."""
+    before = ours_of(docker, os.getpid())
+    with contextlib.closing(start_server("container")) as server:
+        (made,) = ours_of(docker, os.getpid()) - before
+        networks = docker.containers.get(made).attrs["NetworkSettings"]["Networks"]
+        assert [server.host] == [one["IPAddress"] for one in networks.values()]
+
+
+def test_an_address_that_leads_elsewhere_is_not_taken(start: Start) -> None:
+    """To nobody, to what is no server, or to another: the addresses of a machine that is not this one."""
+    server, stranger = start("embedded"), start("embedded")
+    with contextlib.ExitStack() as open_, client_of(server) as client:
+        nobody, mute = (
+            open_.enter_context(socket.socket()),
+            open_.enter_context(socket.create_server(("127.0.0.1", 0))),
+        )
+        nobody.bind(("127.0.0.1", 0))
+        strange = [Endpoint("127.0.0.1", one.getsockname()[1]) for one in (nobody, mute)]
+        strange.append(stranger.endpoint)
+        own = Endpoint("localhost", server.port)
+        run_id = str(client.info("server")["run_id"])
+        assert container.nearest(server.endpoint, strange, run_id) == server.endpoint
+        assert container.nearest(server.endpoint, [*strange, own], run_id) == own
+        assert container.nearest(server.endpoint, [own], "") == server.endpoint
+
+
+def test_a_way_that_is_asked_for_is_taken(docker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = DockerClient()
+    with contextlib.closing(engine.client):
+        monkeypatch.setattr(testcontainers_config, "connection_mode_override", engine.get_connection_mode())
+    with contextlib.closing(start_server("container")) as server:
+        assert server.port != container.PORT
 
 
 def ours_of(docker: Any, pid: int) -> set[str]:

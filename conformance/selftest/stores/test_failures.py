@@ -101,7 +101,7 @@ def test_a_silent_server_is_given_up(
     started = time.monotonic()
     with pytest.raises(Disconnected, match="in time"):
         call(store)
-    assert time.monotonic() - started < 0.4
+    assert time.monotonic() - started < 1.0
 
 
 def test_bytes_that_are_no_reply(scripted: Scripted, open_store: Open) -> None:
