@@ -17,7 +17,9 @@ from .dial import Dialler
 class Pool:
     """Connections to one server.  May be used from many threads.
 
-    There are at most `pool_size` of the address; a caller that finds them all busy waits for one.
+    There are at most `pool_size` of the address; a caller that finds them all busy waits for one, but for a
+    thread that has one already: it would wait for itself, and gets another, which is not kept.
+
     `_freed` guards the lists and the count; it is never held while a connection does anything.
     """
 
@@ -25,6 +27,7 @@ class Pool:
         self._dialler = dialler
         self._traffic = traffic
         self._closed = False
+        self._mine = threading.local()
         self._idle: list[Connection]
         self._busy: set[Connection]
         self._extra: set[Connection]
@@ -40,9 +43,11 @@ class Pool:
         free in time.
         """
         connection = self._take(fresh, probed)
+        self._mine.held = self._held + 1
         try:
             yield connection
         finally:
+            self._mine.held -= 1
             self._give_back(connection)
 
     @contextmanager
@@ -96,6 +101,12 @@ class Pool:
         for connection in connections:
             connection.close()
 
+    @property
+    def _held(self) -> int:
+        """Connections that this thread has."""
+        held: int = getattr(self._mine, "held", 0)
+        return held
+
     def _take(self, fresh: bool, probed: bool) -> Connection:
         while (idle := self._reserve()) is not None:
             if not probed or idle.alive():
@@ -133,7 +144,7 @@ class Pool:
                     connection = self._idle.pop()
                     self._busy.add(connection)
                     return connection
-                if len(self._busy) + self._dialling < limit:
+                if self._held or len(self._busy) + self._dialling < limit:
                     self._dialling += 1
                     return None
                 if not self._freed.wait(deadline - time.monotonic()):
@@ -143,12 +154,14 @@ class Pool:
         with self._freed:
             self._busy.discard(connection)
             open_, usable = not self._closed, connection.usable
-            if open_ and usable:
+            others = len(self._idle) + len(self._busy) + self._dialling
+            kept = open_ and usable and others < self._dialler.address.pool_size
+            if kept:
                 self._idle.append(connection)
             self._freed.notify()
-        if open_ and usable:
+        if kept:
             return
-        if open_:
+        if open_ and not usable:
             self._traffic.disconnected()
         connection.close()
 

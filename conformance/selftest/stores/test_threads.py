@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers.engine.store import Disconnected, Store, Transaction
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def test_the_pool_is_as_large_as_asked_for(server: LocalServer, open_store: Open
     """Transactions beyond `pool-size` wait for `pool-timeout`; every connection bears the client's name."""
     store = open_store(f"127.0.0.1:{server.port}?pool-size=2&pool_timeout=100ms&client-name=mine")
     inside, leave = threading.Semaphore(0), threading.Event()
+    assert store.attempt([], lambda _: store.attempt([], client_id))
 
     def body(_: Transaction) -> None:
         inside.release()
@@ -130,3 +132,27 @@ def test_the_pool_is_as_large_as_asked_for(server: LocalServer, open_store: Open
         for one in held:
             one.result(5)
     assert store.attempt([b"b"], client_id)
+
+
+def test_a_thread_does_not_wait_for_itself(server: LocalServer, open_store: Open) -> None:
+    """What a transaction asks beside itself goes beyond `pool-size`, by a connection that is not kept."""
+    store = open_store(f"127.0.0.1:{server.port}?pool-size=2&pool-timeout=5s&client-name=mine")
+    together = threading.Barrier(8)
+
+    def inner(_: Transaction) -> int:
+        return store.attempt([b"c"], client_id)
+
+    def outer(_: Transaction) -> list[int]:
+        return [store.attempt([b"b"], inner) for _ in range(2)]
+
+    def call() -> list[int]:
+        together.wait(5)
+        return store.attempt([b"a"], outer)
+
+    def named() -> int:
+        return sum(one["name"] == "mine" for one in server.raw.client_list())
+
+    with ThreadPoolExecutor(8) as threads:
+        for one in [threads.submit(call) for _ in range(8)]:
+            assert one.result(4)
+    assert soon(lambda: named() <= 2)
