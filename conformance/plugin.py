@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import shlex
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +28,7 @@ from metaparity.fixtures.volumes import Volume
 from .clause import Clause, clause_of
 from .harness import parity, profiles
 from .harness.catalogue import matches, require_known
-from .harness.choices import Choices, require_writable
+from .harness.choices import DEFAULT_DRIVERS, Choices, require_writable
 from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
@@ -37,6 +38,9 @@ from .harness.rerun import PACKAGE, command_line, options, plain_line
 from .harness.second_opinion import findings
 from .traces.files import save
 from .traces.recorder import Unrecordable, trace_of
+
+CREW = 8
+"""Workers up to which there are two a core."""
 
 PAIRS = "run the clauses about several clients on every ordered pair of the drivers, on one volume"
 CHECK_WITH = "after each test, let the check of this driver's engine look at the volume: juicefs"
@@ -86,6 +90,23 @@ def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object
     if concerned(config) and getattr(config.option, "numprocesses", None) and config.option.dist == "no":
         config.option.dist = "worksteal"
     return (yield)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    cores = yield
+    if not concerned(config) or "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return cores
+    return crew(cores, config.getoption("driver") or DEFAULT_DRIVERS, config.getoption("server"))
+
+
+def crew(cores: int, drivers: Sequence[str], server: str) -> int:
+    """How many workers a few cores keep busy: a worker of our engines waits for half of its time.
+
+    An engine of another program has processes of its own; a given server has no more databases than it has.
+    """
+    ours = all(name.partition("?")[0] in DEFAULT_DRIVERS for name in drivers)
+    return max(cores, min(2 * cores, CREW)) if ours and "://" not in server else cores
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
+
+from metaparity.conformance.plugin import crew
 
 from .conftest import Run
 
@@ -125,6 +128,38 @@ def test_breaking(volume):
 """
 
 LAW = "tree/entries-lead-to-nodes"
+
+
+@pytest.mark.parametrize(
+    ("cores", "drivers", "server", "workers"),
+    [
+        (1, ["redis", "rueidis?cache-ttl=0"], "auto", 2),
+        (2, ["redis"], "container:redis:7", 4),
+        (6, ["redis"], "auto", 8),
+        (12, ["redis"], "auto", 12),
+        (2, ["redis", "juicefs"], "auto", 2),
+        (2, ["redis+juicefs"], "auto", 2),
+        (2, ["cmd:./redis"], "auto", 2),
+        (2, ["redis"], "redis://127.0.0.1:6379/14", 2),
+    ],
+)
+def test_a_few_cores_have_two_workers_each(cores: int, drivers: list[str], server: str, workers: int) -> None:
+    assert crew(cores, drivers, server) == workers
+
+
+def test_the_environment_may_say_how_many_workers(
+    pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def auto() -> int:
+        return int(pytestconfig.hook.pytest_xdist_auto_num_workers(config=pytestconfig))
+
+    monkeypatch.setattr(pytestconfig.option, "server", "auto")
+    monkeypatch.setattr(pytestconfig.option, "driver", None)
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0, 1, 2}, raising=False)
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert auto() == 6
+    monkeypatch.setenv("PYTEST_XDIST_AUTO_NUM_WORKERS", "3")
+    assert auto() == 3
 
 
 def test_no_volume_is_kept_behind_its_test(toys: Run) -> None:
