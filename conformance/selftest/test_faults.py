@@ -147,7 +147,7 @@ def test_delays_lie_side_by_side(connect: Connect, proxy: Proxy) -> None:
     began = time.monotonic()
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda one: one.get("a"), clients))
-    assert once >= 0.1
+    assert 0.1 <= once < 0.8
     assert 0.1 <= time.monotonic() - began < 0.8  # one after the other would take a second
 
 
