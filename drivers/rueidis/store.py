@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -99,7 +100,11 @@ class RueidisStore(RedisStore):
             self._changed(commands)
 
     def pour(self, batches: Iterable[Packed]) -> None:
-        """Send many commands on a connection of their own; nothing is kept of what was read before."""
+        """Send many commands on a connection of their own; nothing is kept of what was read before.
+
+        The shared connection ends first, since to tell it of each key costs the server more than to write it.
+        """
+        self._retire()
         try:
             super().pour(batches)
         finally:
@@ -233,6 +238,17 @@ class RueidisStore(RedisStore):
             if self._dialler.moves == moves:
                 return mux
             mux.close()
+
+    def _retire(self) -> None:
+        """End a shared connection that is told of changes, when calls under way have had their replies."""
+        with self._dialling:
+            mux = self._mux
+            if mux is None or mux.cache is None:
+                return
+            self._mux = None
+        with contextlib.suppress(Disconnected):
+            mux.exchange([("PING",)])
+        mux.close()
 
     def _forget(self) -> None:
         """Leave the connection and its thread to the parent process."""

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.verbs import soon
-from metaparity.drivers.engine.store import Command, Disconnected, ServerError, Transaction
+from metaparity.drivers.engine.store import Command, Disconnected, Packed, ServerError, Transaction
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.rueidis import cache as cache_module
 from metaparity.drivers.rueidis import mux
@@ -26,7 +26,7 @@ from metaparity.drivers.rueidis.store import RueidisStore
 from metaparity.drivers.url import parse
 from metaparity.fixtures.faults import Proxy, Way
 
-from .conftest import LocalServer, Start
+from .conftest import Blocked, LocalServer, Start
 
 GET: Command = ("GET", b"i1")
 
@@ -451,6 +451,43 @@ def test_without_time_nothing_is_kept_or_told(server: LocalServer, open_cached: 
     assert store.known(GET) is None
     assert store.stats().hits == 0
     assert not [client for client in server.raw.client_list() if "t" in client["flags"]]
+
+
+@ways
+def test_the_server_tells_nothing_of_what_is_poured(
+    server: LocalServer, open_cached: Opened, query: str
+) -> None:
+    """To tell of a million keys takes it longer than to write them; what was kept is asked for again."""
+    server.raw.set("i1", "one")
+    store = open_cached(server.port, query)
+    assert store.cached(GET) == [b"one"]
+    told = store.stats().invalidations
+
+    def batches() -> Iterator[Packed]:
+        yield store.packed([("SET", b"i%d" % number, b"two") for number in range(1, 1000)])
+        tracking = [client for client in server.raw.client_list() if "t" in client["flags"]]
+        assert not tracking
+
+    store.pour(batches())
+    assert store.cached(GET) == [b"two"]
+    assert store.stats().invalidations == told
+    server.raw.set("i1", "three")
+    store.stats()
+    assert store.cached(GET) == [b"three"]
+
+
+def test_what_is_under_way_ends_before_something_is_poured(
+    server: LocalServer, open_cached: Opened, blocked: Blocked, threads: ThreadPoolExecutor
+) -> None:
+    store = open_cached(server.port)
+    assert store.cached(GET) == [None]
+    sent = store.traffic["shared"].commands
+    with blocked(0.3):
+        change = threads.submit(store.pipeline, ("INCR", b"n"))
+        assert soon(lambda: store.traffic["shared"].commands > sent)
+        store.pour(iter([store.packed([("INCR", b"n")])]))
+    assert change.result(5) == [1]
+    assert store.read(("GET", b"n")) == [b"2"]
 
 
 def test_keys_that_the_server_does_not_tell_of_are_not_kept(server: LocalServer, open_cached: Opened) -> None:
