@@ -36,7 +36,9 @@ def dump(options: argparse.Namespace) -> int:
     def write(engine: Engine) -> None:
         engine.load()
         root = _inode(engine, options.subdir) if options.subdir else 0
-        engine.dump(options.file, root, options.keep_secret, skip_trash=options.skip_trash)
+        engine.dump(
+            options.file, root, options.keep_secret, skip_trash=options.skip_trash, threads=options.threads
+        )
 
     return _on_engine(options, write)
 
@@ -46,7 +48,7 @@ def backup(options: argparse.Namespace) -> int:
 
     def write(engine: Engine) -> None:
         engine.load()
-        engine.backup(options.file, keep_secret=options.keep_secret)
+        engine.backup(options.file, options.threads, options.keep_secret)
 
     return _on_engine(options, write)
 
@@ -143,10 +145,10 @@ def _fault(path: str, found: Survey | Inventory) -> str:
         try:
             if isinstance(found, Survey):
                 for _ in surveyed(DumpFile(stream).events(), found):
-                    tell("names checked", found.kinds["name"], 0)
+                    tell(*found.progress)
             else:
                 for _ in inventoried(BackupFile(stream), found):
-                    tell("items checked", found.items, 0)
+                    tell(*found.progress)
         except BadFile as bad:
             return str(bad)
     return ""
@@ -176,6 +178,8 @@ def _facts(found: Survey | Inventory) -> Iterator[tuple[str, str]]:
     yield "holds", ", ".join(f"{name} {info.number}" for name, info in infos) or "nothing"
     for name, info in infos:
         yield "segments", f"{name}: {len(info.offsets)}, the first at byte {info.offsets[0]}"
+    for name, value in found.counters.items():
+        yield "counter", f"{name} {value}"
 
 
 def _settings(format: Format) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,9 @@ from metaparity.drivers.types import Config
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 
+BAR = 20
+"""Characters of a whole bar."""
+
 OFTEN = 0.1
 """Seconds between two lines that say how far a command has come."""
 
@@ -50,6 +53,14 @@ def place_of(url: str) -> str:
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
+def _bar(what: str, done: int, total: int) -> str:
+    """How far something has come; a counter may be behind, so there may be more than the total."""
+    if total <= 0:
+        return f"{done:,} {what}"
+    total = max(done, total)
+    return f"[{'#' * (BAR * done // total):<{BAR}}] {100 * done // total} %: {done:,} of {total:,} {what}"
+
+
 @contextmanager
 def progress() -> Iterator[Tell]:
     """Shows on a terminal how far a command has come; elsewhere nothing."""
@@ -58,11 +69,10 @@ def progress() -> Iterator[Tell]:
     def tell(what: str, done: int, total: int) -> None:
         nonlocal shown
         now = time.monotonic()
-        if now - shown < OFTEN:
+        if not done or now - shown < OFTEN:
             return
         shown = now
-        share = f" of {max(done, total):,} ({100 * done // max(done, total)} %)" if total else ""
-        print(f"\r\x1b[K{done:,}{share} {what}", end="", file=sys.stderr, flush=True)
+        print(f"\r\x1b[K{_bar(what, done, total)}", end="", file=sys.stderr, flush=True)
 
     if not sys.stderr.isatty():
         yield nobody

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import pty
@@ -11,10 +12,16 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from importlib.resources import files
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
+
+from metaparity.conformance.command import main
+from metaparity.conformance.opened import progress
+from metaparity.drivers.engine.engine import StoreEngine
 
 from .conftest import Run, refused
 
@@ -64,6 +71,32 @@ def test_part_of_a_volume(metaparity: Run, server_url: str, spare: redis.Redis, 
     refused(metaparity("dump", server_url, "no.json", "--subdir", "/none"), 3, "no directory /none")
     refused(metaparity("dump", server_url, "no.json", "--subdir", "big"), 3, "big is no directory")
     assert not (tmp_path / "no.json").exists()
+
+
+@pytest.mark.parametrize("command", ["dump", "backup"])
+def test_so_many_threads_read(
+    metaparity: Run,
+    server_url: str,
+    spare: redis.Redis,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    """The number reaches the primitive; one that is of no use is refused."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    asked: list[int] = []
+    write = getattr(StoreEngine, command)
+
+    def noting(*arguments: Any, **named: Any) -> None:
+        asked.append(signature(write).bind(*arguments, **named).arguments["threads"])
+        write(*arguments, **named)
+
+    monkeypatch.setattr(StoreEngine, command, noting)
+    for words in ([], ["--threads", "1"], ["--threads", "3"]):
+        assert main([command, server_url, str(tmp_path / "out"), *words]) == 0
+    assert asked == [0, 1, 3]
+    for number in ("0", "65", "-1", "two"):
+        refused(metaparity(command, server_url, "no", "--threads", number), 2, "from 1 to 64", number)
 
 
 @pytest.mark.parametrize(("command", "source"), [("load", DUMP), ("restore", BACKUP)])
@@ -204,6 +237,7 @@ def test_inspect_a_backup(metaparity: Run) -> None:
     assert ran.code == 0
     assert "kind       binary backup (version 2" in ran.out
     assert "edge 37" in ran.out
+    assert "counter    totalInodes 35" in ran.out
     assert "segments   node: 1, the first at byte 1660" in ran.out
 
 
@@ -215,14 +249,51 @@ def test_inspect_a_bad_file(metaparity: Run) -> None:
     assert "fault      this is version 2 of the format, of which 1 is known at byte 5689" in ran.out
 
 
-def test_progress_on_a_terminal(server_url: str, spare: redis.Redis, tmp_path: Path) -> None:
-    """On a terminal, one line says how far a command has come, and is gone at the end."""
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["load", "URL", DUMP], "names checked"),
+        (["load", "URL", DUMP, "--dry-run"], "names checked"),
+        (["inspect", DUMP], "names checked"),
+        (["dump", "URL", "out"], "entries dumped"),
+        (["restore", "URL", BACKUP], "nodes checked"),
+        (["restore", "URL", BACKUP, "--dry-run"], "nodes checked"),
+        (["inspect", BACKUP], "nodes checked"),
+        (["backup", "URL", "out"], "nodes backed up"),
+    ],
+    ids=["load", "load-dry", "inspect-dump", "dump", "restore", "restore-dry", "inspect-backup", "backup"],
+)
+def test_progress_on_a_terminal(
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, words: list[str], said: str
+) -> None:
+    """On a terminal, one line says how far a command has come, and of how much, and is gone at the end."""
+    if words[0] in ("dump", "backup"):
+        assert metaparity("restore", server_url, BACKUP).code == 0
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "metaparity.conformance", "load", server_url, DUMP]
-    done = subprocess.run(command, cwd=tmp_path, stderr=theirs, timeout=60, check=False)
+    command = [sys.executable, "-m", "metaparity.conformance", *words]
+    command = [server_url if word == "URL" else word for word in command]
+    ran = subprocess.run(command, cwd=tmp_path, stderr=theirs, timeout=60, check=False)
     os.close(theirs)
     shown = os.read(ours, 1 << 16).decode()
     os.close(ours)
-    assert done.returncode == 0
-    assert re.search(r"\r\x1b\[K\d+ of 35 \(\d+ %\) names checked", shown)
+    assert ran.returncode == 0
+    first = re.match(r"\r\x1b\[K\[(#*) *\] (\d+) %: (\d+) of (\d+) (.*?)\r", shown)
+    assert first
+    assert first[5] == said
+    share, done, total = map(int, first.groups()[1:4])
+    assert 0 < done <= total
+    assert share == 100 * done // total
+    assert len(first[1]) == 20 * done // total
+    assert total >= 35
     assert shown.endswith("\r\x1b[K")
+
+
+def test_progress_of_an_impossible_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a bad file promises is not divided by, and nothing is said before something is done."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with progress() as tell:
+        tell("nodes checked", 0, -5)
+        tell("nodes checked", 3, -5)
+    assert terminal.getvalue() == "\r\x1b[K3 nodes checked\r\x1b[K"

@@ -81,10 +81,12 @@ class Backup(Core):
         """
         writer = SegmentWriter(out)
         writer.format(codec.encode_format(disclosed(self.format, () if keep_secret else ALL_SECRETS)))
-        done = 0
-        for name, batch in Reader(self, threads).batches():
-            done += writer.batch(name, batch)
-            self.tell("items backed up", done, 0)
+        reader, nodes = Reader(self, threads), 0
+        for name, batch in reader.batches():
+            number = writer.batch(name, batch)
+            if name == "node":
+                nodes += number
+                self.tell("nodes backed up", nodes, reader.nodes)
         writer.end()
 
 
@@ -100,6 +102,8 @@ class Reader:
         self._keys = volume.keys
         self._batch: Any = messages()["Batch"]
         self._seen = {letter: Numbers() for letter in LETTERS}
+        self.nodes = 0
+        """How many nodes there are, by the counter, once that has been read."""
 
     def batches(self) -> Iterator[tuple[str, Any]]:
         """Every segment but the settings, in the order of the original."""
@@ -120,10 +124,10 @@ class Reader:
         names = keys.counters
         *values, logged = self._db.read_one("MGET", *names.values(), keys.txn_last_log)
         batch = self._batch()
-        for name, value in zip(names, values, strict=True):
-            batch.counters.add(
-                key=name, value=codec.decode_counter(value) + (name in ("nextInode", "nextChunk"))
-            )
+        for name, value in zip(names, map(codec.decode_counter, values), strict=True):
+            batch.counters.add(key=name, value=value + (name in ("nextInode", "nextChunk")))
+            if name == "totalInodes":
+                self.nodes = value
         if self._volume.format.change_log and logged is not None:
             batch.counters.add(key="lastChangelog", value=codec.decode_counter(logged))
         return batch

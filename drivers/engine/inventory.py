@@ -11,6 +11,7 @@ from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
 from .jsontext import BadFile
 from .numbersets import Numbers
+from .progress import Progress
 from .segments import BackupFile, Info, Segment
 
 RECORD = codec.RECORD.size
@@ -34,7 +35,15 @@ class Inventory:
     """The settings as stored."""
     infos: dict[str, Info] = field(default_factory=dict)
     """The segments of each kind."""
+    counters: dict[str, int] = field(default_factory=dict)
+    """The counters that the backup tells."""
     last_acl: int = 0
+
+    @property
+    def progress(self) -> Progress:
+        """How far the look at the file has come."""
+        nodes = self.infos["node"].number if "node" in self.infos else 0
+        return "nodes checked", nodes, self.counters.get("totalInodes", 0)
 
     @property
     def items(self) -> int:
@@ -153,6 +162,7 @@ class Check:
         if key not in COUNTERS:
             raise self._bad(f"the segment has the unknown counter {key[:40]!r}")
         self._new("counters", COUNTERS.index(key), f"the counter {key}")
+        self._found.counters[key] = value
 
     def look_at_nodes(self, inodes: Sequence[int], blobs: Sequence[bytes]) -> None:
         """Attributes of known types, each inode once."""

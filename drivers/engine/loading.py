@@ -71,10 +71,9 @@ class Loading(Volume):
                 self._finish(filler, found)
 
     def _watched(self, events: Iterable[Event], found: Survey) -> Iterator[Event]:
-        """The events of a dump; it is told how many names have come."""
+        """The events of a dump; it is told how far that has come."""
         for event in events:
-            if names := found.kinds["name"]:
-                self.tell("names checked", names, found.counters.get("usedInodes", 0))
+            self.tell(*found.progress)
             yield event
 
     def _finish(self, filler: Filler, found: Survey) -> None:

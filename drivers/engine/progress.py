@@ -7,8 +7,11 @@ from typing import TypeAlias, TypeVar
 
 T = TypeVar("T")
 
+Progress: TypeAlias = tuple[str, int, int]
+"""What is done (`entries dumped`), how many of it, and how many there will be, 0 if that is unknown."""
+
 Tell: TypeAlias = Callable[[str, int, int], object]
-"""Is told what is done (`entries dumped`), of how many, and how many there will be, 0 if that is unknown."""
+"""Is told of `Progress`."""
 
 
 def nobody(what: str, done: int, total: int) -> None:

@@ -45,7 +45,7 @@ class Restoring(Loading):
                 for segment in inventoried(BackupFile(stream), found):
                     for item in segment.lists.items():
                         checked.put(item, len(item[1][0]))
-                    self.tell("items checked", found.items, 0)
+                    self.tell(*found.progress)
             checked.end()
             check_client(found.format)
             with self.filling(path):

@@ -14,6 +14,7 @@ from .dumpnodes import Child
 from .dumptext import TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
+from .progress import Progress
 
 QUOTAS = {"Quotas": QuotaType.DIR, "UserQuotas": QuotaType.USER, "GroupQuotas": QuotaType.GROUP}
 """The kinds of quotas, by the names that a dump has for them."""
@@ -44,6 +45,11 @@ class Survey:
     shared: set[int] = field(default_factory=set)
     """The slices to which several records refer, by their ids."""
     directories: Numbers = field(default_factory=Numbers)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the look at the file has come."""
+        return "names checked", self.kinds["name"], self.counters.get("usedInodes", 0)
 
 
 def survey(stream: BinaryIO) -> Survey:
