@@ -246,9 +246,8 @@ class RueidisStore(RedisStore):
             if mux is None or mux.cache is None:
                 return
             self._mux = None
-        with contextlib.suppress(Disconnected):
+        with contextlib.closing(mux), contextlib.suppress(Disconnected):
             mux.exchange([("PING",)])
-        mux.close()
 
     def _forget(self) -> None:
         """Leave the connection and its thread to the parent process."""
