@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from metaparity.drivers.types import TRASH_INODE
 
 from ..harness.deviations import COPIED, COPYING, names_in
-from .world import Json, Node, World, key
+from .world import PLACES, Json, Node, World, key
 
 CLIENTS = ("c1", "c2")
 """The clients of a history."""
@@ -96,7 +96,7 @@ def steered(
     return next((pin for pin in pins if name in pin.methods and pin.trigger(about)), None)
 
 
-PLACES = (("src_parent", "src_name"), ("dst_parent", "dst_name"))
+ENDS = PLACES[1:]
 """The parameters of a rename that name a place."""
 
 
@@ -126,7 +126,7 @@ def makes_a_cycle(about: About) -> bool:
     source, target = about.at("src_parent", "src_name"), about.at("dst_parent", "dst_name")
     into, out = about.node("dst_parent"), about.node("src_parent")
     world = about.world
-    unknown = [one for one in PLACES if about.at(*one) is None and _taken(about, *one)]
+    unknown = [one for one in ENDS if about.at(*one) is None and _taken(about, *one)]
     if unknown and (into is not out or into is None):
         return True
     if source is not None and into is not None and source.inode in world.above(into.inode):
@@ -158,6 +158,13 @@ def clones_what_is_no_file(about: About) -> bool:
     """Q12, Q16, Q18, Q19: what a copy of anything but a file counts, and leaves out."""
     source = about.node("src")
     return source is None or source.type != "file"
+
+
+@steer("clone/copies-a-tree", "clone", driver=ANY)
+def clones_what_the_server_has_ordered(about: About) -> bool:
+    """Copies get their inodes as their sources are listed, which each server does in an order of its own."""
+    source = about.node("src")
+    return source is not None and not about.world.scattered.isdisjoint(about.world.below(source.inode))
 
 
 @steer("clone/a-copy-of-what-has-no-name-has-one", "clone")
@@ -272,7 +279,7 @@ def moves_directories_twice(about: About) -> bool:
     """What a client remembers of two moves may be a ring, in which it looks for quotas for ever."""
     if not about.world.moved or about.params["src_parent"] == about.params["dst_parent"]:
         return False
-    nodes = [about.at(*one) for one in PLACES]
+    nodes = [about.at(*one) for one in ENDS]
     return any(node is None or node.type == "directory" for node in nodes)
 
 
@@ -301,7 +308,7 @@ def moves_directories_under_quotas(about: About) -> bool:
         return about.params["type"] == "dir" and about.world.moved
     if not any(type == "dir" for type, _ in about.world.limited):
         return False
-    nodes = [about.at(*one) for one in PLACES if _taken(about, *one)]
+    nodes = [about.at(*one) for one in ENDS if _taken(about, *one)]
     return any(node is None or node.type == "directory" for node in nodes)
 
 

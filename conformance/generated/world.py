@@ -80,6 +80,12 @@ def key(name: Name) -> str:
 RECENT = 5
 """How many nodes are recent."""
 
+LONG = 64
+"""Bytes of a name above which Redis lists a directory in an order of its own (hash-max-listpack-value)."""
+
+PLACES = (("parent", "name"), ("src_parent", "src_name"), ("dst_parent", "dst_name"))
+"""The parameters that are a directory and a name in it."""
+
 MAKING = frozenset({"mknod", "mkdir", "create", "symlink"})
 ATTRIBUTES = ("mode", "uid", "gid", "length", "flags", "nlink")
 
@@ -110,6 +116,8 @@ class World:
         """Nodes that ever had several names."""
         self.rules: dict[tuple[int, str], tuple[str, Json]] = {}
         """By node and type the ACL that was last set, with the client that set it."""
+        self.scattered: set[int] = set()
+        """Directories that ever had a long name."""
         self.moved = False
         """Whether a directory, or what may be one, was ever moved."""
         self.frozen_copies = False
@@ -163,6 +171,16 @@ class World:
             yield inode
             inode = next((parent for parent, _, one in self.entries() if one == inode), inode)
 
+    def below(self, inode: int) -> Iterator[int]:
+        """A node and all that is in it, as far as is known."""
+        seen, waiting = set(), [inode]
+        while waiting:
+            inode = waiting.pop()
+            if inode not in seen:
+                seen.add(inode)
+                yield inode
+                waiting += [child for _, child in self.names.get(inode, {}).values()]
+
     def path(self, inode: int) -> str | None:
         """The path of a directory; None where it is not known or cannot be written as text."""
         parts: list[str] = []
@@ -200,6 +218,9 @@ class World:
         for name in ("inode", "src", "dst"):
             if (node := self.nodes.get(params.get(name, 0))) is not None and node.inode != ROOT_INODE:
                 self.recent = [*[one for one in self.recent if one is not node][-RECENT:], node]
+        for parent, name in PLACES:
+            if name in params and len(key(params[name]).encode()) > LONG:
+                self.scattered.add(params[parent])
         learn = getattr(self, f"_after_{step.method}", None)
         if step.method in MAKING or step.method == "lookup":
             self._node(step, params["parent"], params["name"], answer)
@@ -295,9 +316,9 @@ class World:
     def _after_readdir(self, step: Step, params: Json, answer: Json) -> None:
         if params["inode"] >= TRASH_INODE:
             return
-        self.names[params["inode"]] = {
-            key(one["name"]): (one["name"], one["inode"]) for one in answer if one["name"] not in (".", "..")
-        }
+        told = {key(one["name"]): (one["name"], one["inode"]) for one in answer}
+        # A server may list in an order of its own, and a seed has to draw the same from each.
+        self.names[params["inode"]] = {name: told[name] for name in sorted(told) if name not in (".", "..")}
 
     def _after_open_file(self, step: Step, params: Json, answer: Json) -> None:
         self.open[step.client, params["inode"]] += 1

@@ -98,6 +98,42 @@ def test_copies_whose_mode_juicefs_masks_alone_are_not_drawn_for_it(
     assert (steered(world, "c1", "clone", params, pins) is not None) == known
 
 
+def test_copies_are_not_drawn_where_the_server_lists_in_an_order_of_its_own() -> None:
+    """Copies get their inodes as their sources are listed: where a name is long, two servers differ."""
+    world = World({})
+    for number, (parent, name, type) in enumerate(
+        [
+            (1, "above", "directory"),
+            (2, "long", "directory"),
+            (3, "n" * 65, "file"),
+            (1, "short", "directory"),
+            (5, "n" * 64, "file"),
+        ]
+    ):
+        params = {"parent": parent, "name": name}
+        made = {"inode": number + 2, "attr": {"type": type}}
+        world.learn(Step(number, "c1", "mknod", params), params, {"ok": made})
+
+    def drawn(inode: int) -> bool:
+        params = {"src": world.nodes[inode].symbol, "dst_parent": 1, "dst_name": "copy"}
+        return steered(world, "c1", "clone", params, pins_of(["redis", "rueidis"])) is None
+
+    assert [inode for inode in (1, 2, 3, 4, 5, 6) if drawn(inode)] == [4, 5, 6]
+    gone = {"parent": 3, "name": "n" * 65}
+    world.learn(Step(5, "c1", "unlink", gone), gone, {"ok": {}})
+    assert not drawn(3)
+
+
+def test_names_are_known_in_one_order_however_they_are_listed() -> None:
+    worlds = []
+    for names in (["b", ".", "a", ".."], ["..", "a", "b", "."]):
+        world = World({})
+        listed = [{"name": name, "inode": 2 + ord(name[0])} for name in names]
+        world.learn(Step(1, "c1", "readdir", {"inode": 1}), {"inode": 1}, {"ok": listed})
+        worlds.append(world.entries())
+    assert worlds[0] == worlds[1] == [(1, "a", 99), (1, "b", 100)]
+
+
 def test_a_seed_draws_the_same_history(model: Lane) -> None:
     one, other = (generate([model], 7, 200, []) for _ in range(2))
     assert one.steps == other.steps
