@@ -229,7 +229,7 @@ def _add_files(commands: Any) -> None:
         command.add_argument("file", metavar="FILE", help="the file; gzipped when its name ends with .gz")
         if name in ("dump", "backup"):
             command.add_argument("--keep-secret", action="store_true", help=KEEP_SECRET)
-            command.add_argument("--threads", type=_threads, default=0, metavar="N", help=THREADS)
+            command.add_argument("--threads", metavar="N", help=THREADS)
         else:
             command.add_argument("--dry-run", action="store_true", help=DRY_RUN)
         if name == "dump":
@@ -328,14 +328,7 @@ REPAIR_PLAN = "show what would mend it: commands for redis-cli, or words where n
 KEEP_SECRET = "tell the keys of the object store, too"
 DRY_RUN = "only check the file; no server is asked"
 THREADS = "how many read; with 1 nothing is read ahead, which burdens the server least"
-MOST_THREADS = 64
 STRICT = "validate every message of external programs against the JSON Schema of the protocol"
-
-
-def _threads(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_THREADS:
-        raise argparse.ArgumentTypeError(f"has to be a number from 1 to {MOST_THREADS}, not {text}")
-    return int(text)
 
 
 def _version() -> str:

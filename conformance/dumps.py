@@ -21,6 +21,7 @@ from metaparity.drivers.files import is_gzip, reading
 from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
+from .harness.numbers import MOST_THREADS, numbers
 from .opened import on_volume, progress
 
 FAULTY = 1
@@ -31,26 +32,31 @@ SECRETS = ("SecretKey", "SessionToken", "EncryptKey")
 
 
 def dump(options: argparse.Namespace) -> int:
-    """Write a JSON dump; returns the exit code."""
+    """Write a JSON dump; returns the exit code.  Raises `BadArgument`."""
+    threads = _threads(options)
 
     def write(engine: Engine) -> None:
         engine.load()
         root = _inode(engine, options.subdir) if options.subdir else 0
-        engine.dump(
-            options.file, root, options.keep_secret, skip_trash=options.skip_trash, threads=options.threads
-        )
+        engine.dump(options.file, root, options.keep_secret, skip_trash=options.skip_trash, threads=threads)
 
     return _on_engine(options, write)
 
 
 def backup(options: argparse.Namespace) -> int:
-    """Write a binary backup; returns the exit code."""
+    """Write a binary backup; returns the exit code.  Raises `BadArgument`."""
+    threads = _threads(options)
 
     def write(engine: Engine) -> None:
         engine.load()
-        engine.backup(options.file, options.threads, options.keep_secret)
+        engine.backup(options.file, threads, options.keep_secret)
 
     return _on_engine(options, write)
+
+
+def _threads(options: argparse.Namespace) -> int:
+    """How many threads are asked for, 0 for as many as pay."""
+    return numbers("--threads", options.threads, int, 1, MOST_THREADS, 1)[0] if options.threads else 0
 
 
 def load(options: argparse.Namespace) -> int:

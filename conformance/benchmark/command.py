@@ -6,17 +6,17 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from metaparity.drivers import registry
-from metaparity.drivers.errors import Mistake, Unfit
+from metaparity.drivers.errors import Unfit
 from metaparity.drivers.registry import UnreadyDriver
 from metaparity.fixtures.provision import Provider
 from metaparity.reports import files
 
 from ..harness.choices import known_drivers, require_writable
+from ..harness.numbers import MOST_THREADS, BadArgument, numbers
 from . import dumps
 from .page import PAGE, render
 from .results import Setting
@@ -31,16 +31,9 @@ THEIRS = ("juicefs", "juicefs?client-cache=true")
 DUMPING = ("redis", "rueidis")
 
 MOST_NODES = 10_000_000
-MOST_THREADS = 64
 MOST_DELAY = 1000.0
 MOST_SECONDS = 60.0
 MOST_ROUNDS = 100
-
-T = TypeVar("T", int, float)
-
-
-class BadArgument(Mistake):
-    """An option has a value that cannot be."""
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -95,20 +88,6 @@ def _dumps(
 def _write_json(path: str | None, figures: object) -> None:
     if path:
         files.replace(Path(os.path.abspath(path)), json.dumps(figures, indent=1, allow_nan=False) + "\n")
-
-
-def numbers(
-    option: str, text: str, kind: Callable[[str], T], least: T, most: T, count: int | None = None
-) -> list[T]:
-    """The numbers in a list such as `1,8,32`, each once.  Raises `BadArgument`."""
-    try:
-        found = list(dict.fromkeys(map(kind, text.split(","))))
-    except ValueError:
-        found = []
-    if not found or len(found) != (count or len(found)) or not all(least <= one <= most for one in found):
-        wanted = "a number" if count == 1 else "numbers with commas between them"
-        raise BadArgument(f"{option} {text} cannot be: give {wanted}, from {least:g} to {most:g}")
-    return found
 
 
 def chosen(only: str | None) -> list[str]:
