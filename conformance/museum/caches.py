@@ -23,6 +23,7 @@ sound_exchange = Mux.exchange
 sound_read = Cache.read
 sound_cached = RueidisStore.cached
 sound_find = Removal._find
+sound_attempt = RueidisStore.attempt
 
 
 def invalidate_some(self: Cache, keys: Iterable[bytes] | None) -> None:
@@ -100,6 +101,24 @@ def find_as_known(
         type, inode = guess
         replies = tx.read(*wanted(tx, name, inode))
     return found, above, type, inode, replies
+
+
+def attempt_on_what_is_kept(
+    self: RueidisStore, watch: Sequence[bytes], body: Callable[[Transaction], object]
+) -> object:
+    """As if a key that changed before it was watched were a conflict, too."""
+
+    def believing(tx: Any) -> object:
+        sound_read = tx.read
+
+        def read(*commands: Command) -> list[Reply]:
+            kept = self.known(*commands)
+            return sound_read(*commands) if kept is None else kept
+
+        tx.read = read
+        return body(tx)
+
+    return sound_attempt(self, watch, believing)
 
 
 PUSHES_ARE_IGNORED = broken(
@@ -185,4 +204,11 @@ NAMES_ARE_TRUSTED = broken(
     caught_by="coherence/a-change-meets-what-is-there",
     target="engine.removal:Removal._find",
     wrong=find_as_known,
+)
+TRANSACTIONS_READ_WHAT_IS_KEPT = broken(
+    "TRANSACTIONS_READ_WHAT_IS_KEPT",
+    "what a change starts from is read from the cache",
+    caught_by="coherence/a-change-keeps-what-others-changed",
+    target="rueidis.store:RueidisStore.attempt",
+    wrong=attempt_on_what_is_kept,
 )

@@ -15,9 +15,10 @@ import pytest
 
 from metaparity.conformance.clause import clause
 from metaparity.conformance.laws import require_laws
+from metaparity.conformance.scenes.contents import put
 from metaparity.conformance.verbs import soon
 from metaparity.drivers.api import Engine
-from metaparity.drivers.types import CHUNK_SIZE, Attr, FileType, SetAttr, Slice
+from metaparity.drivers.types import CHUNK_SIZE, AclType, Attr, FallocateMode, FileType, Rule, SetAttr, Slice
 from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, push, reply
 from metaparity.fixtures.volumes import Volume
 
@@ -300,6 +301,55 @@ def seen(fs: Engine, d: int) -> dict[bytes, int]:
             with suppress(FileNotFoundError, NotADirectoryError):
                 found[b"%d/" % directory + name] = fs.lookup(directory, name).inode
     return found
+
+
+ON_A_FILE: dict[str, Change] = {
+    "chmod": lambda fs, x: chmod(fs, x, 0o600),
+    "truncate": lambda fs, x: fs.truncate(x, 0, 50),
+    "write": lambda fs, x: put(fs, x, 0, 50),
+    "fallocate": lambda fs, x: fs.fallocate(x, FallocateMode(0), 0, 50),
+    "copy_file_range": lambda fs, x: fs.copy_file_range(fs.lookup(1, b"full").inode, 0, x, 0, 50),
+    "acl_set": lambda fs, x: fs.acl_set(x, AclType.ACCESS, Rule(6, 4, 4, 0, [(7, 4)], [])),
+}
+
+BY_ANOTHER: dict[str, tuple[Change, Callable[[Engine, int], bool]]] = {
+    "chown": (lambda fs, x: fs.setattr(x, SetAttr.UID, Attr(uid=7)), lambda fs, x: fs.getattr(x).uid == 7),
+    "link": (lambda fs, x: fs.link(x, 1, b"other"), lambda fs, x: fs.getattr(x).nlink == 2),
+    "rename": (
+        lambda fs, x: fs.rename(1, b"x", fs.lookup(1, b"d").inode, b"x"),
+        lambda fs, x: fs.parents(x) == {fs.lookup(1, b"d").inode: 1},
+    ),
+    "unlink": (lambda fs, x: fs.unlink(1, b"x"), lambda fs, x: failure(fs, x) == ENOENT),
+}
+"""What another client does to the file `x`, and whether it shows."""
+
+
+@pytest.mark.parametrize("first", BY_ANOTHER)
+@pytest.mark.parametrize("change", ON_A_FILE)
+@clause("coherence/a-change-keeps-what-others-changed", source="S6.1.10", needs="cache.tracking", clients=2)
+def test_stale_attributes(
+    volume: Volume, network: Proxy, threads: ThreadPoolExecutor, change: str, first: str
+) -> None:
+    """A client that has not yet been told that another gave a file an owner or a second name, moved it or
+    removed it, changes the file that is there: what the other did lasts."""
+    volume.format(EnableACL=True)
+    fs, behind = volume.fs, reader(volume)
+    volume.dir("d")
+    put(fs, volume.file("full"), 0, 100)
+    x = volume.file("x")
+    behind.getattr(x)
+    held = network.trap(push(record(x)), every=True)
+    do, shows = BY_ANOTHER[first]
+    do(fs, x)
+    wait_if_told(held)
+    changed = threads.submit(ON_A_FILE[change], behind, x)
+    soon(changed.done, 0.5)
+    held.release()
+    refusal = changed.exception()
+    behind.settle()
+    lasts = shows(volume.open(), x)
+    assert lasts, f"expected the {first} of another client to last, observed it undone"
+    assert getattr(refusal, "errno", 0) == (ENOENT if first == "unlink" else 0)
 
 
 @clause("coherence/a-removed-directory-is-empty-there", source="S6.1.10", needs="cache.tracking", clients=2)
