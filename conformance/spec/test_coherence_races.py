@@ -81,6 +81,23 @@ def test_overtaken(volume: Volume, network: Proxy, threads: ThreadPoolExecutor) 
     assert mode(behind, x) == 0o600
 
 
+@clause("coherence/who-asks-has-been-told", source="S6.1.11", needs="cache.tracking", clients=2)
+def test_told(volume: Volume, network: Proxy, threads: ThreadPoolExecutor) -> None:
+    """A client that is asked about its cache while the word of a change is on its way answers when the word
+    has come, and shows the change next."""
+    fs, behind = volume.fs, reader(volume)
+    x = volume.file("x", mode=0o644)
+    mode(behind, x)
+    held = network.trap(push(record(x)), every=True)
+    chmod(fs, x, 0o600)
+    wait_if_told(held)
+    asked = threads.submit(behind.cache_stats)
+    assert not soon(asked.done, 0.1)
+    held.release()
+    asked.result()
+    assert mode(behind, x) == 0o600
+
+
 @clause(
     "coherence/an-own-change-outlives-an-older-answer",
     source="S6.1.11",

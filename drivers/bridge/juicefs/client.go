@@ -84,6 +84,8 @@ type client struct {
 	engine     meta.Meta
 	loaded     bool
 
+	echo echo
+
 	mutex       sync.Mutex
 	directories map[int]directory
 	opened      int
