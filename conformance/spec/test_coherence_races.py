@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from errno import EIO, ENOENT
+from typing import TypeVar
 
 import pytest
 
@@ -21,6 +22,8 @@ from metaparity.drivers.api import Engine
 from metaparity.drivers.types import CHUNK_SIZE, AclType, Attr, FallocateMode, FileType, Rule, SetAttr, Slice
 from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, push, reply
 from metaparity.fixtures.volumes import Volume
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -264,6 +267,16 @@ def wait_if_told(trap: Trap) -> None:
     soon(lambda: trap.sprung, 0.2)
 
 
+def untold(threads: ThreadPoolExecutor, held: Trap, call: Callable[[], T]) -> Future[T]:
+    """What became of a call that a client began, and ended where it could, while a push to it was held."""
+    wait_if_told(held)
+    begun = threads.submit(call)
+    soon(begun.done, 0.5)
+    held.release()
+    wait([begun])
+    return begun
+
+
 Change = Callable[[Engine, int], object]
 
 ON_A_NAME: dict[str, Change] = {
@@ -295,11 +308,7 @@ def test_stale_names(volume: Volume, network: Proxy, threads: ThreadPoolExecutor
     volume.settle()
     held = network.trap(push(b"d%d" % d), every=True)
     fs.rename(d, b"y", d, b"x")
-    wait_if_told(held)
-    changed: Future[object] = threads.submit(ON_A_NAME[name], behind, d)
-    soon(changed.done, 0.5)
-    held.release()
-    changed.result()
+    untold(threads, held, lambda: ON_A_NAME[name](behind, d)).result()
     for client in (fs, behind):
         client.settle()
     known = fs.lookup(1, b"other")
@@ -358,11 +367,7 @@ def test_stale_attributes(
     held = network.trap(push(record(x)), every=True)
     do, shows = BY_ANOTHER[first]
     do(fs, x)
-    wait_if_told(held)
-    changed = threads.submit(ON_A_FILE[change], behind, x)
-    soon(changed.done, 0.5)
-    held.release()
-    wait([changed])
+    changed = untold(threads, held, lambda: ON_A_FILE[change](behind, x))
     behind.settle()
     lasts = shows(volume.open(), x)
     assert lasts, f"expected the {first} of another client to last, observed it undone"
@@ -384,10 +389,7 @@ def test_stale_directory(volume: Volume, network: Proxy, threads: ThreadPoolExec
     behind.getattr(behind.lookup(d, b"e").inode)
     held = network.trap(push(b"d%d" % d), every=True)
     fs.rename(d, b"full", d, b"e")
-    wait_if_told(held)
-    removed = threads.submit(behind.rmdir, d, b"e")
-    soon(removed.done, 0.5)
-    held.release()
+    removed = untold(threads, held, lambda: behind.rmdir(d, b"e"))
     with pytest.raises(OSError, match="not empty"):
         removed.result()
     assert fs.lookup(d, b"e").inode == full
@@ -403,9 +405,6 @@ def test_stale_length(volume: Volume, network: Proxy, threads: ThreadPoolExecuto
     held = network.trap(push(record(x)), every=True)
     second = fs.new_slice()
     fs.write(x, 1, 0, Slice(0, second, 200, 0, 200), (1, 1))
-    wait_if_told(held)
-    copied = threads.submit(behind.copy_file_range, x, 0, y, 0, 2 * CHUNK_SIZE)
-    soon(copied.done, 0.5)
-    held.release()
+    copied = untold(threads, held, lambda: behind.copy_file_range(x, 0, y, 0, 2 * CHUNK_SIZE))
     assert copied.result().copied == CHUNK_SIZE + 200
     assert [one.id for one in fs.read(y, 1) if one.id] == [second]
