@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -240,6 +241,27 @@ def test_a_reply_is_not_faster_than_the_cut_behind_its_command(
     proxy.trap(command("INCRBY"), Act.CUT_AFTER)
     with pytest.raises(redis.ConnectionError):
         client.incr("n")
+
+
+def test_a_client_sees_the_end_once_its_last_command_is_with_the_server(
+    connect: Connect, proxy: Proxy, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = socket.socket.sendall
+
+    def slowly(to: socket.socket, data: bytes) -> None:
+        time.sleep(0.2)
+        whole(to, data)
+
+    client = connect()
+    client.ping()
+    proxy.trap(command("INCRBY"), Act.CUT_AFTER)
+    monkeypatch.setattr(socket.socket, "sendall", slowly)
+    with pytest.raises(redis.ConnectionError):
+        client.incr("n")
+    monkeypatch.undo()
+    for _ in range(3):
+        server.raw.ping()
+    assert server.raw.get("n") == b"1"
 
 
 def test_the_first_commands_of_a_burst_run_before_a_cut(
