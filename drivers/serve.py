@@ -98,16 +98,22 @@ def _interruption() -> Iterator[tuple[int, Callable[[], None]]]:
     """A descriptor that becomes readable, and what makes it so; SIGTERM does, too."""
     reading, writing = os.pipe()
 
-    def stop(*_: object) -> None:
-        os.write(writing, b"!")
+    def stop() -> None:
+        with contextlib.suppress(BlockingIOError):  # a full pipe is readable
+            os.write(writing, b"!")
 
     main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, stop) if main else None
+    os.set_blocking(writing, False)
+    if main:
+        # A Python handler waits for the main thread, which may wait for a request; the descriptor does not.
+        handler = signal.signal(signal.SIGTERM, lambda *_: None)
+        told = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     try:
         yield reading, stop
     finally:
         if main:
-            signal.signal(signal.SIGTERM, before)
+            signal.set_wakeup_fd(told)
+            signal.signal(signal.SIGTERM, handler)
         os.close(reading)
         os.close(writing)
 

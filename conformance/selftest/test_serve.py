@@ -49,6 +49,9 @@ class Fake(Engine):
         elif name == b"broken":
             print("this must not reach the caller")
             raise ZeroDivisionError("engine bug")
+        elif name == b"signal":
+            time.sleep(0.2)  # until the main thread waits for the next request
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
         return Node(ctx.uid + 10, Attr(type=1))
 
     def load(self, check_version: bool = False) -> Any:
@@ -303,6 +306,21 @@ def test_sigterm_ends_the_program_in_order() -> None:
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=LIMIT)
     assert (child.returncode, errors) == (0, b"")
+
+
+def test_sigterm_is_seen_by_whichever_thread_the_system_gives_it_to() -> None:
+    """Python runs a handler in the main thread only, and that may just have begun to wait."""
+    child = start()
+    assert child.stdin is not None
+    child.stdin.write(
+        b'{"jsonrpc":"2.0","id":2,"method":"lookup","params":{"client":"a","parent":1,"name":"signal"}}\n'
+    )
+    child.stdin.flush()
+    try:
+        assert child.wait(LIMIT) == 0
+    finally:
+        child.kill()
+        child.communicate()
 
 
 def test_the_program_prints_answers_only() -> None:
