@@ -90,6 +90,10 @@ class Database:
         """The reply of one command."""
         return self.store.read(command)[0]
 
+    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+        """What waits for the replies, once; a store that `asks_ahead` has them under way by then."""
+        return self.store.ask(*commands)
+
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`, from what the client keeps where it keeps it; never in a transaction."""
         return self.store.cached(*commands)

@@ -7,17 +7,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
-from .ahead import Aside, ahead, aside
+from .ahead import ahead, aside
 from .core import Core, optional_attr
 from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText
 from .numbersets import Numbers
 from .store import Command, Reply, pairs
 
 log = logging.getLogger(__name__)
+
+Replies: TypeAlias = Callable[[], list[Reply]]
+"""Waits for replies."""
 
 BATCH = 100
 """Nodes that are read at once."""
@@ -26,7 +30,7 @@ PAGE = 1000
 """Entries of a directory that are read along with its attributes."""
 
 READERS = 8
-"""Threads that read unless a caller says how many; as many directories of one are looked into ahead."""
+"""Threads that read, and directories of one that are looked into ahead, unless a caller says how many."""
 
 MOST_AHEAD = 8192
 """Entries above which no directory more is looked into before its turn: memory does not grow with depth."""
@@ -60,8 +64,10 @@ class Walk:
     """Its entries in the order of their names: name, type, inode (L4.11)."""
     taken: int = 0
     """How many of them have been asked for."""
-    coming: Callable[[], list[Named]] | None = None
-    """Waits for the last that have been asked for."""
+    asked: list[Named] = field(default_factory=list)
+    """The last of those, which have not been read."""
+    replies: Replies = list
+    """Waits for what was asked of them."""
     ready: deque[Named] = field(default_factory=deque)
     """Those that have been read and not told yet."""
     closed: deque[Named] = field(default_factory=deque)
@@ -74,11 +80,15 @@ class Walk:
 def walking(volume: Core, total: int, threads: int = 0) -> Iterator[Walker]:
     """What reads the trees of a volume with so many threads: 0 for some, 1 for that of the caller only.
 
-    `total` is about how many nodes there are, for who is told of the progress.
+    A store that asks ahead needs none: then it is how many directories are looked into ahead.  `total` is
+    about how many nodes there are, for who is told of the progress.
     """
     readers = threads if threads > 0 else READERS
-    with aside(readers) as reading:
-        yield Walker(volume, total, readers, reading)
+    if volume.store.asks_ahead and readers > 1:
+        yield Walker(volume, total, readers, volume.db.ask)
+        return
+    with aside(readers) as call:
+        yield Walker(volume, total, readers, partial(call, volume.db.read))
 
 
 class Walker:
@@ -88,12 +98,13 @@ class Walker:
     directories in it: so a walk waits for few of the round trips that it makes.
     """
 
-    def __init__(self, volume: Core, total: int, readers: int, reading: Aside) -> None:
+    def __init__(self, volume: Core, total: int, readers: int, ask: Callable[..., Replies]) -> None:
+        """With `readers` 1 nothing is read ahead; `ask` takes commands that only read."""
         self._volume = volume
         self._db = volume.db
         self._keys = volume.keys
         self._readers = readers
-        self._reading = reading
+        self._ask = ask
         self._wide = readers if readers > 1 else 0
         """Directories of one directory that are looked into before their turn."""
         self._entries_ahead = 0
@@ -121,7 +132,7 @@ class Walker:
         self._count()
         while walks:
             walk = walks[-1]
-            while not walk.ready and walk.coming:
+            while not walk.ready and walk.asked:
                 self._take(walk)
             if not walk.ready:
                 walks.pop()
@@ -152,20 +163,23 @@ class Walker:
         listed = self._volume.listed(directory.inode, directory.first_page)
         directory.first_page = None
         walk = Walk(directory.inode, sorted(listed.items()))
-        self._ask(walk)
+        self._ask_for_more(walk)
         return walk
 
-    def _ask(self, walk: Walk) -> None:
+    def _ask_for_more(self, walk: Walk) -> None:
         """Have the next entries of a directory read."""
         some = walk.listed[walk.taken : walk.taken + BATCH]
         walk.taken += len(some)
-        walk.coming = self._reading(self._batch, walk.inode, some) if some else None
+        walk.asked = [Named(name, type, inode) for name, (type, inode) in some]
+        if some:
+            walk.replies = self._ask(*self._questions(walk.asked))
 
     def _take(self, walk: Walk) -> None:
         """Wait for the entries that have been asked for, and ask for the next."""
-        assert walk.coming is not None
-        batch = walk.coming()
-        self._ask(walk)
+        batch, replies = walk.asked, walk.replies()
+        self._ask_for_more(walk)
+        self._read(self._told(batch, replies))
+        batch = self._still_there(walk.inode, batch)
         walk.ready.extend(batch)
         walk.closed.extend(entry for entry in batch if entry.type == DIRECTORY)
 
@@ -194,10 +208,8 @@ class Walker:
 
     # -- the nodes ---------------------------------------------------------------------------------
 
-    def _batch(self, directory: int, some: Sequence[tuple[bytes, tuple[int, int]]]) -> list[Named]:
-        """Some entries of a directory, with their nodes."""
-        batch = [Named(name, type, inode) for name, (type, inode) in some]
-        self._read(batch)
+    def _still_there(self, directory: int, batch: list[Named]) -> list[Named]:
+        """Those of some entries, which have been read, that a dump tells of."""
         if self._volume.quirks:
             return batch
         # The original makes up a node for an entry that has gone since it was listed.
@@ -212,22 +224,26 @@ class Walker:
     def _read(self, entries: Sequence[Named]) -> None:
         """Read the nodes of some entries, those whose type the entry tells wrongly once more (L4.13)."""
         while entries:
-            entries = self._read_as_told(entries)
+            entries = self._told(entries, self._db.read(*self._questions(entries)))
 
-    def _read_as_told(self, entries: Sequence[Named]) -> list[Named]:
-        """Read nodes by the types that their entries tell; those of another type, with that in the entry."""
+    def _questions(self, entries: Sequence[Named]) -> list[Command]:
+        """What asks for the nodes of some entries, by the types that those tell."""
         commands: list[Command] = [("MGET", *(self._keys.attr(entry.inode) for entry in entries))]
         for entry in entries:
             commands.append(("HGETALL", self._keys.xattrs(entry.inode)))
             commands += self._own(entry)
-        blobs, *rest = self._db.read(*commands)
-        replies = iter(rest)
+        return commands
+
+    def _told(self, entries: Sequence[Named], replies: Sequence[Reply]) -> list[Named]:
+        """Note what was asked of nodes; those of another type than the entry told, which tells it now."""
+        blobs, *rest = replies
+        each = iter(rest)
         wrong = []
         for entry, blob in zip(entries, blobs, strict=True):
             entry.recorded = blob is not None
             attr = self._attr(entry, blob)
-            xattrs = next(replies)
-            own = next(replies) if entry.type in OWN else None
+            xattrs = next(each)
+            own = next(each) if entry.type in OWN else None
             if attr.type != entry.type:
                 entry.type = attr.type
                 wrong.append(entry)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from .counters import Traffic
@@ -115,12 +116,19 @@ class Store(ABC):
     scripts_teach: bool = True
     """Whether what a script tells of keys is kept, where anything is."""
 
+    asks_ahead: bool = False
+    """Whether `ask` sends at once, so that no thread is needed for each question under way."""
+
     traffic: Mapping[str, Traffic]
     """What has gone over the connections, by their kind."""
 
     @abstractmethod
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip.  Repeated by the store when the connection was lost."""
+
+    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+        """What waits for the replies, once, as `read` does; with `asks_ahead` they are under way by then."""
+        return partial(self.read, *commands)
 
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`; replies may be kept ones, as long as they are the server's.

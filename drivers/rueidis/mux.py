@@ -20,7 +20,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from ..engine.counters import Traffic
 from ..engine.store import Command, Disconnected, Lost, Reply, ServerError
@@ -83,16 +84,28 @@ class Mux:
         Raises `Disconnected`, and `Lost` when the connection ended for another reason than the patience
         of this call and before any of its replies.
         """
+        return self._answer(self._begun(commands, flights))
+
+    def ask(self, commands: Sequence[Command]) -> Callable[[], list[Reply | ServerError]]:
+        """Have commands sent, and give what waits for their replies, once, and raises, as `exchange` does."""
+        return partial(self._answer, self._begun(commands))
+
+    def _begun(self, commands: Sequence[Command], flights: Sequence[Flight | None] = ()) -> _Call:
+        """The call of these commands, which are on their way if there are any and the connection is there."""
         data = pack(commands)
-        if not commands:
-            return []
         call = _Call(len(commands), flights)
         with self._lock:
-            if self._failure is not None:
-                raise Lost(self._failure)
-            leads = self._enqueue(call, data)
-        if leads:
+            call.failure = self._failure if commands else None
+            over = not commands or call.failure is not None
+            leads = not over and self._enqueue(call, data)
+        if over:
+            call.done.release()
+        elif leads:
             self._send_all()
+        return call
+
+    def _answer(self, call: _Call) -> list[Reply | ServerError]:
+        """Wait for the replies of a call."""
         if not call.done.acquire(timeout=self._address.read_timeout):
             text = f"no answer from {self._address} in time; the connection was closed"
             self.fail(text)

@@ -34,6 +34,8 @@ class RueidisStore(RedisStore):
     `_dialling` is held by the thread that connects; the others wait for what it finds.
     """
 
+    asks_ahead = True
+
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._closed = False
@@ -53,6 +55,20 @@ class RueidisStore(RedisStore):
         if len(commands) > BULK:
             return self._read_pooled(commands)
         return self._asked(lambda mux: mux.exchange(commands))
+
+    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+        """What waits for the replies; they are on their way, unless there are too many commands."""
+        if len(commands) > BULK:
+            return super().ask(*commands)
+        answer = self._shared().ask(commands)
+
+        def replies() -> list[Reply]:
+            try:
+                return checked(answer())
+            except Lost:
+                return checked(self._shared().exchange(commands))
+
+        return replies
 
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`, from the cache where it has the reply."""

@@ -6,14 +6,16 @@ import errno
 import json
 import threading
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from metaparity.drivers.engine import codec
-from metaparity.drivers.engine.dumpwalk import BATCH, Walker
+from metaparity.drivers.engine.dumpwalk import BATCH, Walk, Walker
 from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import FileType, Slice
 from metaparity.fixtures.volumes import FORMAT
 
@@ -46,17 +48,20 @@ def test_a_dump_during_which_entries_go_and_move_can_be_loaded(
     inside, deep = client.mkdir(a, b"inside", 0o755).inode, client.mkdir(z, b"deep", 0o755).inode
     client.mknod(inside, b"x", FileType.FILE, 0o644)
     client.mknod(1, b"gone", FileType.FILE, 0o644)
-    batch = Walker._batch
+    ask, take = Walker._ask_for_more, Walker._take
 
-    def changed(self: Walker, directory: int, some: Any) -> Any:
-        if directory == 1:
+    def asked(self: Walker, walk: Walk) -> None:
+        if walk.inode == 1 and not walk.taken:
             engine("").unlink(1, b"gone")
-        found = batch(self, directory, some)
-        if directory == inside:
-            engine("").rename(a, b"inside", deep, b"moved")
-        return found
+        ask(self, walk)
 
-    monkeypatch.setattr(Walker, "_batch", changed)
+    def taken(self: Walker, walk: Walk) -> None:
+        take(self, walk)
+        if walk.inode == inside:
+            engine("").rename(a, b"inside", deep, b"moved")
+
+    monkeypatch.setattr(Walker, "_ask_for_more", asked)
+    monkeypatch.setattr(Walker, "_take", taken)
     client.dump(str(tmp_path / "dump.json"), threads=threads)
     entries = json.loads((tmp_path / "dump.json").read_text())["FSTree"]["entries"]
     assert entries.keys() == {"a", "z"}
@@ -107,22 +112,28 @@ def test_a_dump_is_the_same_however_far_it_reads_ahead(
 def test_the_next_nodes_are_asked_for_while_others_come(
     client: StoreEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: int
 ) -> None:
-    """Those of the next directory, and the next of the same one, travel at the same time."""
+    """Those of the next directory, and the next of the same one, before what has come is used."""
     for number in range(files):
         client.mknod(1, b"a%d" % number, FileType.FILE, 0o644)
     for name in (b"b", b"c"):
-        client.mknod(client.mkdir(1, name, 0o755).inode, b"x", FileType.FILE, 0o644)
-    met, batch = threading.Barrier(2, timeout=10), Walker._batch
+        client.mknod(client.mkdir(1, name, 0o755).inode, b"in " + name, FileType.FILE, 0o644)
+    seen: list[tuple[str, bytes]] = []
+    ask, told = Walker._ask_for_more, Walker._told
 
-    def meets(self: Walker, directory: int, some: Any) -> Any:
-        found = batch(self, directory, some)
-        if directory != 1:
-            met.wait()
-        return found
+    def asking(self: Walker, walk: Walk) -> None:
+        ask(self, walk)
+        seen.extend(("asked", entry.name) for entry in walk.asked)
 
-    monkeypatch.setattr(Walker, "_batch", meets)
+    def using(self: Walker, entries: Any, replies: Any) -> Any:
+        seen.extend(("told", entry.name) for entry in entries)
+        return told(self, entries, replies)
+
+    monkeypatch.setattr(Walker, "_ask_for_more", asking)
+    monkeypatch.setattr(Walker, "_told", using)
     client.dump(str(tmp_path / "dump.json"))
-    assert not met.broken
+    assert seen.index(("asked", b"in c")) < seen.index(("told", b"in b"))
+    if files:
+        assert seen.index(("asked", b"b")) < seen.index(("told", b"a0"))
 
 
 @pytest.mark.parametrize(("most", "before"), [(0, 0), (45, 19), (8192, 19)])
@@ -174,14 +185,16 @@ def test_a_failure_of_what_was_read_ahead_ends_the_dump(
     client: StoreEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grown(client, 1, 1, 20)
-    batch = Walker._batch
+    ask, read = client.db.ask, client.db.read
 
-    def fails(self: Walker, directory: int, some: Any) -> Any:
-        if directory != 1 and threading.current_thread().name.startswith("metaparity aside"):
-            raise OSError(errno.EIO, "the server is gone")
-        return batch(self, directory, some)
+    def of_files_only(commands: Sequence[Command]) -> bool:
+        return len(commands) > 20 and "HSCAN" not in {command[0] for command in commands}
 
-    monkeypatch.setattr(Walker, "_batch", fails)
+    def gone() -> Any:
+        raise OSError(errno.EIO, "the server is gone")
+
+    monkeypatch.setattr(client.db, "ask", lambda *some: gone if of_files_only(some) else ask(*some))
+    monkeypatch.setattr(client.db, "read", lambda *some: gone() if of_files_only(some) else read(*some))
     with pytest.raises(OSError, match="the server is gone"):
         client.dump(str(tmp_path / "dump.json"))
     assert [*tmp_path.iterdir()] == []

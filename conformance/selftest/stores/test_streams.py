@@ -11,12 +11,12 @@ import pytest
 
 from metaparity.drivers.engine.store import Command, Disconnected, Packed, ServerError, Store
 from metaparity.drivers.redis.store import RedisStore, gathered
-from metaparity.drivers.rueidis.store import RueidisStore
+from metaparity.drivers.rueidis.store import BULK, RueidisStore
 from metaparity.drivers.url import parse
 from metaparity.fixtures.delay import Delay
 
 if TYPE_CHECKING:
-    from metaparity.conformance.selftest.stores.conftest import LocalServer, Open
+    from metaparity.conformance.selftest.stores.conftest import LocalServer, Open, Scripted
 
 
 def packed(store: Store, batches: Sequence[Sequence[Command]]) -> Iterator[Packed]:
@@ -116,6 +116,57 @@ def test_a_server_that_dies_while_it_is_poured(own_server: LocalServer, open_sto
         store.pour(batches())
     own_server.start()
     assert store.read(("GET", "n")) == [None]
+
+
+def test_questions_are_answered_in_whatever_order_they_are_waited_for(store: Store) -> None:
+    """Also one of more commands than are sent beside those of others, and one of none."""
+    store.pipeline(*[("SET", f"k{number}", number) for number in range(2 * BULK)])
+    sizes = [1, 0, 2 * BULK, 3]
+    waiting = [store.ask(*[("GET", f"k{number}") for number in range(size)]) for size in sizes]
+    for size, replies in reversed([*zip(sizes, waiting, strict=True)]):
+        assert replies() == [b"%d" % number for number in range(size)]
+
+
+def test_a_question_whose_answer_is_an_error(store: Store) -> None:
+    """It is told to who waits for the answer; those behind it have theirs."""
+    store.pipeline(("SET", "s", "1"))
+    wrong, right = store.ask(("LLEN", "s")), store.ask(("GET", "s"))
+    with pytest.raises(ServerError, match="WRONGTYPE"):
+        wrong()
+    assert right() == [b"1"]
+
+
+def test_a_question_whose_connection_ends_is_asked_once_more(server: LocalServer, store: Store) -> None:
+    store.ask(("PING",))()
+    waits = store.ask(("BLPOP", "q", 5))
+    server.raw.client_kill_filter(_type="normal", skipme=True)
+    server.raw.rpush("q", "x", "y")
+    assert waits() == [[b"q", b"x"]]
+    for _ in range(20):
+        server.raw.client_kill_filter(_type="normal", skipme=True)
+        assert store.ask(("PING",))() == [b"PONG"]
+
+
+def test_a_question_is_asked_twice_at_most(scripted: Scripted, open_store: Open) -> None:
+    server = scripted(answer=None)
+    waits = open_store(f"127.0.0.1:{server.port}").ask(("GET", "a"))
+    with pytest.raises(Disconnected):
+        waits()
+    assert server.names.count(b"GET") == 2
+
+
+def test_questions_are_under_way_before_their_answers_are_waited_for(server: LocalServer) -> None:
+    """Across a slow wire, forty take less than forty round trips; with pooled connections, each waits."""
+    with contextlib.ExitStack() as ends:
+        wire = ends.enter_context(contextlib.closing(Delay("127.0.0.1", server.port, 0.05)))
+        address = parse(f"127.0.0.1:{wire.port}", {})
+        store = ends.enter_context(contextlib.closing(RueidisStore(address)))
+        store.read(("PING",))
+        began = time.monotonic()
+        waiting = [store.ask(("ECHO", number)) for number in range(40)]
+        assert [replies() for replies in waiting] == [[b"%d" % number] for number in range(40)]
+        assert time.monotonic() - began < 1.0
+        assert (RueidisStore.asks_ahead, RedisStore.asks_ahead) == (True, False)
 
 
 @pytest.mark.parametrize("kind", [RedisStore, RueidisStore])
