@@ -34,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return complain(mistake, USAGE)
     except Unfit as unfit:
         return complain(unfit, ENVIRONMENT)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+    except KeyboardInterrupt as interrupt:
+        return complain(interrupt, INTERRUPTED) if interrupt.args else INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers.engine.ahead import ROOM, ahead, aside
 
 
@@ -64,6 +65,61 @@ def test_what_nobody_wants_is_not_made() -> None:
         next(ready)
     assert makers() == []
     assert len(made) < 100
+
+
+class Trouble(BaseException):
+    """What ends a block, as Ctrl-C does."""
+
+
+def test_who_fails_does_not_wait_for_what_is_being_made() -> None:
+    """The thread ends after the item that it is making, which may take as long as a server is silent."""
+    begun, go, made = threading.Event(), threading.Event(), []
+
+    def slow() -> Iterator[int]:
+        for number in range(100):
+            made.append(number)
+            yield number
+            begun.set()
+            go.wait(10)
+
+    def fails() -> None:
+        with ahead(slow()) as items:
+            next(items)
+            assert begun.wait(10)
+            raise Trouble
+
+    with pytest.raises(Trouble):
+        fails()
+    assert not go.is_set()
+    assert makers() != []
+    go.set()
+    assert soon(lambda: makers() == [])
+    assert len(made) <= 2
+
+
+def test_who_fails_does_not_wait_for_calls() -> None:
+    """Those that have not begun are not made."""
+    begun, go, made = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        begun.set()
+        go.wait(10)
+        made.append(1)
+
+    def fails() -> None:
+        with aside(2) as call:
+            for _ in range(100):
+                call(slow)
+            assert begun.wait(10)
+            raise Trouble
+
+    with pytest.raises(Trouble):
+        fails()
+    assert makers() != []
+    assert made == []
+    go.set()
+    assert soon(lambda: makers() == [])
+    assert len(made) <= 2
 
 
 def test_calls_are_made_aside() -> None:

@@ -32,7 +32,8 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
     """The items in their order, made while others are used; with `threads` 1 only when they are asked for.
 
     What making them raises is raised where the next item is asked for.  At the end of the block the making
-    has ended, too.
+    has ended, too.  Who leaves it by an error or Ctrl-C does not wait: what is being made may need a server
+    that is silent, and ends with the connection at the latest.
     """
     if threads == 1:
         yield iter(items)
@@ -64,17 +65,18 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
             yield items_taken
     finally:
         unwanted.set()
-        while maker.is_alive():
-            with suppress(queue.Empty):
-                ready.get(timeout=0.01)
-        maker.join()
+        with suppress(queue.Empty):
+            while True:  # makes room for all that still comes
+                ready.get_nowait()
+    maker.join()
 
 
 @contextmanager
 def aside(threads: int) -> Iterator[Aside]:
     """Have calls made by so many threads; with 1 by who waits for the result, and then only.
 
-    At the end of the block calls have ended, or will not be made.
+    At the end of the block calls have ended, or will not be made; who leaves it by an error or Ctrl-C does
+    not wait for them.
     """
     if threads == 1:
         yield partial
@@ -83,4 +85,5 @@ def aside(threads: int) -> Iterator[Aside]:
     try:
         yield lambda call, *arguments: pool.submit(call, *arguments).result
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+    pool.shutdown()

@@ -98,16 +98,18 @@ class Loading(Volume):
         """A block that fills the empty database from the file at `path`.
 
         Raises `Refused` when the database is not empty, and when the block fails: the database is then
-        no volume for anyone.
+        no volume for anyone.  Ctrl-C says the same.
         """
         self.db.transact([self.keys.setting], self._claim_database)
         try:
             yield
-        except (OSError, Refused, *FAILURES) as failure:
+        except (OSError, Refused, *FAILURES, KeyboardInterrupt) as end:
             self._format = None
-            raise Refused(
-                f"{path} is loaded in part only ({failure}): load it again, or reset the database"
-            ) from failure
+            stopped = isinstance(end, KeyboardInterrupt)
+            raise (KeyboardInterrupt if stopped else Refused)(
+                f"{path} is loaded in part only ({'interrupted' if stopped else end}): "
+                "load it again, or reset the database"
+            ) from end
 
     def _claim_database(self, tx: Transaction) -> None:
         """Take an empty database, or one in which a load did not come to its end."""

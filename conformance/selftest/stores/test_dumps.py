@@ -6,6 +6,10 @@ import gzip
 import io
 import json
 import random
+import signal
+import subprocess
+import sys
+import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,12 +23,15 @@ from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
 from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.loading import UNFINISHED
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
+from metaparity.drivers.types import FileType, Slice
+from metaparity.fixtures.faults import Match, Proxy, command
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
 from .conftest import LocalServer, OpenEngine, Start
@@ -437,3 +444,48 @@ def test_server_that_dies_during_a_dump(engine: Any, start_server: Start, tmp_pa
     with pytest.raises(OSError, match=r"lost the connection|cannot connect"):
         getattr(client, act)(str(tmp_path / "file"))
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(("act", "held"), [("dump", "LRANGE"), ("backup", "LRANGE"), ("backup", "SCAN")])
+def test_ctrl_c_while_a_server_does_not_answer(
+    engine: OpenEngine, server: LocalServer, tmp_path: Path, act: str, held: str
+) -> None:
+    """It ends what makes a file at once and quietly, whichever thread waits for the answer."""
+    client = engine("")
+    client.init(FORMAT)
+    client.mknod(client.mkdir(1, b"d", 0o755).inode, b"x", FileType.FILE, 0o644)
+    server.raw.rpush("c3_0", codec.encode_slice(Slice(0, 1, 100, 0, 100)))
+    said = interrupted(client, server, command(held), act, tmp_path / "file")
+    assert said == ""
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("act", ["load", "restore"])
+def test_ctrl_c_during_a_load(engine: OpenEngine, server: LocalServer, act: str) -> None:
+    """It says what is there, which is no volume."""
+    client = engine("")
+    path = Path(str(GOLDEN.joinpath("dump-secret.json" if act == "load" else "backup-secret.bin")))
+    said = interrupted(client, server, command("RPUSH"), act, path)
+    assert said.endswith(
+        f"{path.name} is loaded in part only (interrupted): load it again, or reset the database\n"
+    )
+    assert server.raw.get("setting") == UNFINISHED
+
+
+def interrupted(client: StoreEngine, server: LocalServer, held: Match, act: str, path: Path) -> str:
+    """What a program says that gets Ctrl-C when the server does not answer what is held."""
+    scheme = "rueidis" if client.store.asks_ahead else "redis"
+    with Proxy("127.0.0.1", server.port) as network:
+        trap = network.trap(held)
+        url = f"{scheme}://127.0.0.1:{network.port}/0"
+        words = [sys.executable, "-m", "metaparity.conformance", act, url, str(path)]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+            try:
+                trap.wait()
+                time.sleep(0.2)  # until everybody waits
+                process.send_signal(signal.SIGINT)
+                said, _ = process.communicate(timeout=10)
+            finally:
+                process.kill()
+    assert process.returncode == 130
+    return said

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from metaparity.conformance.verbs import soon
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.dumpwalk import BATCH, Walk, Walker
 from metaparity.drivers.engine.engine import StoreEngine
@@ -198,4 +199,4 @@ def test_a_failure_of_what_was_read_ahead_ends_the_dump(
     with pytest.raises(OSError, match="the server is gone"):
         client.dump(str(tmp_path / "dump.json"))
     assert [*tmp_path.iterdir()] == []
-    assert not [one for one in threading.enumerate() if one.name.startswith("metaparity a")]
+    assert soon(lambda: not [one for one in threading.enumerate() if one.name.startswith("metaparity a")])
