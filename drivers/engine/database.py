@@ -13,7 +13,7 @@ from ..errors import error
 from ..types import ROOT, Context
 from .codec import CorruptValue
 from .counters import Transactions
-from .store import Command, Conflict, Disconnected, Packed, Reply, ServerError, Store, Transaction
+from .store import Answer, Command, Conflict, Disconnected, Packed, Reply, ServerError, Store, Transaction
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Database:
         """The reply of one command."""
         return self.store.read(command)[0]
 
-    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+    def ask(self, *commands: Command) -> Answer:
         """What waits for the replies, once; a store that `asks_ahead` has them under way by then."""
         return self.store.ask(*commands)
 

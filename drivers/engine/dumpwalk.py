@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
@@ -16,12 +16,9 @@ from .ahead import ahead, aside
 from .core import Core, optional_attr
 from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText
 from .numbersets import Numbers
-from .store import Command, Reply, pairs
+from .store import Answer, Command, Reply, pairs
 
 log = logging.getLogger(__name__)
-
-Replies: TypeAlias = Callable[[], list[Reply]]
-"""Waits for replies."""
 
 BATCH = 100
 """Nodes that are read at once."""
@@ -66,7 +63,7 @@ class Walk:
     """How many of them have been asked for."""
     asked: list[Named] = field(default_factory=list)
     """The last of those, which have not been read."""
-    replies: Replies = list
+    replies: Answer = list
     """Waits for what was asked of them."""
     ready: deque[Named] = field(default_factory=deque)
     """Those that have been read and not told yet."""
@@ -98,7 +95,7 @@ class Walker:
     directories in it: so a walk waits for few of the round trips that it makes.
     """
 
-    def __init__(self, volume: Core, total: int, readers: int, ask: Callable[..., Replies]) -> None:
+    def __init__(self, volume: Core, total: int, readers: int, ask: Callable[..., Answer]) -> None:
         """With `readers` 1 nothing is read ahead; `ask` takes commands that only read."""
         self._volume = volume
         self._db = volume.db

@@ -103,13 +103,15 @@ class Loading(Volume):
         self.db.transact([self.keys.setting], self._claim_database)
         try:
             yield
-        except (OSError, Refused, *FAILURES, KeyboardInterrupt) as end:
-            self._format = None
-            stopped = isinstance(end, KeyboardInterrupt)
-            raise (KeyboardInterrupt if stopped else Refused)(
-                f"{path} is loaded in part only ({'interrupted' if stopped else end}): "
-                "load it again, or reset the database"
-            ) from end
+        except KeyboardInterrupt as interrupt:
+            raise KeyboardInterrupt(self._in_part(path, "interrupted")) from interrupt
+        except (OSError, Refused, *FAILURES) as failure:
+            raise Refused(self._in_part(path, failure)) from failure
+
+    def _in_part(self, path: str, reason: object) -> str:
+        """Forget what the volume was to be; what to say of it."""
+        self._format = None
+        return f"{path} is loaded in part only ({reason}): load it again, or reset the database"
 
     def _claim_database(self, tx: Transaction) -> None:
         """Take an empty database, or one in which a load did not come to its end."""

@@ -19,6 +19,9 @@ Reply: TypeAlias = Any
 """What hiredis makes of RESP3, by every store: None, int, float (scores), bytes, a list of replies, a dict
 (HGETALL); `WITHSCORES` gives pairs."""
 
+Answer: TypeAlias = Callable[[], list[Reply]]
+"""Waits for replies, once."""
+
 T = TypeVar("T")
 
 
@@ -126,7 +129,7 @@ class Store(ABC):
     def read(self, *commands: Command) -> list[Reply]:
         """Replies in order, one round trip.  Repeated by the store when the connection was lost."""
 
-    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+    def ask(self, *commands: Command) -> Answer:
         """What waits for the replies, once, as `read` does; with `asks_ahead` they are under way by then."""
         return partial(self.read, *commands)
 

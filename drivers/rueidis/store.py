@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Derive, Disconnected, Lost, Packed, Reply, ServerError, keys_of
+from ..engine.store import Answer, Command, Derive, Disconnected, Lost, Packed, Reply, ServerError, keys_of
 from ..engine.transaction import checked
 from ..errors import Refused
 from ..forks import after_fork
@@ -56,19 +56,11 @@ class RueidisStore(RedisStore):
             return self._read_pooled(commands)
         return self._asked(lambda mux: mux.exchange(commands))
 
-    def ask(self, *commands: Command) -> Callable[[], list[Reply]]:
+    def ask(self, *commands: Command) -> Answer:
         """What waits for the replies; they are on their way, unless there are too many commands."""
         if len(commands) > BULK:
             return super().ask(*commands)
-        answer = self._shared().ask(commands)
-
-        def replies() -> list[Reply]:
-            try:
-                return checked(answer())
-            except Lost:
-                return checked(self._shared().exchange(commands))
-
-        return replies
+        return partial(self._asked, lambda mux: mux.exchange(commands), self._shared().ask(commands))
 
     def cached(self, *commands: Command) -> list[Reply]:
         """As `read`, from the cache where it has the reply."""
@@ -215,10 +207,15 @@ class RueidisStore(RedisStore):
 
     # -- the connection ----------------------------------------------------------------------------
 
-    def _asked(self, ask: Callable[[Mux], list[Reply | ServerError]]) -> list[Reply]:
-        """The replies to what only reads; asked once more when the connection ended before any came."""
+    def _asked(
+        self, ask: Callable[[Mux], list[Reply | ServerError]], asked: Answer | None = None
+    ) -> list[Reply]:
+        """The replies to what only reads; asked once more when the connection ended before any came.
+
+        `asked` waits for the first of them where they have been asked for.
+        """
         try:
-            return checked(ask(self._shared()))
+            return checked(asked() if asked else ask(self._shared()))
         except Lost:
             return checked(ask(self._shared()))
 

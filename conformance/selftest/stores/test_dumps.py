@@ -34,7 +34,7 @@ from metaparity.drivers.types import FileType, Slice
 from metaparity.fixtures.faults import Match, Proxy, command
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
-from .conftest import LocalServer, OpenEngine, Start
+from .conftest import STORES, LocalServer, OpenEngine, Start
 
 DUMPS: dict[str, dict[str, Any]] = {
     "dump-secret.json": {"keep_secret": True},
@@ -474,7 +474,7 @@ def test_ctrl_c_during_a_load(engine: OpenEngine, server: LocalServer, act: str)
 
 def interrupted(client: StoreEngine, server: LocalServer, held: Match, act: str, path: Path) -> str:
     """What a program says that gets Ctrl-C when the server does not answer what is held."""
-    scheme = "rueidis" if client.store.asks_ahead else "redis"
+    [scheme] = [scheme for scheme, kind in STORES.items() if type(client.store) is kind]
     with Proxy("127.0.0.1", server.port) as network:
         trap = network.trap(held)
         url = f"{scheme}://127.0.0.1:{network.port}/0"
