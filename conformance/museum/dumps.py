@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from metaparity.drivers.engine import codec
-from metaparity.drivers.engine.loading import UNFINISHED, Loading
+from metaparity.drivers.engine.filling import Seen
 from metaparity.drivers.engine.restoring import Restorer
-from metaparity.drivers.engine.store import Command, Transaction
+from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import Format
 
 from .exhibit import exhibit, nothing
@@ -38,9 +38,9 @@ def all_disclosed(format: Format, secrets: Sequence[str]) -> Format:
     return format
 
 
-def claim_any_database(self: Loading, tx: Transaction) -> None:
+def any_database(seen: Seen) -> Seen:
     """As if every database were empty."""
-    tx.queue(("SET", self.keys.setting, UNFINISHED))
+    return seen._replace(size=0, setting=None)
 
 
 def no_commands(self: Any, items: Sequence[Any]) -> Iterator[Command]:
@@ -80,8 +80,8 @@ OTHERS_ARE_OVERWRITTEN = broken(
     "OTHERS_ARE_OVERWRITTEN",
     "a load does not ask whether the database is empty",
     caught_by="dump/is-loaded-into-an-empty-database-only",
-    target="engine.loading:Loading._claim_database",
-    wrong=claim_any_database,
+    target="engine.filling:Filling._fillable",
+    wrong=any_database,
 )
 NEWER_IS_LOADED = broken(
     "NEWER_IS_LOADED",

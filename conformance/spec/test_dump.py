@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from errno import ENOENT
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -399,10 +400,9 @@ def test_trash_again(volume: Volume, path: Path) -> None:
 def test_unfinished(volume: Volume) -> None:
     """While the settings say that a load is not finished, nobody takes it for a volume or formats over it."""
     rich(volume)
-    volume.raw.set(
-        "setting", "The load of a dump has not come to its end: load it again, or reset the database."
-    )
-    for forced in (False, True):
+    said = "The load of a dump has not come to its end: load it again, or reset the database."
+    for forced, setting in product((False, True), (said, f"{said} (its name)")):
+        volume.raw.set("setting", setting)
         client = volume.connect()
         with unchanged(volume):
             with pytest.raises(Refused):

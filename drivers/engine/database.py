@@ -13,7 +13,18 @@ from ..errors import error
 from ..types import ROOT, Context
 from .codec import CorruptValue
 from .counters import Transactions
-from .store import Answer, Command, Conflict, Disconnected, Packed, Reply, ServerError, Store, Transaction
+from .store import (
+    Answer,
+    Command,
+    Conflict,
+    Disconnected,
+    Look,
+    Packed,
+    Reply,
+    ServerError,
+    Store,
+    Transaction,
+)
 
 T = TypeVar("T")
 
@@ -111,10 +122,10 @@ class Database:
         """The replies to each batch of commands, of which so many are asked ahead."""
         return self.store.stream(batches, ahead)
 
-    def pour(self, batches: Iterable[Packed]) -> None:
-        """Write many commands whose replies nobody needs.  Raises EROFS."""
+    def pour(self, batches: Iterable[Packed], look: Look) -> None:
+        """Write many commands; `look` gets the replies, some at a time.  Raises EROFS."""
         self.require_writable()
-        self.store.pour(batches)
+        self.store.pour(batches, look)
 
     def require_writable(self) -> None:
         """Raise EROFS on a read-only client (M2)."""

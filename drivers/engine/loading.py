@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeAlias
 
 from ..errors import Refused
 from ..files import reading
@@ -16,17 +14,15 @@ from . import codec
 from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
-from .database import FAILURES
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child, ChunkShape, RuleShape, blob, records, rule
 from .dumptext import DIRECTORY, FILE, SYMLINK
+from .filling import Claim, Commands, Filling
 from .progress import told
 from .spool import Spool
-from .store import Argument, Command, Transaction
+from .store import Argument, Command
 from .survey import Survey, surveyed
-from .volume import Volume, check_client, fresh_root
-
-Commands: TypeAlias = Sequence[Command]
+from .volume import check_client, fresh_root
 
 BATCH = 250
 """Commands that are sent at once."""
@@ -37,21 +33,18 @@ NAMES = 100
 MANY = 4096
 """Notes of slices and directories that are written to a file at once."""
 
-UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
-"""Stands for the settings while a dump is loaded: no client takes it for a volume, nor formats over it."""
-
 entry = codec.ENTRY.pack
 """As `codec.encode_entry`, of numbers that are known to fit."""
 
 OWNERS = (QuotaType.USER, QuotaType.GROUP)
 
 
-class Loading(Volume):
+class Loading(Filling):
     """load_dump."""
 
     @seldom_collected()
     def load_dump(self, path: str) -> None:
-        self.db.require_writable()
+        before = self.look()
         found = Survey()
         with (
             Spool[Commands]() as commands,
@@ -65,10 +58,10 @@ class Loading(Volume):
             slices.end()
             usages.end()
             check_client(found.format)
-            with self.filling(path):
+            with self.filling(path, before) as claim:
                 self._format = codec.with_default_tiers(found.format)
-                self.pour(told(commands, self.tell, "batches written", lambda: commands.number))
-                self._finish(filler, found)
+                claim.pour(told(commands, self.tell, "batches written", lambda: commands.number))
+                self._finish(claim, filler, found)
 
     def _watched(self, events: Iterable[Event], found: Survey) -> Iterator[Event]:
         """The events of a dump; it is told how far that has come."""
@@ -76,12 +69,12 @@ class Loading(Volume):
             self.tell(*found.progress)
             yield event
 
-    def _finish(self, filler: Filler, found: Survey) -> None:
+    def _finish(self, claim: Claim, filler: Filler, found: Survey) -> None:
         """Write what is known at the end, the settings last."""
         filler.charge()
         for batch in grouped(filler.links(), BATCH):
             self.db.write(*batch)
-        self.pour(grouped(filler.rest(), BATCH))
+        claim.pour(grouped(filler.rest(), BATCH))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():
                 if self.quirks or type is not QuotaType.DIR or id in found.directories:
@@ -91,46 +84,13 @@ class Loading(Volume):
         # The original counts what owners have only where one of them is limited.
         if limited or (found.format.user_group_quota and not self.quirks):
             self.quota_scan()
-        self.db.write(("SET", self.keys.setting, codec.encode_format(found.format)))
-
-    @contextmanager
-    def filling(self, path: str) -> Iterator[None]:
-        """A block that fills the empty database from the file at `path`.
-
-        Raises `Refused` when the database is not empty, and when the block fails: the database is then
-        no volume for anyone.  Ctrl-C says the same.
-        """
-        self.db.transact([self.keys.setting], self._claim_database)
-        try:
-            yield
-        except KeyboardInterrupt as interrupt:
-            raise KeyboardInterrupt(self._in_part(path, "interrupted")) from interrupt
-        except (OSError, Refused, *FAILURES) as failure:
-            raise Refused(self._in_part(path, failure)) from failure
-
-    def _in_part(self, path: str, reason: object) -> str:
-        """Forget what the volume was to be; what to say of it."""
-        self._format = None
-        return f"{path} is loaded in part only ({reason}): load it again, or reset the database"
-
-    def _claim_database(self, tx: Transaction) -> None:
-        """Take an empty database, or one in which a load did not come to its end."""
-        size, setting = tx.read(("DBSIZE",), ("GET", self.keys.setting))
-        if setting == UNFINISHED:
-            tx.queue(("FLUSHDB",))
-        elif size:
-            raise Refused("the database is not empty: load into an empty one, or reset this one first")
-        tx.queue(("SET", self.keys.setting, UNFINISHED))
+        claim.finish(codec.encode_format(found.format))
 
     def _set_aside(self, kept: Spool[Commands], commands: Iterable[Command]) -> None:
         """Keep commands until they may be sent."""
         for batch in grouped(commands, BATCH):
             kept.put(batch)
         kept.end()
-
-    def pour(self, batches: Iterable[Commands]) -> None:
-        """Send many commands, each batch made ready while the server works on those before."""
-        self.db.pour(map(self.store.packed, batches))
 
 
 @dataclass(slots=True)
@@ -194,6 +154,8 @@ class Filler:
         """The commands that mend nodes with several names, which have been written as if they had one."""
         for inodes in grouped(self._found.links, NAMES):
             blobs = self._volume.db.read_one("MGET", *map(self._keys.attr, inodes))
+            if None in blobs:
+                raise Refused("nodes that it has written are gone")
             for inode, stored in zip(inodes, blobs, strict=True):
                 attr = codec.decode_attr(stored)
                 yield self._volume.count_parent(inode, attr.parent, 1)

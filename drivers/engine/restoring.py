@@ -38,7 +38,7 @@ class Restoring(Loading):
 
     @seldom_collected()
     def restore(self, path: str, threads: int = 0) -> None:
-        self.db.require_writable()
+        before = self.look()
         found = Inventory()
         with Spool[Checked](room=ROOM) as checked:
             with reading(path) as stream:
@@ -48,9 +48,9 @@ class Restoring(Loading):
                     self.tell(*found.progress)
             checked.end()
             check_client(found.format)
-            with self.filling(path):
-                self.pour(grouped(self._commands(checked, found), BATCH))
-                self.db.write(("SET", self.keys.setting, found.setting))
+            with self.filling(path, before) as claim:
+                claim.pour(grouped(self._commands(checked, found), BATCH))
+                claim.finish(found.setting)
         self._format = codec.with_default_tiers(found.format)
 
     def _commands(self, checked: Iterable[Checked], found: Inventory) -> Iterator[Command]:

@@ -104,6 +104,14 @@ def nothing(tx: Transaction) -> None:
     """A check that never objects."""
 
 
+Look: TypeAlias = Callable[[Sequence[Reply]], object]
+"""Is shown replies as they come."""
+
+
+def unseen(replies: Sequence[Reply]) -> None:
+    """Replies that nobody needs."""
+
+
 class Store(ABC):
     """How commands reach one server.  All methods may be called from many threads.
 
@@ -171,10 +179,11 @@ class Store(ABC):
         """Commands as `pour` takes them; nothing is sent."""
 
     @abstractmethod
-    def pour(self, batches: Iterable[Packed]) -> None:
+    def pour(self, batches: Iterable[Packed], look: Look = unseen) -> None:
         """Send many commands that may write: once, in their order, some batches ahead of their replies.
 
-        Commands behind one that fails may have run, too.
+        `look` gets the replies, some at a time.  Commands behind one that fails may have run, too, and so may
+        those that are under way when `look` raises.
         """
 
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Lost, Packed, Reply, Store, Transaction
+from ..engine.store import Command, Look, Lost, Packed, Reply, Store, Transaction, unseen
 from ..engine.transaction import checked, run_attempt
 from ..url import Address
 from .connection import Connection, pack
@@ -52,11 +52,11 @@ class RedisStore(Store):
         """Commands as `pour` takes them."""
         return Packed(pack(commands), len(commands))
 
-    def pour(self, batches: Iterable[Packed]) -> None:
+    def pour(self, batches: Iterable[Packed], look: Look = unseen) -> None:
         """Send many commands, some batches ahead of their replies; sent once, never repeated."""
         with self._pool.connection() as connection:
             for replies in connection.stream(gathered(batches, SENT), POURED):
-                checked(replies)
+                look(checked(replies))
 
     def attempt(self, watch: Sequence[bytes], body: Callable[[Transaction], T]) -> T:
         """Run one optimistic transaction on a connection of its own; anew when that ended ahead of EXEC."""

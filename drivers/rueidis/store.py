@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from ..engine.counters import Traffic
-from ..engine.store import Answer, Command, Derive, Disconnected, Lost, Packed, Reply, ServerError, keys_of
+from ..engine.store import (
+    Answer,
+    Command,
+    Derive,
+    Disconnected,
+    Look,
+    Lost,
+    Packed,
+    Reply,
+    ServerError,
+    keys_of,
+    unseen,
+)
 from ..engine.transaction import checked
 from ..errors import Refused
 from ..forks import after_fork
@@ -107,14 +119,14 @@ class RueidisStore(RedisStore):
         finally:
             self._changed(commands)
 
-    def pour(self, batches: Iterable[Packed]) -> None:
+    def pour(self, batches: Iterable[Packed], look: Look = unseen) -> None:
         """Send many commands on a connection of their own; nothing is kept of what was read before.
 
         The shared connection ends first, since to tell it of each key costs the server more than to write it.
         """
         self._retire()
         try:
-            super().pour(batches)
+            super().pour(batches, look)
         finally:
             self.forget_all()
 

@@ -24,9 +24,9 @@ from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.engine.filling import is_unfinished
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
-from metaparity.drivers.engine.loading import UNFINISHED
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
@@ -377,7 +377,7 @@ def test_unfinished_load_is_no_volume(
         patched.setattr(client, "_store_quota", fails)
         with pytest.raises(Refused, match=r"loaded in part only .*load it again, or reset"):
             client.load_dump(str(GOLDEN.joinpath("dump-secret.json")))
-    assert server.raw.get("setting") == UNFINISHED
+    assert is_unfinished(server.raw.get("setting"))
     other = engine("")
     for use in (other.load, lambda: other.init(FORMAT), lambda: other.session_new(True)):
         with pytest.raises(Refused, match="cannot be read"):
@@ -421,7 +421,7 @@ def test_server_that_is_full_during_a_load(engine: Any, start_server: Start, act
     path = str(GOLDEN.joinpath(FILLED[act]))
     with pytest.raises(Refused, match=r"loaded in part only .*OOM.*load it again, or reset"):
         getattr(client, act)(path)
-    assert full.raw.get("setting") == UNFINISHED
+    assert is_unfinished(full.raw.get("setting"))
     full.raw.config_set("maxmemory", 0)
     client.db.pour = pour
     getattr(client, act)(path)
@@ -469,7 +469,7 @@ def test_ctrl_c_during_a_load(engine: OpenEngine, server: LocalServer, act: str)
     assert said.endswith(
         f"{path.name} is loaded in part only (interrupted): load it again, or reset the database\n"
     )
-    assert server.raw.get("setting") == UNFINISHED
+    assert is_unfinished(server.raw.get("setting"))
 
 
 def interrupted(client: StoreEngine, server: LocalServer, held: Match, act: str, path: Path) -> str:

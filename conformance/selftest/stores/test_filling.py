@@ -1,0 +1,185 @@
+"""Loads into a database that others fill, too: never a volume of two files."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metaparity.conformance.scenes.dumps import GOLDEN
+from metaparity.drivers.engine.filling import GUARDED, UNFINISHED
+from metaparity.drivers.errors import Refused
+from metaparity.drivers.types import TRASH_INODE
+from metaparity.fixtures.volumes import FORMAT, keyspace
+
+from .conftest import LocalServer, OpenEngine
+
+FILES = {"load_dump": "dump-secret.json", "restore": "backup-secret.bin"}
+ANOTHER = UNFINISHED + b" (another)"
+
+
+@pytest.fixture(params=FILES)
+def act(request: pytest.FixtureRequest) -> str:
+    """A call that fills a database."""
+    name: str = request.param
+    return name
+
+
+def filled(client: Any, act: str) -> None:
+    getattr(client, act)(str(GOLDEN.joinpath(FILES[act])))
+
+
+def begun(raw: Any) -> None:
+    """Another load takes the database."""
+    raw.flushdb()
+    raw.set("setting", ANOTHER)
+
+
+def ended(raw: Any) -> None:
+    """Another load takes the database, and comes to its end."""
+    raw.flushdb()
+    raw.set("setting", '{"Name": "another"}')
+
+
+def emptied(raw: Any) -> None:
+    raw.flushdb()
+
+
+OTHERS: dict[Any, tuple[str, bytes | None]] = {
+    begun: ("another load was under way in this database", UNFINISHED),
+    ended: ("another volume has come into this database: .* fsck", b'{"Name": "another"}'),
+    emptied: ("the database has been emptied", None),
+}
+"""What others do; what is said then, and the settings after it."""
+
+
+@pytest.mark.parametrize("others", OTHERS)
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_load_that_is_overtaken(
+    engine: OpenEngine, server: LocalServer, act: str, others: Callable[[Any], None], moment: str
+) -> None:
+    """It is told, and what two have filled is a volume for neither."""
+    client: Any = engine("")
+    pour = client.db.pour
+
+    def overtaken(*arguments: Any) -> None:
+        client.db.pour = pour
+        if moment == "before":
+            others(server.raw)
+        pour(*arguments)
+        if moment == "after":
+            others(server.raw)
+
+    client.db.pour = overtaken
+    said, left = OTHERS[others]
+    with pytest.raises(Refused, match=rf"{FILES[act]} is loaded in part only \({said}"):
+        filled(client, act)
+    assert server.raw.get("setting") == left
+    if others is not emptied:
+        with pytest.raises(Refused):
+            engine("").init(FORMAT)
+
+
+@pytest.mark.parametrize("others", OTHERS)
+def test_a_long_load_that_is_overtaken(
+    engine: OpenEngine, server: LocalServer, others: Callable[[Any], None]
+) -> None:
+    """It ends soon after, though it would have gone on."""
+    client = engine("")
+
+    def endless() -> Iterator[list[tuple[str, str, int]]]:
+        for number in itertools.count():
+            if number == GUARDED:
+                others(server.raw)
+            assert number < 100 * GUARDED
+            yield [("SET", f"n{number}", number)]
+
+    before = client.look()
+    said, left = OTHERS[others]
+    with pytest.raises(Refused, match=said), client.filling("file", before) as claim:
+        claim.pour(endless())
+    assert server.raw.get("setting") == left
+
+
+@contextmanager
+def being_filled(raw: Any) -> Iterator[None]:
+    """A block in which another load fills the database."""
+    ending = threading.Event()
+
+    def fill() -> None:
+        for number in itertools.count():
+            raw.set(f"n{number}", 1)
+            if ending.wait(0.01):
+                return
+
+    raw.set("setting", ANOTHER)
+    filler = threading.Thread(target=fill)
+    filler.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        filler.join()
+
+
+def test_a_database_that_is_being_filled(engine: OpenEngine, server: LocalServer, act: str) -> None:
+    """It is left to the load that is under way; once that has stopped, the next one takes it."""
+    client = engine("")
+    server.raw.set("first", 1)
+    with being_filled(server.raw), pytest.raises(Refused, match="another load is under way in this database"):
+        filled(client, act)
+    assert server.raw.get("setting") == ANOTHER
+    assert server.raw.get("first") == b"1"
+    filled(client, act)
+    assert client.load().name == "golden"
+    assert not server.raw.exists("first", "n0")
+
+
+def test_a_database_that_is_not_empty_is_refused_at_once(
+    engine: OpenEngine, server: LocalServer, act: str, tmp_path: Path
+) -> None:
+    """Not after a large file has been looked at."""
+    server.raw.set("something", 1)
+    with pytest.raises(Refused, match="not empty"):
+        getattr(engine(""), act)(str(tmp_path / "not there"))
+
+
+def test_two_loads_at_once(engine: OpenEngine, server: LocalServer) -> None:
+    """One at most ends well, and the database holds its file then."""
+    clients = [engine(""), engine("")]
+    files = ["dump-secret.json", "dump-skip-trash.json"]
+    wanted = []
+    for file in files:
+        clients[0].load_dump(str(GOLDEN.joinpath(file)))
+        wanted.append(timeless(server))
+        server.raw.flushdb()
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(8):
+            together = threading.Barrier(2)
+
+            def load(which: int, together: threading.Barrier = together, number: int = number) -> str:
+                together.wait()
+                time.sleep((number if which else 8 - number) / 1000)
+                try:
+                    clients[which].load_dump(str(GOLDEN.joinpath(files[which])))
+                except Refused as refused:
+                    return str(refused)
+                return ""
+
+            said = [*threads.map(load, (0, 1))]
+            assert said.count("") == 1, said
+            assert timeless(server) == wanted[said.index("")]
+            server.raw.flushdb()
+
+
+def timeless(server: LocalServer) -> dict[Any, Any]:
+    """The keys of the database but for those that tell when it was filled."""
+    keys = keyspace(server.raw)
+    return {key: keys[key] for key in keys.keys() - {b"txnLog", b"txnLastLog", b"i%d" % TRASH_INODE}}
