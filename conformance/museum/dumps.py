@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from metaparity.drivers.engine import codec
-from metaparity.drivers.engine.filling import Seen
+from metaparity.drivers.engine.filling import Claim, Filling, Seen
 from metaparity.drivers.engine.restoring import Restorer
 from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import Format
@@ -41,6 +42,21 @@ def all_disclosed(format: Format, secrets: Sequence[str]) -> Format:
 def any_database(seen: Seen) -> Seen:
     """As if every database were empty."""
     return seen._replace(size=0, setting=None)
+
+
+class Unclaimed(Claim):
+    """As if nobody else could be there."""
+
+    def finish(self, setting: bytes) -> None:
+        self._db.write(("SET", self._key, setting))
+
+    def _taken(self, stored: bytes | None) -> str:
+        return ""
+
+
+@contextmanager
+def unclaimed(self: Filling, path: str, before: Seen) -> Iterator[Claim]:
+    yield Unclaimed(self, b"")
 
 
 def no_commands(self: Any, items: Sequence[Any]) -> Iterator[Command]:
@@ -82,6 +98,13 @@ OTHERS_ARE_OVERWRITTEN = broken(
     caught_by="dump/is-loaded-into-an-empty-database-only",
     target="engine.filling:Filling._fillable",
     wrong=any_database,
+)
+LOADS_MIX = broken(
+    "LOADS_MIX",
+    "a load asks whether the database is empty at its begin, and not who else fills it then",
+    caught_by="dump/two-loads-at-once-do-not-mix",
+    target="engine.filling:Filling.filling",
+    wrong=unclaimed,
 )
 NEWER_IS_LOADED = broken(
     "NEWER_IS_LOADED",

@@ -28,6 +28,9 @@ GUARDED = 1000
 QUIET = 1.0
 """Seconds without a new key after which a load that has not come to its end is none any more."""
 
+GLANCE = 0.05
+"""Seconds between looks at it."""
+
 
 class Seen(NamedTuple):
     """A database at a time."""
@@ -143,8 +146,9 @@ class Filling(Volume):
         Raises `Refused` when the database is not empty or is being filled, and when the block fails: it is
         no volume for anyone then.  Ctrl-C says the same.
         """
-        if before.unfinished:
-            time.sleep(max(0, before.time + QUIET - time.monotonic()))
+        while before.unfinished and time.monotonic() < before.time + QUIET:
+            time.sleep(GLANCE)
+            self._require_abandoned(self.look(), before)
         mark = b"%s (%s)" % (UNFINISHED, uuid4().hex.encode())
         self.db.transact([self.keys.setting], lambda tx: self._claim(tx, before, mark))
         claim = Claim(self, mark)
@@ -165,10 +169,15 @@ class Filling(Volume):
         size, setting = tx.read(("DBSIZE",), ("GET", self.keys.setting))
         now = self._fillable(Seen(size, setting, before.time))
         if now.unfinished:
-            if now != before:
-                raise Refused("another load is under way in this database: wait for its end, or end it")
+            self._require_abandoned(now, before)
             tx.queue(("FLUSHDB",))
         tx.queue(("SET", self.keys.setting, mark))
+
+    @staticmethod
+    def _require_abandoned(now: Seen, before: Seen) -> None:
+        """Raise `Refused` when a load has gone on."""
+        if (now.size, now.setting) != (before.size, before.setting):
+            raise Refused("another load is under way in this database: wait for its end, or end it")
 
     @staticmethod
     def _fillable(seen: Seen) -> Seen:
