@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,6 +78,8 @@ def inspect(options: argparse.Namespace) -> int:
     """Show what is in a file of either kind; returns the exit code: 1 when something is wrong with it."""
     path = options.file
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return complain(f"{path} is no file: inspect reads it twice", USAGE)
         with reading(path) as stream:
             found = Survey() if stream.read(1) == b"{" else Inventory()
         raw = Path(path)

@@ -241,6 +241,14 @@ def test_inspect_a_backup(metaparity: Run) -> None:
     assert "segments   node: 1, the first at byte 1660" in ran.out
 
 
+def test_inspect_a_pipe(metaparity: Run, tmp_path: Path) -> None:
+    """What cannot be read twice is refused, and not waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    ran = metaparity("inspect", str(tmp_path / "pipe"))
+    assert ran.code == 2
+    assert ran.err.endswith("pipe is no file: inspect reads it twice\n")
+
+
 def test_inspect_a_bad_file(metaparity: Run) -> None:
     """What can be read of a bad file is shown, and its first fault."""
     ran = metaparity("inspect", str(GOLDEN / "bad" / "bin-version-2.bin"))

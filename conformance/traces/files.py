@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from metaparity.drivers.files import replacing
 
 from .form import BadTrace, Json, Trace
 from .recordings import from_recording
@@ -41,9 +41,8 @@ def load_all(path: Path) -> Iterator[Trace]:
 def save(trace: Trace, path: Path) -> None:
     """Write a trace to a file, whole or not at all.  Raises `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as part:
-        json.dump(trace.document(), part, indent=1)
-    os.replace(part.name, path)
+    with replacing(str(path)) as file:
+        file.write(json.dumps(trace.document(), indent=1).encode())
 
 
 def _trace(document: Json) -> Trace:
