@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from metaparity.drivers.errors import Mistake, Unfit
 
-from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
+from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain, interruptible
 
 
 class Parser(argparse.ArgumentParser):
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], int] = options.act
     try:
-        return act(options)
+        with interruptible():
+            return act(options)
     except Mistake as mistake:
         return complain(mistake, USAGE)
     except Unfit as unfit:

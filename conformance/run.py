@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 import pytest
 
@@ -43,9 +39,8 @@ def run(options: argparse.Namespace) -> int:
     interruption = Interruption()
     try:
         keep_caches_apart()
-        with _terminable():
-            provider.prepare(1)
-            code = pytest.main(arguments(options), plugins=[provider, interruption])
+        provider.prepare(1)
+        code = pytest.main(arguments(options), plugins=[provider, interruption])
     finally:
         provider.close()
     if interruption.seen:
@@ -106,20 +101,6 @@ def arguments(options: argparse.Namespace) -> list[str]:
     if options.allow_flush:
         made.append("--allow-flush")
     return made
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: with everything stopped that it started."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
 
 
 def keep_caches_apart() -> None:

@@ -446,34 +446,43 @@ def test_server_that_dies_during_a_dump(engine: Any, start_server: Start, tmp_pa
     assert [*tmp_path.iterdir()] == []
 
 
+ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(("act", "held"), [("dump", "LRANGE"), ("backup", "LRANGE"), ("backup", "SCAN")])
-def test_ctrl_c_while_a_server_does_not_answer(
-    engine: OpenEngine, server: LocalServer, tmp_path: Path, act: str, held: str
+def test_interrupted_while_a_server_does_not_answer(
+    engine: OpenEngine, server: LocalServer, tmp_path: Path, act: str, held: str, ending: signal.Signals
 ) -> None:
-    """It ends what makes a file at once and quietly, whichever thread waits for the answer."""
+    """What makes a file ends at once and quietly, whichever thread waits for the answer."""
     client = engine("")
     client.init(FORMAT)
     client.mknod(client.mkdir(1, b"d", 0o755).inode, b"x", FileType.FILE, 0o644)
     server.raw.rpush("c3_0", codec.encode_slice(Slice(0, 1, 100, 0, 100)))
-    said = interrupted(client, server, command(held), act, tmp_path / "file")
+    said = interrupted(client, server, command(held), act, tmp_path / "file", ending)
     assert said == ""
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("act", ["load", "restore"])
-def test_ctrl_c_during_a_load(engine: OpenEngine, server: LocalServer, act: str) -> None:
+def test_interrupted_during_a_load(
+    engine: OpenEngine, server: LocalServer, act: str, ending: signal.Signals
+) -> None:
     """It says what is there, which is no volume."""
     client = engine("")
     path = Path(str(GOLDEN.joinpath("dump-secret.json" if act == "load" else "backup-secret.bin")))
-    said = interrupted(client, server, command("RPUSH"), act, path)
+    said = interrupted(client, server, command("RPUSH"), act, path, ending)
     assert said.endswith(
         f"{path.name} is loaded in part only (interrupted): load it again, or reset the database\n"
     )
     assert is_unfinished(server.raw.get("setting"))
 
 
-def interrupted(client: StoreEngine, server: LocalServer, held: Match, act: str, path: Path) -> str:
-    """What a program says that gets Ctrl-C when the server does not answer what is held."""
+def interrupted(
+    client: StoreEngine, server: LocalServer, held: Match, act: str, path: Path, ending: signal.Signals
+) -> str:
+    """What a program says that gets a signal when the server does not answer what is held."""
     [scheme] = [scheme for scheme, kind in STORES.items() if type(client.store) is kind]
     with Proxy("127.0.0.1", server.port) as network:
         trap = network.trap(held)
@@ -483,7 +492,7 @@ def interrupted(client: StoreEngine, server: LocalServer, held: Match, act: str,
             try:
                 trap.wait()
                 time.sleep(0.2)  # until everybody waits
-                process.send_signal(signal.SIGINT)
+                process.send_signal(ending)
                 said, _ = process.communicate(timeout=10)
             finally:
                 process.kill()
