@@ -6,11 +6,12 @@ import errno
 import gzip
 import io
 import os
+import re
 import secrets
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -27,8 +28,8 @@ GZIP_LEVEL = 6
 GZIP = b"\x1f\x8b"
 """What every compressed file begins with."""
 
-OPEN = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/")
-"""What the names of files begin with that somebody has open already, and goes on to use."""
+OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/(\d+)")
+"""The names of what is open already: opened once more, a file would be overwritten from its begin."""
 
 
 def is_gzip(path: str) -> bool:
@@ -42,16 +43,18 @@ def told_of(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as failure:
-        failure.filename, failure.filename2 = path, None
-        raise
+        raise OSError(failure.errno, failure.strerror, path) from failure
 
 
 class Written(io.FileIO):
-    """A file at a place; what fails in writing it is told of the `path` that was asked for."""
+    """A file at a place, or one that is open; what fails in it is told of the `path` that was asked for."""
 
-    def __init__(self, place: Path | str, path: str, mode: str) -> None:
+    def __init__(self, place: Path | str | int, path: str, mode: str, permissions: int = 0o666) -> None:
+        def opened(name: str, flags: int) -> int:
+            return os.open(name, flags, permissions)
+
         with told_of(path):
-            super().__init__(place, mode)
+            super().__init__(place, mode, opener=opened)
         self._path = path
 
     def write(self, data: Buffer, /) -> int:
@@ -85,30 +88,60 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     """A stream whose bytes are the file at `path` once the block has ended well; else an older file stays.
 
     A new file has the mode of the older one.  A link stays, and what it leads to is replaced.  What is no
-    file, like a pipe or a terminal, is written to as it is.  Raises `OSError` with the path when it cannot
-    be written.
+    file, like a pipe or a terminal, is written to as it is, and so is what is open already.  Raises `OSError`
+    with the path when it cannot be written.
     """
+    if name := OPEN.fullmatch(path):
+        number = int(name[2] or {"out": 1, "err": 2}[name[1]])
+        with told_of(path):
+            number = os.dup(number)
+        with stream(Written(number, path, "wb"), path) as out:
+            yield out
+        return
     older = status(path)
-    if path.startswith(OPEN) or (older is not None and not stat.S_ISREG(older.st_mode)):
-        with io.BufferedWriter(Written(path, path, "wb"), BUFFER) as file, packed(path, file) as out:
+    if older is not None and not stat.S_ISREG(older.st_mode):
+        with stream(Written(path, path, "wb"), path) as out:
             yield out
         return
     target = Path(os.path.realpath(path))
     # The name may be as long as any, and its characters four bytes.
     unfinished = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")
+    permissions = 0o666 if older is None else stat.S_IMODE(older.st_mode)
+    file = Written(unfinished, path, "xb", permissions)
     try:
-        with io.BufferedWriter(Written(unfinished, path, "xb"), BUFFER) as file:
-            with packed(path, file) as out:
-                yield out
-            file.flush()
-            with told_of(path):
-                if older is not None:
-                    os.fchmod(file.fileno(), stat.S_IMODE(older.st_mode))
-                os.fsync(file.fileno())
+        with stream(file, path) as out:
+            if older is not None:
+                os.fchmod(file.fileno(), permissions)
+            yield out
         with told_of(path):
             unfinished.replace(target)
     finally:
-        remove(unfinished)
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def stream(file: Written, path: str) -> Iterator[BinaryIO]:
+    """What is written to a file, which is compressed when the name of the `path` says so.
+
+    It is on its disk when the block has ended well.  When it fails nothing more is written: half of a file
+    is not to look like a whole one, and a pipe may take no more.
+    """
+    with io.BufferedWriter(file, BUFFER) as buffered:
+        try:
+            if is_gzip(path):
+                # No name and no time: the same volume gives the same file.
+                packed = gzip.GzipFile("", "wb", GZIP_LEVEL, buffered, mtime=0)
+                yield cast("BinaryIO", packed)
+                packed.close()
+            else:
+                yield cast("BinaryIO", buffered)
+            buffered.flush()
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                with told_of(path):
+                    os.fsync(file.fileno())
+        except BaseException:
+            file.close()
+            raise
 
 
 def status(path: str) -> os.stat_result | None:
@@ -130,26 +163,20 @@ def status(path: str) -> os.stat_result | None:
 
 
 @contextmanager
-def packed(path: str, file: io.BufferedWriter[Written]) -> Iterator[BinaryIO]:
-    """What is written to a file, which is compressed when the name of the `path` says so."""
-    if not is_gzip(path):
-        yield cast("BinaryIO", file)
-        return
-    # No name and no time: the same volume gives the same file.
-    with gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as out:
-        yield cast("BinaryIO", out)
-
-
-@contextmanager
 def reading(path: str) -> Iterator[BinaryIO]:
-    """The file at `path`, unpacked, as a stream that can be read again.
+    """The file at `path`, unpacked, as a stream; of a file it can be read again.
+
+    Whether it is gzipped a file has to tell by its name; what is none, like a pipe, tells by its first bytes.
 
     Raises `OSError` when it cannot be read.
     """
     with io.BufferedReader(io.FileIO(path), BUFFER) as file:
-        if not is_gzip(path) and file.peek(len(GZIP))[: len(GZIP)] == GZIP:
-            raise OSError(errno.EINVAL, "it is gzipped: give it a name that ends with .gz", path)
-        yield cast("BinaryIO", gzip.GzipFile(fileobj=file) if is_gzip(path) else file)
+        gzipped = is_gzip(path)
+        if not gzipped and file.peek(len(GZIP)).startswith(GZIP):
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is gzipped: give it a name that ends with .gz", path)
+            gzipped = True
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=file) if gzipped else file)
 
 
 def temporary() -> BinaryIO:
@@ -163,9 +190,3 @@ def temporary() -> BinaryIO:
     except OSError as failure:
         raise no_room(failure) from failure
     return cast("BinaryIO", io.BufferedRandom(Unnamed(descriptor, "r+b"), BUFFER))
-
-
-def remove(unfinished: Path) -> None:
-    """Take away a file of which nothing is wanted, if it is there."""
-    with suppress(NotADirectoryError):  # then nothing was written
-        unfinished.unlink(missing_ok=True)

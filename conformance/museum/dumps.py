@@ -47,16 +47,15 @@ def any_database(seen: Seen) -> Seen:
 class Unclaimed(Claim):
     """As if nobody else could be there."""
 
+    taken = None
+
     def finish(self, setting: bytes) -> None:
         self._db.write(("SET", self._key, setting))
-
-    def _taken(self, stored: bytes | None) -> str:
-        return ""
 
 
 @contextmanager
 def unclaimed(self: Filling, path: str, before: Seen) -> Iterator[Claim]:
-    yield Unclaimed(self, b"")
+    yield Unclaimed(self)
 
 
 def no_commands(self: Any, items: Sequence[Any]) -> Iterator[Command]:
@@ -96,7 +95,7 @@ OTHERS_ARE_OVERWRITTEN = broken(
     "OTHERS_ARE_OVERWRITTEN",
     "a load does not ask whether the database is empty",
     caught_by="dump/is-loaded-into-an-empty-database-only",
-    target="engine.filling:Filling._fillable",
+    target="engine.filling:fillable",
     wrong=any_database,
 )
 LOADS_MIX = broken(

@@ -39,9 +39,12 @@ def test_an_older_file_stays_until_the_end(tmp_path: Path) -> None:
 def test_a_replaced_file_keeps_its_mode(tmp_path: Path) -> None:
     """What only its owner may read is not for everybody now."""
     path = tmp_path / "file"
-    path.touch(mode=0o600)
-    written(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.touch()
+    path.chmod(0o640)
+    with replacing(str(path)) as out:
+        out.write(b"new")
+        assert {stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()} == {0o640}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -71,18 +74,44 @@ def test_a_pipe_is_written_to(tmp_path: Path, name: str) -> None:
     assert path.is_fifo()
 
 
+@pytest.mark.parametrize("name", ["pipe", "pipe.gz"])
+def test_a_pipe_gets_no_more_when_it_fails(tmp_path: Path, name: str) -> None:
+    """Half of a file does not look like a whole one, and nobody waits for a reader that reads no more."""
+    path = tmp_path / name
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with suppress(ZeroDivisionError), replacing(str(path)) as out:
+        out.write(os.urandom(1 << 19))
+        raise ZeroDivisionError
+    os.set_blocking(reader, True)
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+
+
+def test_a_pipe_of_packed_bytes(tmp_path: Path) -> None:
+    """It is unpacked though its name does not tell."""
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(gzip.compress(b"new")))
+    writer.start()
+    with reading(str(tmp_path / "pipe")) as stream:
+        assert stream.read() == b"new"
+    writer.join()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="there is no /dev/stdout")
 def test_standard_output_is_written_to(tmp_path: Path) -> None:
     """By its name it is a file like any other, and no file is put in its place."""
     before = os.lstat("/dev/stdout")
     step = "with replacing('/dev/stdout') as out: out.write(b'new')"
     program = f"from metaparity.drivers.files import replacing\n{step}"
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
+    assert done.stdout == b"new"
     path = tmp_path / "out"
-    with path.open("wb") as file:
-        for out in (file, subprocess.PIPE):
-            done = subprocess.run([sys.executable, "-c", program], stdout=out, check=True)
-            assert (path.read_bytes() if done.stdout is None else done.stdout) == b"new"
-        assert os.fstat(file.fileno()).st_ino == path.stat().st_ino
+    with path.open("wb", buffering=0) as file:
+        file.write(b"before ")
+        subprocess.run([sys.executable, "-c", program], stdout=file, check=True)
+        file.write(b" after")
+    assert path.read_bytes() == b"before new after"
     assert os.lstat("/dev/stdout").st_ino == before.st_ino
 
 

@@ -2,34 +2,47 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 from ..errors import Refused
 from .core import Core
-from .database import FAILURES
-from .store import Command, Disconnected, Reply, Transaction
+from .database import ATTEMPTS, FAILURES
+from .store import Command, Conflict, Disconnected, Reply, ServerError, Transaction
 from .volume import Volume
+
+T = TypeVar("T")
 
 Commands: TypeAlias = Sequence[Command]
 
 UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
 """What the settings begin with meanwhile: no client takes it for a volume, nor formats over it.
 
-A name behind it is that of the load.  Without one nobody's is going on: what is there is of several.
+Behind it is the name of a load, and how often that has shown that it goes on.  Without them what is there is
+of several loads, or of none that goes on.
 """
 
-GUARDED = 1000
-"""Commands after which a load looks again whether the database is still its own."""
+GUARDED = 20_000
+"""Arguments of commands after which a load looks again whether the database is still its own."""
 
-QUIET = 1.0
-"""Seconds without a new key after which a load that has not come to its end is none any more."""
+BEAT = 0.25
+"""Seconds after which a load shows again that it goes on."""
+
+QUIET = 2.0
+"""Seconds without a beat, or a new key, after which a load is taken for one that does not go on."""
 
 GLANCE = 0.05
 """Seconds between looks at it."""
+
+PATIENCE = 0.2
+"""Seconds to wait for a beat under way, which may need a server that is silent."""
+
+UNKNOWN = (OSError, Refused, *FAILURES)
+"""What a server raises that cannot be asked."""
 
 
 class Seen(NamedTuple):
@@ -37,8 +50,6 @@ class Seen(NamedTuple):
 
     size: int
     setting: bytes | None
-    time: float
-    """By the monotonic clock."""
 
     @property
     def unfinished(self) -> bool:
@@ -46,19 +57,59 @@ class Seen(NamedTuple):
         return is_unfinished(self.setting)
 
 
+class Taken(NamedTuple):
+    """What others have done to a database, and what to do now."""
+
+    what: str
+    advice: str
+
+
+AGAIN = "load it again, or reset the database"
+EMPTIED = Taken("the database has been emptied meanwhile", AGAIN)
+SHARED = Taken("another load was under way in this database at the same time", AGAIN)
+REPLACED = Taken("another volume has come into this database", "look at that one with metaparity fsck")
+
+
 def is_unfinished(setting: Reply) -> bool:
     """Whether these settings stand for a load that has not come to its end."""
     return setting is not None and setting.startswith(UNFINISHED)
 
 
+def fillable(seen: Seen) -> Seen:
+    """A database that may be filled.  Raises `Refused`."""
+    if seen.size and not seen.unfinished:
+        raise Refused("the database is not empty: load into an empty one, or reset this one first")
+    return seen
+
+
+def require_abandoned(now: Seen, before: Seen) -> None:
+    """Raise `Refused` when a load has gone on."""
+    if now != before:
+        raise Refused("another load is under way in this database: wait for its end, or end it")
+
+
 class Claim:
     """A database that is filled by one load, whose name is in the settings."""
 
-    def __init__(self, volume: Core, mark: bytes) -> None:
-        """`mark` is what the settings are meanwhile."""
+    def __init__(self, volume: Core) -> None:
         self._db = volume.db
         self._key = volume.keys.setting
-        self._mark = mark
+        self._name = b"%s (%s" % (UNFINISHED, uuid4().hex.encode())
+        self._beats = 0
+        self._stored: bytes | None = self._name
+        """The settings when they were last looked at; since they are another's, what they were first."""
+
+    def take(self, before: Seen) -> None:
+        """Take an empty database, or one that was so `before`, in which a load has not gone on since."""
+
+        def body(tx: Transaction) -> None:
+            now = fillable(Seen(*tx.read(("DBSIZE",), ("GET", self._key))))
+            if now.unfinished:
+                require_abandoned(now, before)
+                tx.queue(("FLUSHDB",))
+            tx.queue(self._mark())
+
+        self._attempt(body)
 
     def pour(self, batches: Iterable[Commands]) -> None:
         """Send many commands, each batch made ready while the server works on those before.
@@ -70,18 +121,58 @@ class Claim:
     def finish(self, setting: bytes) -> None:
         """Store the settings of the volume.  Raises `Refused` when the database is another's."""
 
-        def body(tx: Transaction) -> bytes | None:
-            stored: bytes | None
+        def body(tx: Transaction) -> bool:
+            self._learn(*tx.read(("GET", self._key)))
+            if self.taken:
+                return False
+            tx.queue(("SET", self._key, setting))
+            return True
+
+        if not self._attempt(body):
+            self._require()
+
+    def hold(self) -> None:
+        """Show that the load goes on.  What is another's too, or was emptied, is a volume for nobody then."""
+
+        def body(tx: Transaction) -> None:
             (stored,) = tx.read(("GET", self._key))
-            if stored == self._mark:
-                tx.queue(("SET", self._key, setting))
-            return stored
+            self._learn(stored)
+            if not self.taken:
+                tx.queue(self._mark())
+            elif stored is None or is_unfinished(stored):
+                tx.queue(("SET", self._key, UNFINISHED))
 
-        self._require(self._db.transact([self._key], body))
+        self._attempt(body)
 
-    def leave(self) -> str:
-        """Give up the database: what two have filled is for neither a volume.  What others did to it."""
-        return self._taken(self._db.transact([self._key], self._spoil))
+    @property
+    def taken(self) -> Taken | None:
+        """What others have done to the database, as far as that is known."""
+        if self._stored is None:
+            return EMPTIED
+        if self._stored.startswith(self._name):
+            return None
+        return SHARED if is_unfinished(self._stored) else REPLACED
+
+    def _mark(self) -> Command:
+        """The command that shows whose the database is, another time."""
+        self._beats += 1
+        return "SET", self._key, b"%s, %d)" % (self._name, self._beats)
+
+    def _learn(self, stored: bytes | None) -> None:
+        """Note what the settings are; of what others have done the first is told."""
+        if not self.taken:
+            self._stored = stored
+
+    def _attempt(self, body: Callable[[Transaction], T]) -> T:
+        """Run a transaction on the settings.  A full server is told at once, other than by `Database`."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._db.store.attempt([self._key], body)
+            except Conflict as conflict:
+                failure = conflict
+            except ServerError as refused:
+                raise refused.__cause__ or refused from None
+        raise failure
 
     def _guarded(self, batches: Iterable[Commands]) -> Iterator[Commands]:
         """The batches, the mark asked for every so often."""
@@ -90,44 +181,39 @@ class Claim:
             if left <= 0:
                 yield [("GET", self._key)]
                 left = GUARDED
-            left -= len(batch)
+            left -= sum(map(len, batch))
             yield batch
 
     def _look(self, replies: Sequence[Reply]) -> None:
-        """Look for a mark among the replies: those of what is poured are numbers and OK."""
-        for reply in {*replies} - {self._mark, b"OK"}:
+        """Look for the mark among the replies: those of what is poured are numbers and OK."""
+        for reply in {*replies} - {b"OK"}:
             if not isinstance(reply, int):
-                self._require(reply)
+                self._learn(reply)
+                self._require()
 
-    def _require(self, stored: bytes | None) -> None:
-        """Raise `Refused` when these settings are not the mark."""
-        if taken := self._taken(stored):
-            raise Refused(taken)
-
-    def _taken(self, stored: bytes | None) -> str:
-        """What others have done to a database that has these settings; nothing when they are the mark."""
-        if stored == self._mark:
-            return ""
-        if stored is None:
-            return "the database has been emptied meanwhile"
-        if is_unfinished(stored):
-            return "another load was under way in this database at the same time"
-        return "another volume has come into this database: look at it with metaparity fsck"
-
-    def _spoil(self, tx: Transaction) -> bytes | None:
-        stored: bytes | None
-        (stored,) = tx.read(("GET", self._key))
-        if is_unfinished(stored) and stored != self._mark:
-            tx.queue(("SET", self._key, UNFINISHED))
-        return stored
+    def _require(self) -> None:
+        """Raise `Refused` when the database is another's."""
+        if taken := self.taken:
+            raise Refused(taken.what)
 
 
-def why(claim: Claim, failure: Exception) -> object:
-    """Why a load has failed: what others have done to its database comes first."""
-    if not isinstance(failure, Disconnected):
-        with suppress(*FAILURES):
-            return claim.leave() or failure
-    return failure
+@contextmanager
+def held(claim: Claim) -> Iterator[None]:
+    """A block during which a load shows that it goes on, whatever it is at."""
+    ending = threading.Event()
+
+    def beat() -> None:
+        while not ending.wait(BEAT):
+            with suppress(*UNKNOWN):
+                claim.hold()
+
+    thread = threading.Thread(target=beat, name="metaparity load", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join(PATIENCE)
 
 
 class Filling(Volume):
@@ -136,8 +222,7 @@ class Filling(Volume):
     def look(self) -> Seen:
         """The database, which a load is to fill.  Raises EROFS, and `Refused` when it holds anything else."""
         self.db.require_writable()
-        size, setting = self.db.read(("DBSIZE",), ("GET", self.keys.setting))
-        return self._fillable(Seen(size, setting, time.monotonic()))
+        return fillable(Seen(*self.db.read(("DBSIZE",), ("GET", self.keys.setting))))
 
     @contextmanager
     def filling(self, path: str, before: Seen) -> Iterator[Claim]:
@@ -146,42 +231,35 @@ class Filling(Volume):
         Raises `Refused` when the database is not empty or is being filled, and when the block fails: it is
         no volume for anyone then.  Ctrl-C says the same.
         """
-        while before.unfinished and time.monotonic() < before.time + QUIET:
-            time.sleep(GLANCE)
-            self._require_abandoned(self.look(), before)
-        mark = b"%s (%s)" % (UNFINISHED, uuid4().hex.encode())
-        self.db.transact([self.keys.setting], lambda tx: self._claim(tx, before, mark))
-        claim = Claim(self, mark)
+        self._watch(before)
+        claim = Claim(self)
+        claim.take(before)
         try:
-            yield claim
+            with self._explained(path, claim), held(claim):
+                yield claim
         except KeyboardInterrupt as interrupt:
-            raise KeyboardInterrupt(self._in_part(path, "interrupted")) from interrupt
-        except (OSError, Refused, *FAILURES) as failure:
-            raise Refused(self._in_part(path, why(claim, failure))) from failure
+            raise KeyboardInterrupt(self._in_part(path, claim, "interrupted")) from interrupt
 
-    def _in_part(self, path: str, reason: object) -> str:
+    def _watch(self, before: Seen) -> None:
+        """Wait until a load that has begun is known not to go on.  Raises `Refused` when it does."""
+        since = time.monotonic()
+        while before.unfinished and time.monotonic() < since + QUIET:
+            time.sleep(GLANCE)
+            require_abandoned(self.look(), before)
+
+    @contextmanager
+    def _explained(self, path: str, claim: Claim) -> Iterator[None]:
+        """A block whose failure is told with what it has left."""
+        try:
+            yield
+        except UNKNOWN as failure:
+            if not isinstance(failure, Disconnected):
+                with suppress(*UNKNOWN):
+                    claim.hold()
+            raise Refused(self._in_part(path, claim, failure)) from failure
+
+    def _in_part(self, path: str, claim: Claim, reason: object) -> str:
         """Forget what the volume was to be; what to say of it."""
         self._format = None
-        return f"{path} is loaded in part only ({reason}): load it again, or reset the database"
-
-    def _claim(self, tx: Transaction, before: Seen, mark: bytes) -> None:
-        """Take an empty database, or one in which a load did not come to its end."""
-        size, setting = tx.read(("DBSIZE",), ("GET", self.keys.setting))
-        now = self._fillable(Seen(size, setting, before.time))
-        if now.unfinished:
-            self._require_abandoned(now, before)
-            tx.queue(("FLUSHDB",))
-        tx.queue(("SET", self.keys.setting, mark))
-
-    @staticmethod
-    def _require_abandoned(now: Seen, before: Seen) -> None:
-        """Raise `Refused` when a load has gone on."""
-        if (now.size, now.setting) != (before.size, before.setting):
-            raise Refused("another load is under way in this database: wait for its end, or end it")
-
-    @staticmethod
-    def _fillable(seen: Seen) -> Seen:
-        """A database that may be filled.  Raises `Refused`."""
-        if seen.size and not seen.unfinished:
-            raise Refused("the database is not empty: load into an empty one, or reset this one first")
-        return seen
+        what, advice = claim.taken or (reason, AGAIN)
+        return f"{path} is loaded in part only ({what}): {advice}"

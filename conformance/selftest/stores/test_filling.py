@@ -1,4 +1,4 @@
-"""Loads into a database that others fill, too: never a volume of two files."""
+"""Loads into a database that others fill, too: no volume of two files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.scenes.dumps import GOLDEN
-from metaparity.drivers.engine.filling import GUARDED, UNFINISHED
+from metaparity.drivers.engine.filling import GUARDED, UNFINISHED, is_unfinished
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
-from .conftest import LocalServer, OpenEngine
+from .conftest import LocalServer, OpenEngine, Start
 
 FILES = {"load_dump": "dump-secret.json", "restore": "backup-secret.bin"}
 ANOTHER = UNFINISHED + b" (another)"
@@ -54,8 +54,11 @@ def emptied(raw: Any) -> None:
 
 OTHERS: dict[Any, tuple[str, bytes | None]] = {
     begun: ("another load was under way in this database", UNFINISHED),
-    ended: ("another volume has come into this database: .* fsck", b'{"Name": "another"}'),
-    emptied: ("the database has been emptied", None),
+    ended: (
+        r"another volume has come into this database\): look at that one with metaparity fsck$",
+        b'{"Name": "another"}',
+    ),
+    emptied: ("the database has been emptied", UNFINISHED),
 }
 """What others do; what is said then, and the settings after it."""
 
@@ -82,9 +85,8 @@ def test_a_load_that_is_overtaken(
     with pytest.raises(Refused, match=rf"{FILES[act]} is loaded in part only \({said}"):
         filled(client, act)
     assert server.raw.get("setting") == left
-    if others is not emptied:
-        with pytest.raises(Refused):
-            engine("").init(FORMAT)
+    with pytest.raises(Refused):
+        engine("").init(FORMAT)
 
 
 @pytest.mark.parametrize("others", OTHERS)
@@ -140,6 +142,44 @@ def test_a_database_that_is_being_filled(engine: OpenEngine, server: LocalServer
     filled(client, act)
     assert client.load().name == "golden"
     assert not server.raw.exists("first", "n0")
+
+
+def test_a_load_that_makes_no_key_for_a_while(engine: OpenEngine, server: LocalServer, act: str) -> None:
+    """It is seen to go on, and comes to its end."""
+    client: Any = engine("")
+    begun, ended = threading.Event(), threading.Event()
+    pour = client.db.pour
+
+    def slow(*arguments: Any) -> None:
+        client.db.pour = pour
+        begun.set()
+        assert ended.wait(20)
+        pour(*arguments)
+
+    client.db.pour = slow
+    with ThreadPoolExecutor(1) as threads:
+        filling = threads.submit(filled, client, act)
+        try:
+            assert begun.wait(20)
+            with pytest.raises(Refused, match="another load is under way in this database"):
+                filled(engine(""), act)
+        finally:
+            ended.set()
+        filling.result(20)
+    assert client.load().name == "golden"
+
+
+def test_a_server_that_is_full_at_the_end(engine: Any, start_server: Start, act: str) -> None:
+    """The load says so at once, and there is no volume."""
+    full = start_server()
+    client = engine("", full.port)
+    pour = client.db.pour
+    client.db.pour = lambda *arguments: (pour(*arguments), full.raw.config_set("maxmemory", 1))
+    began = time.monotonic()
+    with pytest.raises(Refused, match=r"loaded in part only \(OOM .*load it again, or reset"):
+        filled(client, act)
+    assert time.monotonic() < began + 5
+    assert is_unfinished(full.raw.get("setting"))
 
 
 def test_a_database_that_is_not_empty_is_refused_at_once(
