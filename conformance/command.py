@@ -6,6 +6,7 @@ Heavy imports wait until a subcommand needs them, so that `--help` is instant.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shlex
 import sys
@@ -26,6 +27,9 @@ class Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code: 0, 1 for differences, 2 for usage, 3 for the environment."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
+            stream.reconfigure(errors="backslashreplace")
     options = parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], int] = options.act
     try:

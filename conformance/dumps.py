@@ -17,7 +17,7 @@ from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.segments import BackupFile
 from metaparity.drivers.engine.survey import Survey, surveyed
 from metaparity.drivers.engine.volume import check_client
-from metaparity.drivers.errors import Refused
+from metaparity.drivers.errors import Mistake, Refused
 from metaparity.drivers.files import is_gzip, reading
 from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
@@ -33,12 +33,14 @@ SECRETS = ("SecretKey", "SessionToken", "EncryptKey")
 
 
 def dump(options: argparse.Namespace) -> int:
-    """Write a JSON dump; returns the exit code.  Raises `BadArgument`."""
+    """Write a JSON dump; returns the exit code.  Raises `BadArgument`, and `Mistake` for no directory."""
+    if options.subdir == "":
+        raise Mistake("--subdir '' names no directory: leave it out for the whole volume, or say /")
     threads = _threads(options)
 
     def write(engine: Engine) -> None:
         engine.load()
-        root = _inode(engine, options.subdir) if options.subdir else 0
+        root = 0 if options.subdir is None else _inode(engine, options.subdir)
         engine.dump(options.file, root, options.keep_secret, skip_trash=options.skip_trash, threads=threads)
 
     return _on_engine(options, write)
@@ -90,6 +92,10 @@ def inspect(options: argparse.Namespace) -> int:
         return _unreadable(path, failure)
     for title, text in _facts(found):
         print(f"{title:<11}{text}")
+    try:
+        check_client(found.format)
+    except Refused as refused:
+        print(f"{'refused':<11}{refused}")
     print(f"{'fault':<11}{fault or 'none: the file is whole'}")
     return FAULTY if fault else 0
 
@@ -129,7 +135,7 @@ def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> 
 def _unreadable(path: str, failure: OSError | EOFError) -> int:
     """Say why a file cannot be read; returns the exit code."""
     reason = failure.strerror if isinstance(failure, OSError) else None
-    return complain(f"{path} cannot be read: {reason or failure}", USAGE)
+    return complain(f"{path} cannot be read: {reason or failure}", USAGE if reason else FAULTY)
 
 
 def _dry_run(path: str, found: Survey | Inventory) -> int:

@@ -10,6 +10,7 @@ import re
 import secrets
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -162,6 +163,17 @@ def status(path: str) -> os.stat_result | None:
     return found
 
 
+class Unpacked(gzip.GzipFile):
+    """A gzipped file as it is read.  All that is wrong with it is an `OSError` or an `EOFError`."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any file."""
+        try:
+            return super().read(size)
+        except zlib.error as wrong:
+            raise gzip.BadGzipFile(str(wrong)) from wrong
+
+
 @contextmanager
 def reading(path: str) -> Iterator[BinaryIO]:
     """The file at `path`, unpacked, as a stream; of a file it can be read again.
@@ -176,7 +188,7 @@ def reading(path: str) -> Iterator[BinaryIO]:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "it is gzipped: give it a name that ends with .gz", path)
             gzipped = True
-        yield cast("BinaryIO", gzip.GzipFile(fileobj=file) if gzipped else file)
+        yield cast("BinaryIO", Unpacked(fileobj=file) if gzipped else file)
 
 
 def temporary() -> BinaryIO:

@@ -241,12 +241,52 @@ def test_inspect_a_backup(metaparity: Run) -> None:
     assert "segments   node: 1, the first at byte 1660" in ran.out
 
 
+@pytest.mark.parametrize("command", [["inspect"], ["load", "--dry-run", "redis://nowhere/1"]])
+def test_a_file_whose_name_is_no_text(tmp_path: Path, command: list[str]) -> None:
+    """It is spelled where the terminal takes nothing else."""
+    path = os.fsencode(tmp_path) + b"/\xff"
+    Path(os.fsdecode(path)).write_bytes(Path(DUMP).read_bytes())
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    words = [*map(os.fsencode, [sys.executable, "-m", "metaparity.conformance", *command]), path]
+    ran = subprocess.run(words, capture_output=True, timeout=60, check=False, env=strict)
+    assert ran.returncode == 0
+    assert rb"\udcff" in ran.stdout
+
+
+@pytest.mark.parametrize("cut", [1, 5, 100])
+def test_a_cut_gzip_file_is_bad(metaparity: Run, tmp_path: Path, cut: int) -> None:
+    """It is there, but it is not whole."""
+    path = tmp_path / "cut.gz"
+    path.write_bytes(gzip.compress(Path(DUMP).read_bytes())[:cut])
+    assert metaparity("inspect", str(path)).code == 1
+    assert metaparity("load", "--dry-run", "redis://nowhere/1", str(path)).code == 1
+
+
+def test_no_directory_to_dump(metaparity: Run, server_url: str) -> None:
+    """An empty name is not the whole volume."""
+    ran = metaparity("dump", "--subdir", "", server_url, "out")
+    assert ran.code == 2
+    assert "--subdir '' names no directory" in ran.err
+
+
 def test_inspect_a_pipe(metaparity: Run, tmp_path: Path) -> None:
     """What cannot be read twice is refused, and not waited for."""
     os.mkfifo(tmp_path / "pipe")
     ran = metaparity("inspect", str(tmp_path / "pipe"))
     assert ran.code == 2
     assert ran.err.endswith("pipe is no file: inspect reads it twice\n")
+
+
+def test_inspect_a_file_of_another_client(metaparity: Run, tmp_path: Path) -> None:
+    """It is whole, and a load of it is refused."""
+    dump = json.loads(Path(DUMP).read_bytes())
+    dump["Setting"]["MinClientVersion"] = "zzz"
+    path = tmp_path / "dump.json"
+    path.write_text(json.dumps(dump))
+    ran = metaparity("inspect", str(path))
+    assert ran.code == 0
+    assert "refused    this volume asks for a client of no known version: 'zzz' is not a version" in ran.out
+    assert metaparity("load", "--dry-run", "redis://nowhere/1", str(path)).code == 3
 
 
 def test_inspect_a_bad_file(metaparity: Run) -> None:

@@ -450,6 +450,7 @@ TWISTED: dict[str, Callable[[Segments], Segments]] = {
     "node-of-no-type": with_item("node", 1, 999, bytes(72)),
     "rule-twice": with_item("acl", 12, 1, bytes(16)),
     "unknown-counter": with_item("counter", 13, b"nextTime", 1),
+    "time-that-is-not-kept": with_item("delFile", 9, 77, 5, (1 << 63) - 1),
     "quota-of-no-type": with_item("quota", 11, 1, 1, 1, 1, 1, 3),
     "no-settings": without("format"),
     "no-counters": without("counter"),

@@ -479,13 +479,61 @@ def no_inode(dump: Any) -> None:
     del dump["FSTree"]["entries"]["x3"]["attr"]["inode"]
 
 
-TWISTED = [doubled_directory, directory_in_itself, root_below, file_as_directory, slash, wide_slice, no_inode]
+def file_as_fifo(dump: Any) -> None:
+    entries = dump["FSTree"]["entries"]
+    entries["again"] = {"attr": {**entries["x3"]["attr"], "type": "fifo"}}
+
+
+def attribute_twice(dump: Any) -> None:
+    entries = dump["FSTree"]["entries"]
+    entries["again"] = {**entries["x3"], "xattrs": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}
+    entries["again"]["attr"] = {**entries["x3"]["attr"], "inode": 1 << 40}
+
+
+def last_inode(dump: Any) -> None:
+    dump["FSTree"]["entries"]["x3"]["attr"]["inode"] = 1 << 63
+
+
+def last_slice(dump: Any) -> None:
+    dump["FSTree"]["entries"]["x3"]["chunks"][0]["slices"][0]["id"] = 1 << 63
+
+
+def too_long(dump: Any) -> None:
+    dump["FSTree"]["entries"]["x3"]["attr"]["length"] = (1 << 64) - 1
+
+
+def too_long_together(dump: Any) -> None:
+    entries = dump["FSTree"]["entries"]
+    attr = {**entries["x3"]["attr"], "inode": 1 << 40, "length": 1 << 62}
+    entries["d"]["entries"].update({name: {"attr": attr} for name in "qrs"})
+
+
+def never_deleted(dump: Any) -> None:
+    dump["DelFiles"] = [{"inode": 77, "length": 5, "expire": (1 << 63) - 1}]
+
+
+TWISTED = [
+    doubled_directory,
+    directory_in_itself,
+    root_below,
+    file_as_directory,
+    file_as_fifo,
+    attribute_twice,
+    slash,
+    wide_slice,
+    no_inode,
+    last_inode,
+    last_slice,
+    too_long,
+    too_long_together,
+    never_deleted,
+]
 
 
 @pytest.mark.parametrize("twist", TWISTED, ids=lambda twist: twist.__name__)
 @clause("dump/whose-nodes-do-not-fit-together-is-refused", source="L4.25", needs="dump.json")
 def test_twisted(volume: Volume, path: Path, twist: Any) -> None:
-    """A directory under two names, one in itself, impossible names and numbers: nothing is written."""
+    """A directory under two names, one in itself, impossible names, numbers and sums: nothing is written."""
     rich(volume)
     dump = parsed(dumped(volume.fs, path))
     twist(dump)
@@ -496,7 +544,9 @@ def test_twisted(volume: Volume, path: Path, twist: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"MetaVersion": 2}, {"MinClientVersion": "9.0.0"}], ids=["meta", "client"]
+    "change",
+    [{"MetaVersion": 2}, {"MinClientVersion": "9.0.0"}, {"MinClientVersion": "zzz"}],
+    ids=["meta", "client", "unknown"],
 )
 @clause("dump/of-a-newer-volume-is-refused", source="L4.25", needs="dump.json")
 def test_newer(volume: Volume, path: Path, change: dict[str, Any]) -> None:

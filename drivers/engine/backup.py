@@ -12,9 +12,10 @@ from ..files import replacing
 from ..types import QuotaType
 from . import codec
 from .ahead import ahead
+from .codec.corrupt import U32, decimal
 from .collector import seldom_collected
 from .core import Core
-from .dumping import SECRETS, deleted_files, disclosed, sustained_inodes
+from .dumping import SECRETS, deleted_files, disclosed, inode_of, sustained_inodes
 from .inventory import RECORD
 from .numbersets import Numbers
 from .schema import messages
@@ -278,7 +279,7 @@ class Reader:
     def _parents(self, batch: Any, inodes: Sequence[int], hashes: Sequence[Reply]) -> None:
         for inode, hash in zip(inodes, hashes, strict=True):
             for parent, count in pairs(hash):
-                batch.parents.add(inode=inode, parent=int(parent), count=codec.decode_counter(count))
+                batch.parents.add(inode=inode, parent=inode_of(parent), count=codec.decode_counter(count))
 
     # -- keys of the volume ----------------------------------------------------------------------------
 
@@ -321,7 +322,8 @@ class Reader:
     def _rules(self) -> Any:
         batch = self._batch()
         for id, rule in sorted(
-            (int(id), rule) for id, rule in pairs(self._db.read_one("HGETALL", self._keys.acl))
+            (decimal("a rule", id, U32), rule)
+            for id, rule in pairs(self._db.read_one("HGETALL", self._keys.acl))
         ):
             batch.acls.add(id=id, data=rule)
         return batch
@@ -358,7 +360,8 @@ class Reader:
         """The statistics of directories that have a length (L5.10)."""
         batch, seen = self._batch(), Numbers()
         for page in self._store.hscan(self._keys.dir_data_length):
-            lengths = [(int(inode), length) for inode, length in page if seen.add(int(inode))]
+            told = [(inode_of(inode), length) for inode, length in page]
+            lengths = [(inode, length) for inode, length in told if seen.add(inode)]
             if not lengths:
                 continue
             inodes = [inode for inode, _ in lengths]

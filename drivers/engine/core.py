@@ -70,6 +70,30 @@ COMPATIBLE = ("1.4.1",)
 """Releases of JuiceFS whose known defects an engine can have as well, where parity is wanted (§9)."""
 
 
+UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
+"""What the settings begin with meanwhile: no client takes it for a volume, nor formats over it.
+
+Behind it is the name of a load, and how often that has shown that it goes on.  Without them what is there is
+of several loads, or of none that goes on.
+"""
+
+
+def is_unfinished(setting: Reply) -> bool:
+    """Whether these settings stand for a load that has not come to its end."""
+    return setting is not None and setting.startswith(UNFINISHED)
+
+
+def settings(stored: bytes) -> Format:
+    """The settings of a volume as stored.  Raises `Refused` when they are none."""
+    try:
+        return codec.decode_format(stored)
+    except codec.CorruptValue as corrupt:
+        reason = "the load of a dump has not come to its end: load it again, or reset the database"
+        raise Refused(
+            f"the settings of this volume cannot be read: {reason if is_unfinished(stored) else corrupt}"
+        ) from corrupt
+
+
 class Core(Engine):
     """A client of one volume over a store."""
 
@@ -129,10 +153,7 @@ class Core(Engine):
         stored = self.db.read_one("GET", self.keys.setting)
         if stored is None:
             raise Refused("database is not formatted: format it with init first")
-        try:
-            return codec.with_default_tiers(codec.decode_format(stored))
-        except codec.CorruptValue as corrupt:
-            raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
+        return codec.with_default_tiers(settings(stored))
 
     def transact(self, watch: Sequence[bytes], body: Callable[[Transaction], T], ctx: Context = ROOT) -> T:
         """A transaction of this volume."""

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 from ..types import ROOT_INODE, TRASH_INODE, Format
 from . import codec
+from .codec.corrupt import EXACT, I64, U8, U16, U32, U63, U64
 from .dumpnodes import (
     TYPES,
     AttrShape,
@@ -25,17 +26,11 @@ from .jsontext import JsonText, size
 
 T = TypeVar("T")
 
-I64 = (-1 << 63, (1 << 63) - 1)
-U64 = (0, (1 << 64) - 1)
-U32 = (0, (1 << 32) - 1)
-U16 = (0, (1 << 16) - 1)
-U8 = (0, 255)
-
 Limits: TypeAlias = Mapping[str, tuple[int, int]]
 """The numbers that an object may hold, by their names."""
 
 ATTR: Limits = {
-    "inode": (1, U64[1]),
+    "inode": (1, U63[1]),
     "flags": U8,
     "mode": U16,
     "uid": U32,
@@ -51,7 +46,7 @@ ATTR: Limits = {
     "rdev": U32,
     "tier": U8,
 }
-SLICE: Limits = {"chunkid": U64, "id": U64, "pos": U32, "size": U32, "off": U32, "len": U32}
+SLICE: Limits = {"chunkid": U63, "id": U63, "pos": U32, "size": U32, "off": U32, "len": U32}
 COUNTERS: Limits = dict.fromkeys(
     (
         "usedSpace",
@@ -65,7 +60,7 @@ COUNTERS: Limits = dict.fromkeys(
     ),
     I64,
 )
-DELETED: Limits = {"inode": U64, "length": U64, "expire": I64}
+DELETED: Limits = {"inode": U63, "length": U64, "expire": EXACT}
 QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
 RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
 NAMED: Limits = {"id": U32, "perm": U16}
@@ -280,6 +275,8 @@ class DumpFile:
             node.symlink = value
         elif key == "xattrs":
             node.xattrs = self._each("extended attributes", value, self._xattr)
+            if len({one.name for one in node.xattrs or ()}) < len(node.xattrs or ()):
+                raise self._json.bad_value(f"inode {child.inode} has an extended attribute twice")
         elif key == "posix_acl_access":
             node.posix_acl_access = self._rule(value)
         elif key == "posix_acl_default":

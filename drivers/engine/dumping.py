@@ -10,6 +10,7 @@ from ..files import replacing
 from ..types import ROOT_INODE, TRASH_INODE, Format, QuotaType
 from . import codec
 from .accounts import UNLIMITED
+from .codec.corrupt import EXACT, U64, decimal
 from .collector import seldom_collected
 from .core import Core
 from .dumptext import head
@@ -144,9 +145,15 @@ def disclosed(format: Format, secrets: Sequence[str]) -> Format:
 
 def sustained_inodes(volume: Core) -> list[tuple[int, list[int]]]:
     """The unlinked inodes that registered sessions have open, by session (L4.5)."""
-    sids = [int(sid) for sid in volume.db.read_one("ZRANGE", volume.keys.all_sessions, 0, -1)]
+    found = volume.db.read_one("ZRANGE", volume.keys.all_sessions, 0, -1)
+    sids = [decimal("a session", sid, U64) for sid in found]
     held = volume.db.read(*(("SMEMBERS", volume.keys.sustained(sid)) for sid in sids)) if sids else []
-    return [(sid, sorted(map(int, inodes))) for sid, inodes in zip(sids, held, strict=True) if inodes]
+    return [(sid, sorted(map(inode_of, inodes))) for sid, inodes in zip(sids, held, strict=True) if inodes]
+
+
+def inode_of(text: bytes) -> int:
+    """An inode as a key, a field or a member tells it.  Raises `CorruptValue`."""
+    return decimal("an inode", text, U64)
 
 
 def deleted_files(volume: Core) -> list[tuple[int, int, int]]:
@@ -156,5 +163,7 @@ def deleted_files(volume: Core) -> list[tuple[int, int, int]]:
         if member.count(b":") != 1:
             log.warning("the deleted file %r is left out", member)
             continue
+        if not EXACT[0] <= score <= EXACT[1]:
+            raise codec.CorruptValue(f"the deleted file {member[:40]!r} has the time {score}")
         found.append((*codec.parse_delfile_member(member), int(score)))
     return found

@@ -24,10 +24,13 @@ U8: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 U16: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
 U32: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 32) - 1)]
 I64: TypeAlias = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
-Natural: TypeAlias = Annotated[int, Meta(ge=0)]
-"""A number that still has to be compared with `MOST`: msgspec knows no limit as high."""
+Inode: TypeAlias = Annotated[int, Meta(ge=1, le=(1 << 63) - 1)]
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""Numbers of which a counter holds the last."""
+Length: TypeAlias = Annotated[int, Meta(ge=0)]
+"""A number that still has to be compared with `LONGEST`: msgspec knows no limit as high."""
 
-MOST = (1 << 64) - 1
+LONGEST = (1 << 64) - 1
 
 plain = codec.PLAIN.pack
 record = codec.RECORD.pack
@@ -35,7 +38,7 @@ record = codec.RECORD.pack
 
 
 class AttrShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    inode: Natural
+    inode: Inode
     type: str
     flags: U8 = 0
     mode: U16 = 0
@@ -48,13 +51,13 @@ class AttrShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     mtimensec: U32 = 0
     ctimensec: U32 = 0
     nlink: U32 = 0
-    length: Natural = 0
+    length: Length = 0
     rdev: U32 = 0
     tier: U8 = 0
 
 
 class SliceShape(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    id: Natural = 0
+    id: Id = 0
     pos: U32 = 0
     size: U32 = 0
     off: U32 = 0
@@ -172,15 +175,15 @@ def told_once(text: str, shapes: Collection[NodeShape]) -> bool:
 
 
 def _possible(shape: NodeShape, type: int) -> bool:
-    """Whether a node has what its type may have, within the limits that msgspec does not know."""
+    """Whether a node has what its type may have, each once, within the limits that msgspec does not know."""
     attr, chunks = shape.attr, shape.chunks
-    if not 0 < attr.inode <= MOST or attr.length > MOST or (shape.symlink is not None and type != SYMLINK):
+    if attr.length > LONGEST or (shape.symlink is not None and type != SYMLINK):
+        return False
+    if shape.xattrs and len({one.name for one in shape.xattrs}) < len(shape.xattrs):
         return False
     if chunks is None:
         return True
-    ids = [one.id for chunk in chunks for one in chunk.slices or ()]
-    once = len(chunks) == 1 or len({chunk.index for chunk in chunks}) == len(chunks)
-    return type == FILE and once and max(ids, default=0) <= MOST
+    return type == FILE and (len(chunks) == 1 or len({chunk.index for chunk in chunks}) == len(chunks))
 
 
 def blob(child: Child, nlink: int, length: int, access: int, default: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 from ..errors import Refused
-from .core import Core
+from .core import UNFINISHED, Core, is_unfinished
 from .database import ATTEMPTS, FAILURES
 from .store import Command, Conflict, Disconnected, Reply, ServerError, Transaction
 from .volume import Volume
@@ -18,13 +18,6 @@ from .volume import Volume
 T = TypeVar("T")
 
 Commands: TypeAlias = Sequence[Command]
-
-UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
-"""What the settings begin with meanwhile: no client takes it for a volume, nor formats over it.
-
-Behind it is the name of a load, and how often that has shown that it goes on.  Without them what is there is
-of several loads, or of none that goes on.
-"""
 
 GUARDED = 20_000
 """Arguments of commands after which a load looks again whether the database is still its own."""
@@ -68,11 +61,6 @@ AGAIN = "load it again, or reset the database"
 EMPTIED = Taken("the database has been emptied meanwhile", AGAIN)
 SHARED = Taken("another load was under way in this database at the same time", AGAIN)
 REPLACED = Taken("another volume has come into this database", "look at that one with metaparity fsck")
-
-
-def is_unfinished(setting: Reply) -> bool:
-    """Whether these settings stand for a load that has not come to its end."""
-    return setting is not None and setting.startswith(UNFINISHED)
 
 
 def fillable(seen: Seen) -> Seen:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
+from .codec.corrupt import EXACT
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
@@ -21,6 +22,9 @@ HEAD = 63
 """Bytes that attributes have at least (S2.2)."""
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
+LEAST = 1 - (1 << 63)
+"""Of a counter that tells the next number: the last one is stored."""
+
 TYPES = frozenset(map(int, FileType))
 MANY = frozenset({"nodes", "edges", "chunks"})
 """What is looked at all at once: a call for each item would take most of the time."""
@@ -161,6 +165,8 @@ class Check:
         """A known counter, once."""
         if key not in COUNTERS:
             raise self._bad(f"the segment has the unknown counter {key[:40]!r}")
+        if value < LEAST:
+            raise self._bad(f"the counter {key} is {value}: the one before it cannot be stored")
         self._new("counters", COUNTERS.index(key), f"the counter {key}")
         self._found.counters[key] = value
 
@@ -250,7 +256,9 @@ class Check:
         self._new("sustained", sid, f"session {sid}")
 
     def look_at_deleted_files(self, inode: int, length: int, expire: int) -> None:
-        """Any number of any numbers."""
+        """Any number of them, at times that a score keeps."""
+        if not EXACT[0] <= expire <= EXACT[1]:
+            raise self._bad(f"the time of the deleted file {inode} is {expire}, which cannot be kept")
 
     def look_at_xattrs(self, inode: int, name: str, value: bytes) -> None:
         """A name, once for its node."""

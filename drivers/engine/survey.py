@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from ..types import ROOT_INODE, TRASH_INODE, Format, Quota, QuotaType
 from . import codec
+from .codec.corrupt import I64
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child
-from .dumptext import TYPE_NAMES
+from .dumptext import DIRECTORY, TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
+
+Others: TypeAlias = defaultdict[int, Numbers]
+"""The inodes that are no directories, by their type."""
 
 QUOTAS = {"Quotas": QuotaType.DIR, "UserQuotas": QuotaType.USER, "GroupQuotas": QuotaType.GROUP}
 """The kinds of quotas, by the names that a dump has for them."""
@@ -65,7 +69,7 @@ def survey(stream: BinaryIO) -> Survey:
 
 def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
     """The events of a dump, each once it has been looked at and is in `found`."""
-    others, slices = Numbers(), Numbers()
+    others, slices = Others(Numbers), Numbers()
     names: list[set[bytes]] = []
     for event in events:
         kind, value = event
@@ -105,11 +109,15 @@ def _take_names(some: Sequence[Child], names: set[bytes], found: Survey) -> None
     found.kinds["name"] += len(new)
 
 
-def _take_leaves(some: Sequence[Child], found: Survey, others: Numbers, slices: Numbers) -> None:
-    inodes = [child.inode for child in some]
-    for wrong in found.directories.within(inodes):
-        raise BadFile(f"inode {wrong} is a directory and a file", some[inodes.index(wrong)].offset)
-    again = Counter(others.again(inodes))
+def _take_leaves(some: Sequence[Child], found: Survey, others: Others, slices: Numbers) -> None:
+    again = Counter[int]()
+    for type in {child.type for child in some}:
+        inodes = [child.inode for child in some if child.type == type]
+        for known, nodes in [(DIRECTORY, found.directories), *others.items()]:
+            for inode in nodes.within(inodes) if known != type else ():
+                offset = next(child.offset for child in some if child.inode == inode)
+                raise BadFile(f"inode {inode} is {TYPE_NAMES[known]} and {TYPE_NAMES[type]}", offset)
+        again.update(others[type].again(inodes))
     for child in reversed(some) if again else ():
         inode = child.inode
         if again[inode]:
@@ -121,9 +129,9 @@ def _take_leaves(some: Sequence[Child], found: Survey, others: Numbers, slices: 
     _take_slices(first, found, slices)
 
 
-def _take_directory(child: Child, found: Survey, others: Numbers) -> None:
+def _take_directory(child: Child, found: Survey, others: Others) -> None:
     inode = child.inode
-    if not found.directories.add(inode) or inode in others:
+    if not found.directories.add(inode) or any(inode in nodes for nodes in others.values()):
         raise BadFile(f"directory {inode} has a second name", child.offset)
     found.has_trash |= inode == TRASH_INODE
     _count([child], found)
@@ -138,6 +146,8 @@ def _count(some: Sequence[Child], found: Survey) -> None:
     counted = [child for child in some if child.inode not in (ROOT_INODE, TRASH_INODE)]
     found.space += sum([codec.aligned(child.node.attr.length) for child in counted])
     found.inodes += len(counted)
+    if found.space > I64[1]:
+        raise BadFile(f"the files take more than {I64[1]} bytes", some[0].offset)
 
 
 def _take_slices(some: Sequence[Child], found: Survey, slices: Numbers) -> None:

@@ -18,6 +18,7 @@ from ..types import (
     QuotaType,
 )
 from . import codec
+from .core import settings
 from .jobs import Jobs
 from .quotas import Quotas
 from .store import Command, Transaction
@@ -55,10 +56,7 @@ class Volume(Jobs, Quotas):
 
     def _merge(self, stored: bytes, wanted: Format, force: bool, tx: Transaction) -> Format:
         """The settings to store over `stored`; queues what a change of them deletes (S5.8)."""
-        try:
-            old = codec.decode_format(stored)
-        except codec.CorruptValue as corrupt:
-            raise Refused(f"the settings of this volume cannot be read: {corrupt}") from corrupt
+        old = settings(stored)
         if wanted.dir_stats and not old.dir_stats:
             tx.queue(("DEL", self.keys.dir_used_inodes, self.keys.dir_used_space))
             tx.queue(*self._logged_setting(old, "INIT_ENABLE_DIRSTATS"))
@@ -200,7 +198,12 @@ def check_client(format: Format) -> None:
             f"this volume has metadata version {format.meta_version}; at most {META_VERSION} is known"
         )
     lowest, highest = format.get("MinClientVersion") or "", format.get("MaxClientVersion") or ""
-    if lowest and codec.compare_versions(CLIENT_VERSION, lowest) < 0:
+    try:
+        too_old = lowest and codec.compare_versions(CLIENT_VERSION, lowest) < 0
+        too_new = highest and codec.compare_versions(CLIENT_VERSION, highest) > 0
+    except ValueError as wrong:
+        raise Refused(f"this volume asks for a client of no known version: {wrong}") from wrong
+    if too_old:
         raise Refused(f"this volume asks for a client of version {lowest} at least, not {CLIENT_VERSION}")
-    if highest and codec.compare_versions(CLIENT_VERSION, highest) > 0:
+    if too_new:
         raise Refused(f"this volume asks for a client of version {highest} at most, not {CLIENT_VERSION}")

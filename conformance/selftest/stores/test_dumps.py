@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -23,13 +24,14 @@ from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
 from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.core import is_unfinished
 from metaparity.drivers.engine.engine import StoreEngine
-from metaparity.drivers.engine.filling import is_unfinished
-from metaparity.drivers.engine.inventory import inventory
+from metaparity.drivers.engine.inventory import Check, Inventory, inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.errors import Refused
+from metaparity.drivers.files import reading
 from metaparity.drivers.types import FileType, Slice
 from metaparity.fixtures.faults import Match, Proxy, command
 from metaparity.fixtures.volumes import FORMAT, keyspace
@@ -251,6 +253,64 @@ def test_one_connection_is_enough(engine: OpenEngine, server: LocalServer, tmp_p
     assert client.load().name == "golden"
 
 
+@pytest.mark.parametrize("name", ["dump-secret.json", "backup-secret.bin"])
+def test_a_damaged_gzip_file_is_refused(tmp_path: Path, name: str) -> None:
+    """Whatever bit is flipped, the file is as it was, or one thing is wrong with it."""
+    whole = GOLDEN.joinpath(name).read_bytes()
+    packed = gzip.compress(whole, mtime=0)
+    chance = random.Random(7)
+    refused = 0
+    for _ in range(300):
+        flipped = bytearray(packed)
+        flipped[chance.randrange(len(packed))] ^= 1 << chance.randrange(8)
+        (tmp_path / "file.gz").write_bytes(flipped)
+        with reading(str(tmp_path / "file.gz")) as stream:
+            try:
+                (survey if name.endswith("json") else inventory)(stream)
+            except BadFile:
+                refused += 1
+    assert refused > 250
+
+
+DAMAGES: dict[str, tuple[Any, ...]] = {
+    "session": ("ZADD", "allSessions", 5, "abc"),
+    "rule": ("HSET", "acl", "abc", "x"),
+    "statistics": ("HSET", "dirDataLength", "abc", 5),
+    "names": ("HSET", "p2", "abc", 1),
+    "time": ("ZADD", "delfiles", "inf", "7:6"),
+    "sustained": ("SADD", "session1", "abc"),
+}
+"""What makes a record of a volume of no use."""
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("act", ["dump", "backup"])
+def test_of_a_damaged_volume(
+    engine: OpenEngine, server: LocalServer, tmp_path: Path, act: str, damage: str
+) -> None:
+    """What cannot be dumped is one error, EIO, and no file; or it has no place in this kind of file."""
+    client = engine("")
+    client.restore(str(GOLDEN.joinpath("backup-secret.bin")))
+    server.raw.zadd("allSessions", {"1": 1})
+    server.raw.execute_command(*DAMAGES[damage])  # type: ignore[no-untyped-call]
+    client.load()
+    write = getattr(client, act)
+    if act == "dump" and damage in ("rule", "statistics", "names"):
+        write(str(tmp_path / "file"))
+        return
+    with pytest.raises(OSError, match=r"not a decimal number|has the time inf") as failure:
+        write(str(tmp_path / "file"))
+    assert failure.value.errno == errno.EIO
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("counter", ["nextInode", "nextChunk"])
+def test_a_counter_that_has_none_before_it(counter: str) -> None:
+    """The last inode and slice are stored, the next ones told."""
+    with pytest.raises(BadFile, match=f"the counter {counter} is -9223372036854775808"):
+        Check(Inventory()).look_at_counters(counter, -1 << 63)
+
+
 # -- files ------------------------------------------------------------------------------------------
 
 
@@ -380,7 +440,7 @@ def test_unfinished_load_is_no_volume(
     assert is_unfinished(server.raw.get("setting"))
     other = engine("")
     for use in (other.load, lambda: other.init(FORMAT), lambda: other.session_new(True)):
-        with pytest.raises(Refused, match="cannot be read"):
+        with pytest.raises(Refused, match="cannot be read: the load of a dump has not come to its end"):
             use()
     other.load_dump(str(GOLDEN.joinpath("dump-skip-trash.json")))
     assert other.load().name == "golden"

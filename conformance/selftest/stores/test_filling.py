@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.scenes.dumps import GOLDEN
-from metaparity.drivers.engine.filling import GUARDED, UNFINISHED, is_unfinished
+from metaparity.drivers.engine.core import UNFINISHED, is_unfinished
+from metaparity.drivers.engine.filling import GUARDED
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE
 from metaparity.fixtures.volumes import FORMAT, keyspace

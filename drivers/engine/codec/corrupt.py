@@ -9,9 +9,15 @@ from typing import TypeAlias
 Limits: TypeAlias = tuple[int, int]
 """The least and the greatest number."""
 
+U8: Limits = (0, (1 << 8) - 1)
+U16: Limits = (0, (1 << 16) - 1)
 U32: Limits = (0, (1 << 32) - 1)
 U64: Limits = (0, (1 << 64) - 1)
 I64: Limits = (-1 << 63, (1 << 63) - 1)
+U63: Limits = (0, (1 << 63) - 1)
+"""Of numbers of which a counter holds the last."""
+EXACT: Limits = (-1 << 53, 1 << 53)
+"""Of whole numbers that a score keeps as they are: it is a floating point number."""
 
 DECIMAL = re.compile(rb"-?[0-9]{1,20}")
 
