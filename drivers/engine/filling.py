@@ -22,7 +22,7 @@ Commands: TypeAlias = Sequence[Command]
 GUARDED = 20_000
 """Arguments of commands after which a load looks again whether the database is still its own."""
 
-BEAT = 0.25
+BEAT = 0.5
 """Seconds after which a load shows again that it goes on."""
 
 QUIET = 2.0
