@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from metaparity.drivers.engine import codec
+from metaparity.drivers.engine.codec.corrupt import I64, decimal
 from metaparity.drivers.engine.codec.nodes import ACLS, ENTRY, HEAD, PARENT
 from metaparity.drivers.engine.keys import PLAIN, Keys
 from metaparity.drivers.types import CHUNK_SIZE, ROOT_INODE, TRASH_INODE, FileType, Format
@@ -54,6 +55,11 @@ class Record:
 def possible(name: bytes) -> bool:
     """Whether a name can be one of an entry."""
     return bool(name) and b"/" not in name and b"\0" not in name
+
+
+def whole(text: bytes) -> bool:
+    """Whether a text can be an inode, a session or an id."""
+    return text.isdigit() and len(text) <= 20
 
 
 def in_order(parent: int, name: bytes, inode: int) -> bool:
@@ -128,7 +134,7 @@ class State:
         """Which sessions keep a node that has no name."""
         for name, members in source.sets(self.named(b"session")):
             for member in members:
-                if member.isdigit():
+                if whole(member):
                     self.sustained.setdefault(int(member), set()).add(int(name[len(b"session") :]))
                 else:
                     self.unreadable.append((self.full(name), f"the member {member!r} is no inode"))
@@ -137,11 +143,11 @@ class State:
         """Members of `delfiles` by their inodes."""
         for member in source.ranked(PLAIN["delfiles"]):
             inode, _, rest = member.partition(b":")
-            if inode.isdigit() and rest:
+            if whole(inode) and rest:
                 self.deleted.setdefault(int(inode), []).append(member)
             else:
                 self.unreadable.append((self.keys.delfiles, f"the member {member!r} is no file's"))
-        self.rules = {int(id): rule for id, rule in source.hash(PLAIN["acl"]) if id.isdigit()}
+        self.rules = {int(id): rule for id, rule in source.hash(PLAIN["acl"]) if whole(id)}
 
     def _read_nodes(self) -> None:
         self.nodes = nodes = Nodes(self.numbers.pop(b"i"))
@@ -206,8 +212,9 @@ class State:
         if directory != ABSENT:
             directories.entries[directory] += node != ABSENT
             directories.below[directory] += type == FileType.DIRECTORY
-            directories.length[directory] += length
-            directories.space[directory] += space
+            # What no counter holds is no worse for being more.
+            directories.length[directory] = min(directories.length[directory] + length, I64[1])
+            directories.space[directory] = min(directories.space[directory] + space, I64[1])
         counted = node != ABSENT and nodes.parent[node] == 0
         if (
             node == ABSENT
@@ -317,17 +324,17 @@ class State:
 
     def number_in(self, key: bytes, field: bytes, value: bytes) -> int | None:
         """The number in a field that is named by a number."""
-        if field.isdigit():
+        if whole(field):
             try:
-                return int(value)
-            except ValueError:
+                return decimal("a number", value, I64)
+            except codec.CorruptValue:
                 pass
         self.unreadable.append((self.full(key), f"{field!r}: {value!r} is no number of a number"))
         return None
 
     def _members(self, name: bytes) -> Iterator[int]:
         for member in self.source.ranked(name):
-            if member.isdigit():
+            if whole(member):
                 yield int(member)
             else:
                 self.unreadable.append((self.full(name), f"the member {member!r} is no number"))

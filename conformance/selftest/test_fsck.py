@@ -22,7 +22,8 @@ from metaparity.conformance.command import main
 from metaparity.conformance.laws import LAWS
 from metaparity.conformance.model.trial import WRITERS
 from metaparity.drivers import registry
-from metaparity.drivers.types import Config
+from metaparity.drivers.engine import codec
+from metaparity.drivers.types import Attr, Config, FileType
 from metaparity.fixtures.volumes import FORMAT, QUIET, keyspace
 
 from .conftest import Ran, Run, refused
@@ -222,6 +223,37 @@ def test_garbage(fsck: Fsck, spare: redis.Redis) -> None:
     ran = fsck()
     assert (ran.code, ran.out.count("only takes up room")) == (1, 1)
     assert json.loads(fsck("--json").out)["broken"][0]["garbage"] is True
+
+
+HUGE = [
+    ("i3", "string", codec.encode_attr(Attr(type=FileType.FILE, nlink=1, parent=2, length=(1 << 64) - 1))),
+    ("dirDataLength", "hash", {"2": str((1 << 64) - 1)}),
+    ("dirUsedInodes", "hash", {"9" * 5000: "1"}),
+    ("usedSpace", "string", "9" * 30),
+    ("i" + "9" * 20, "string", "x"),
+    ("allSessions", "zset", {"9" * 5000: 1}),
+    ("session" + "9" * 20, "set", {"9" * 5000}),
+    ("delfiles", "zset", {"9" * 5000 + ":1": 1}),
+    ("acl", "hash", {"9" * 5000: "x"}),
+    ("sliceRef", "hash", {f"k{'9' * 20}_{'9' * 10}": "9" * 30}),
+    ("dirQuotaUsedSpace", "hash", {"2": "9" * 30}),
+]
+"""What holds a number that is too large for its place."""
+
+
+@pytest.mark.parametrize(("key", "kind", "value"), HUGE, ids=[key[:20] for key, _, _ in HUGE])
+def test_huge_numbers(fsck: Fsck, spare: redis.Redis, key: str, kind: str, value: Any) -> None:
+    """They are found, but where what has them is nothing of a volume, and nothing breaks."""
+    write(spare, sound())
+    add = {"string": spare.set, "hash": spare.hset, "zset": spare.zadd, "set": spare.sadd}[kind]
+    if kind == "hash":
+        add(key, mapping=value)
+    elif kind == "set":
+        add(key, *value)
+    else:
+        add(key, value)
+    ran = fsck()
+    assert (ran.code, ran.err) == (0 if key in ("i" + "9" * 20, "session" + "9" * 20, "acl") else 1, "")
 
 
 def test_bytes_in_json(fsck: Fsck, spare: redis.Redis) -> None:
