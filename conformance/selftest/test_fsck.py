@@ -245,7 +245,8 @@ HUGE = [
 def test_huge_numbers(fsck: Fsck, spare: redis.Redis, key: str, kind: str, value: Any) -> None:
     """They are found, but where what has them is nothing of a volume, and nothing breaks."""
     write(spare, sound())
-    add = {"string": spare.set, "hash": spare.hset, "zset": spare.zadd, "set": spare.sadd}[kind]
+    adds: dict[str, Any] = {"string": spare.set, "hash": spare.hset, "zset": spare.zadd, "set": spare.sadd}
+    add = adds[kind]
     if kind == "hash":
         add(key, mapping=value)
     elif kind == "set":
