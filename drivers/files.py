@@ -29,7 +29,7 @@ GZIP_LEVEL = 6
 GZIP = b"\x1f\x8b"
 """What every compressed file begins with."""
 
-OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/(\d+)")
+OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 """The names of what is open already: opened once more, a file would be overwritten from its begin."""
 
 
@@ -112,7 +112,8 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     try:
         with stream(file, path) as out:
             if older is not None:
-                os.fchmod(file.fileno(), permissions)
+                with told_of(path):
+                    os.fchmod(file.fileno(), permissions)
             yield out
         with told_of(path):
             unfinished.replace(target)
@@ -128,6 +129,7 @@ def stream(file: Written, path: str) -> Iterator[BinaryIO]:
     is not to look like a whole one, and a pipe may take no more.
     """
     with io.BufferedWriter(file, BUFFER) as buffered:
+        packed: gzip.GzipFile | None = None
         try:
             if is_gzip(path):
                 # No name and no time: the same volume gives the same file.
@@ -142,6 +144,9 @@ def stream(file: Written, path: str) -> Iterator[BinaryIO]:
                     os.fsync(file.fileno())
         except BaseException:
             file.close()
+            if packed is not None:
+                packed.fileobj = io.BytesIO()  # for its end, which it writes wherever it is let go
+                packed.close()
             raise
 
 

@@ -81,11 +81,18 @@ def test_a_pipe_gets_no_more_when_it_fails(tmp_path: Path, name: str) -> None:
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with suppress(ZeroDivisionError), replacing(str(path)) as out:
-        out.write(os.urandom(1 << 19))
+        out.write(os.urandom(1000))
         raise ZeroDivisionError
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b""
     os.close(reader)
+
+
+def test_what_is_not_open() -> None:
+    """A number of no open file is said to be none, however large."""
+    for name in ("/dev/fd/999999", f"/dev/fd/{1 << 80}"):
+        with pytest.raises(OSError, match=r"Bad file descriptor|No such file"):
+            written(name)
 
 
 def test_a_pipe_of_packed_bytes(tmp_path: Path) -> None:

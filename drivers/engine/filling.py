@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from ..errors import Refused
 from .core import UNFINISHED, Core, is_unfinished
-from .database import ATTEMPTS, FAILURES
+from .database import ATTEMPTS, FAILURES, retryable
 from .store import Command, Conflict, Disconnected, Reply, ServerError, Transaction
 from .volume import Volume
 
@@ -86,6 +86,10 @@ class Claim:
         self._beats = 0
         self._stored: bytes | None = self._name
         """The settings when they were last looked at; since they are another's, what they were first."""
+        self._setting: bytes | None = None
+        """What the settings are to be at the end."""
+        self.ended = False
+        """Whether the database is a volume."""
 
     def take(self, before: Seen) -> None:
         """Take an empty database, or one that was so `before`, in which a load has not gone on since."""
@@ -109,15 +113,18 @@ class Claim:
     def finish(self, setting: bytes) -> None:
         """Store the settings of the volume.  Raises `Refused` when the database is another's."""
 
-        def body(tx: Transaction) -> bool:
-            self._learn(*tx.read(("GET", self._key)))
-            if self.taken:
-                return False
-            tx.queue(("SET", self._key, setting))
-            return True
+        self._setting = setting
 
-        if not self._attempt(body):
-            self._require()
+        def body(tx: Transaction) -> bool:
+            (stored,) = tx.read(("GET", self._key))
+            self._learn(stored)
+            mine = self._marked(stored)
+            if mine:
+                tx.queue(("SET", self._key, setting))
+            return mine
+
+        self.ended = self._attempt(body)
+        self._require()
 
     def hold(self) -> None:
         """Show that the load goes on.  What is another's too, or was emptied, is a volume for nobody then."""
@@ -125,7 +132,7 @@ class Claim:
         def body(tx: Transaction) -> None:
             (stored,) = tx.read(("GET", self._key))
             self._learn(stored)
-            if not self.taken:
+            if self._marked(stored):
                 tx.queue(self._mark())
             elif stored is None or is_unfinished(stored):
                 tx.queue(("SET", self._key, UNFINISHED))
@@ -137,7 +144,7 @@ class Claim:
         """What others have done to the database, as far as that is known."""
         if self._stored is None:
             return EMPTIED
-        if self._stored.startswith(self._name):
+        if self._marked(self._stored) or self._stored == self._setting:
             return None
         return SHARED if is_unfinished(self._stored) else REPLACED
 
@@ -145,6 +152,10 @@ class Claim:
         """The command that shows whose the database is, another time."""
         self._beats += 1
         return "SET", self._key, b"%s, %d)" % (self._name, self._beats)
+
+    def _marked(self, stored: bytes | None) -> bool:
+        """Whether these settings show that the database is this load's."""
+        return stored is not None and stored.startswith(self._name)
 
     def _learn(self, stored: bytes | None) -> None:
         """Note what the settings are; of what others have done the first is told."""
@@ -157,9 +168,12 @@ class Claim:
             try:
                 return self._db.store.attempt([self._key], body)
             except Conflict as conflict:
-                failure = conflict
+                failure: Exception = conflict
             except ServerError as refused:
-                raise refused.__cause__ or refused from None
+                failure = refused.__cause__ if isinstance(refused.__cause__, ServerError) else refused
+                if not retryable(failure):
+                    raise failure from None
+                time.sleep(GLANCE)
         raise failure
 
     def _guarded(self, batches: Iterable[Commands]) -> Iterator[Commands]:
@@ -226,6 +240,8 @@ class Filling(Volume):
             with self._explained(path, claim), held(claim):
                 yield claim
         except KeyboardInterrupt as interrupt:
+            if claim.ended:
+                raise
             raise KeyboardInterrupt(self._in_part(path, claim, "interrupted")) from interrupt
 
     def _watch(self, before: Seen) -> None:

@@ -22,8 +22,10 @@ HEAD = 63
 """Bytes that attributes have at least (S2.2)."""
 
 COUNTERS = ("usedSpace", "totalInodes", "nextInode", "nextChunk", "nextSession", "nextTrash", "lastChangelog")
+NEXT = ("nextInode", "nextChunk")
+"""The counters that tell the next number, of which the last one is stored (L5.15)."""
+
 LEAST = 1 - (1 << 63)
-"""Of a counter that tells the next number: the last one is stored."""
 
 TYPES = frozenset(map(int, FileType))
 MANY = frozenset({"nodes", "edges", "chunks"})
@@ -165,7 +167,7 @@ class Check:
         """A known counter, once."""
         if key not in COUNTERS:
             raise self._bad(f"the segment has the unknown counter {key[:40]!r}")
-        if value < LEAST:
+        if key in NEXT and value < LEAST:
             raise self._bad(f"the counter {key} is {value}: the one before it cannot be stored")
         self._new("counters", COUNTERS.index(key), f"the counter {key}")
         self._found.counters[key] = value

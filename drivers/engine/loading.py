@@ -12,14 +12,12 @@ from ..files import reading
 from ..types import DIRECTORY_LENGTH, ROOT_INODE, TRASH_INODE, QuotaType
 from . import codec
 from .ahead import grouped
-from .codec.corrupt import I64
 from .collector import seldom_collected
 from .core import Core
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child, ChunkShape, RuleShape, blob, records, rule
 from .dumptext import DIRECTORY, FILE, SYMLINK
 from .filling import Claim, Commands, Filling
-from .jsontext import BadFile
 from .progress import told
 from .spool import Spool
 from .store import Argument, Command
@@ -238,8 +236,6 @@ class Filler:
         child = directory.child
         inode = child.inode
         self._flush(directory)
-        if max(directory.length, directory.space) > I64[1]:
-            raise BadFile(f"what is in directory {inode} takes more than {I64[1]} bytes", child.offset)
         self._put("HSET", self._keys.dir_data_length, inode, directory.length)
         self._put("HSET", self._keys.dir_used_space, inode, directory.space)
         self._put("HSET", self._keys.dir_used_inodes, inode, directory.inodes)

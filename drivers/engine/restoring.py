@@ -12,7 +12,7 @@ from . import codec
 from .ahead import grouped
 from .collector import seldom_collected
 from .core import Core
-from .inventory import RECORD, Inventory, inventoried
+from .inventory import NEXT, RECORD, Inventory, inventoried
 from .items import Columns
 from .loading import NAMES, Loading, entry
 from .segments import BackupFile
@@ -88,7 +88,7 @@ class Restorer:
             "lastChangelog": keys.prefix + b"lastChangelog" if self._quirks else keys.txn_last_log,
         }
         for key, value in zip(*items, strict=True):
-            yield "SET", names[key], value - (key in ("nextInode", "nextChunk"))
+            yield "SET", names[key], value - (key in NEXT)
 
     def make_nodes(self, items: Columns) -> Iterator[Command]:
         """Attributes as they were."""

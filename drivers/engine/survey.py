@@ -12,7 +12,7 @@ from . import codec
 from .codec.corrupt import I64
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child
-from .dumptext import DIRECTORY, TYPE_NAMES
+from .dumptext import DIRECTORY, FILE, TYPE_NAMES
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
@@ -56,6 +56,15 @@ class Survey:
         return "names checked", self.kinds["name"], self.counters.get("usedInodes", 0)
 
 
+@dataclass(slots=True)
+class Directory:
+    """A directory whose entries are being read."""
+
+    names: set[bytes] = field(default_factory=set)
+    space: int = 0
+    """What is in it and below takes, in bytes."""
+
+
 def survey(stream: BinaryIO) -> Survey:
     """Read a dump from its begin to its end.
 
@@ -70,19 +79,19 @@ def survey(stream: BinaryIO) -> Survey:
 def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
     """The events of a dump, each once it has been looked at and is in `found`."""
     others, slices = Others(Numbers), Numbers()
-    names: list[set[bytes]] = []
+    open_ones: list[Directory] = []
     for event in events:
         kind, value = event
         if kind == "leaves":
-            _take_names(value, names[-1], found)
+            _take_names(value, open_ones[-1], found)
             _take_leaves(value, found, others, slices)
         elif kind == "enter":
-            if names:
-                _take_names([value], names[-1], found)
-            names.append(set())
+            if open_ones:
+                _take_names([value], open_ones[-1], found)
+            open_ones.append(Directory())
             _take_directory(value, found, others)
         elif kind == "leave":
-            names.pop()
+            _leave(value, open_ones)
         elif kind == "Setting":
             found.format = value
         elif kind == "Counters":
@@ -98,8 +107,11 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
         yield event
 
 
-def _take_names(some: Sequence[Child], names: set[bytes], found: Survey) -> None:
-    new = [child.name for child in some]
+def _take_names(some: Sequence[Child], directory: Directory, found: Survey) -> None:
+    directory.space += sum(
+        [codec.aligned(child.node.attr.length if child.type == FILE else 0) for child in some]
+    )
+    new, names = [child.name for child in some], directory.names
     if len({*new}) < len(new) or not names.isdisjoint(new):
         for child in some:
             if child.name in names:
@@ -107,6 +119,15 @@ def _take_names(some: Sequence[Child], names: set[bytes], found: Survey) -> None
             names.add(child.name)
     names.update(new)
     found.kinds["name"] += len(new)
+
+
+def _leave(child: Child, open_ones: list[Directory]) -> None:
+    """A directory is over: what it holds, under each name, counts for the one that it is in."""
+    directory = open_ones.pop()
+    if directory.space > I64[1]:
+        raise BadFile(f"what is in directory {child.inode} takes more than {I64[1]} bytes", child.offset)
+    if open_ones:
+        open_ones[-1].space += directory.space
 
 
 def _take_leaves(some: Sequence[Child], found: Survey, others: Others, slices: Numbers) -> None:

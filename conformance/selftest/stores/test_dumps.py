@@ -304,6 +304,25 @@ def test_of_a_damaged_volume(
     assert [*tmp_path.iterdir()] == []
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_file_that_adds_up_to_too_much(apart: bool) -> None:
+    """A file of 2^62 bytes under four names, in one directory or in one each, is seen before a load."""
+    dump = json.loads(GOLDEN.joinpath("dump-secret.json").read_text("utf-8"))
+    attr = dump["FSTree"]["attr"]
+    file = {"attr": {**attr, "inode": 900, "type": "regular", "length": 1 << 62}}
+
+    def folder(inode: int, entries: dict[str, Any]) -> dict[str, Any]:
+        return {"attr": {**attr, "inode": inode}, "entries": entries}
+
+    if apart:
+        inside = {f"d{number}": folder(1000 + number, {"f": file}) for number in range(4)}
+    else:
+        inside = {f"f{number}": file for number in range(4)}
+    tree = {"attr": attr, "entries": {"top": folder(2000, inside)}}
+    with pytest.raises(BadFile, match="what is in directory 2000 takes more than"):
+        survey(io.BytesIO(json.dumps({**dump, "FSTree": tree}).encode()))
+
+
 @pytest.mark.parametrize("counter", ["nextInode", "nextChunk"])
 def test_a_counter_that_has_none_before_it(counter: str) -> None:
     """The last inode and slice are stored, the next ones told."""

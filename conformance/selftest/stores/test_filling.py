@@ -145,6 +145,32 @@ def test_a_database_that_is_being_filled(engine: OpenEngine, server: LocalServer
     assert not server.raw.exists("first", "n0")
 
 
+def test_a_beat_after_the_end(engine: OpenEngine, server: LocalServer) -> None:
+    """It leaves the volume, and does not take it for another's."""
+    client = engine("")
+    with client.filling("file", client.look()) as claim:
+        claim.finish(b'{"Name": "mine"}')
+        claim.hold()
+        assert claim.taken is None
+    assert server.raw.get("setting") == b'{"Name": "mine"}'
+
+
+def test_ctrl_c_after_the_end(engine: OpenEngine, server: LocalServer) -> None:
+    """Nothing is said of a part: the volume is whole."""
+    client = engine("")
+    before = client.look()
+
+    def interrupted() -> None:
+        with client.filling("file", before) as claim:
+            claim.finish(b'{"Name": "mine"}')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        interrupted()
+    assert interrupt.value.args == ()
+    assert server.raw.get("setting") == b'{"Name": "mine"}'
+
+
 def test_a_load_that_makes_no_key_for_a_while(engine: OpenEngine, server: LocalServer, act: str) -> None:
     """It is seen to go on, and comes to its end."""
     client: Any = engine("")
