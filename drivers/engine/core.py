@@ -71,7 +71,7 @@ COMPATIBLE = ("1.4.1",)
 
 
 UNFINISHED = b"The load of a dump has not come to its end: load it again, or reset the database."
-"""What the settings begin with meanwhile: no client takes it for a volume, nor formats over it.
+"""What the settings begin with during a load: no client takes it for a volume, nor formats over it.
 
 Behind it is the name of a load, and how often that has shown that it goes on.  Without them what is there is
 of several loads, or of none that goes on.

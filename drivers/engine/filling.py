@@ -112,7 +112,6 @@ class Claim:
 
     def finish(self, setting: bytes) -> None:
         """Store the settings of the volume.  Raises `Refused` when the database is another's."""
-
         self._setting = setting
 
         def body(tx: Transaction) -> bool:
@@ -224,7 +223,8 @@ class Filling(Volume):
     def look(self) -> Seen:
         """The database, which a load is to fill.  Raises EROFS, and `Refused` when it holds anything else."""
         self.db.require_writable()
-        return fillable(Seen(*self.db.read(("DBSIZE",), ("GET", self.keys.setting))))
+        # On a connection that the load goes on with, where `read` would need one more.
+        return fillable(self.store.attempt([], self._seen))
 
     @contextmanager
     def filling(self, path: str, before: Seen) -> Iterator[Claim]:
@@ -243,6 +243,9 @@ class Filling(Volume):
             if claim.ended:
                 raise
             raise KeyboardInterrupt(self._in_part(path, claim, "interrupted")) from interrupt
+
+    def _seen(self, tx: Transaction) -> Seen:
+        return Seen(*tx.read(("DBSIZE",), ("GET", self.keys.setting)))
 
     def _watch(self, before: Seen) -> None:
         """Wait until a load that has begun is known not to go on.  Raises `Refused` when it does."""

@@ -38,15 +38,13 @@ def filled(client: Any, act: str) -> None:
 
 
 def begun(raw: Any) -> None:
-    """Another load takes the database."""
-    raw.flushdb()
-    raw.set("setting", ANOTHER)
+    """Another load takes the database, at one moment."""
+    raw.pipeline(transaction=True).flushdb().set("setting", ANOTHER).execute()
 
 
 def ended(raw: Any) -> None:
-    """Another load takes the database, and comes to its end."""
-    raw.flushdb()
-    raw.set("setting", '{"Name": "another"}')
+    """Another load has taken the database, and come to its end."""
+    raw.pipeline(transaction=True).flushdb().set("setting", '{"Name": "another"}').execute()
 
 
 def emptied(raw: Any) -> None:
