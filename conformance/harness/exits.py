@@ -12,7 +12,6 @@ from types import FrameType
 USAGE, ENVIRONMENT, INTERRUPTED = 2, 3, 130
 """Exit codes: asked for something wrong, cannot be done here, ended by Ctrl-C."""
 
-
 ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 """What ends a program from outside: by `kill`, a supervisor, or with its terminal."""
 

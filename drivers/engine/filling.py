@@ -63,6 +63,11 @@ SHARED = Taken("another load was under way in this database at the same time", A
 REPLACED = Taken("another volume has come into this database", "look at that one with metaparity fsck")
 
 
+def seen_by(tx: Transaction, key: bytes) -> Seen:
+    """The database now; `key` is that of the settings."""
+    return Seen(*tx.read(("DBSIZE",), ("GET", key)))
+
+
 def fillable(seen: Seen) -> Seen:
     """A database that may be filled.  Raises `Refused`."""
     if seen.size and not seen.unfinished:
@@ -95,7 +100,7 @@ class Claim:
         """Take an empty database, or one that was so `before`, in which a load has not gone on since."""
 
         def body(tx: Transaction) -> None:
-            now = fillable(Seen(*tx.read(("DBSIZE",), ("GET", self._key))))
+            now = fillable(seen_by(tx, self._key))
             if now.unfinished:
                 require_abandoned(now, before)
                 tx.queue(("FLUSHDB",))
@@ -115,8 +120,7 @@ class Claim:
         self._setting = setting
 
         def body(tx: Transaction) -> bool:
-            (stored,) = tx.read(("GET", self._key))
-            self._learn(stored)
+            stored = self._ask(tx)
             mine = self._marked(stored)
             if mine:
                 tx.queue(("SET", self._key, setting))
@@ -129,8 +133,7 @@ class Claim:
         """Show that the load goes on.  What is another's too, or was emptied, is a volume for nobody then."""
 
         def body(tx: Transaction) -> None:
-            (stored,) = tx.read(("GET", self._key))
-            self._learn(stored)
+            stored = self._ask(tx)
             if self._marked(stored):
                 tx.queue(self._mark())
             elif stored is None or is_unfinished(stored):
@@ -155,6 +158,13 @@ class Claim:
     def _marked(self, stored: bytes | None) -> bool:
         """Whether these settings show that the database is this load's."""
         return stored is not None and stored.startswith(self._name)
+
+    def _ask(self, tx: Transaction) -> bytes | None:
+        """The settings now, which are noted."""
+        stored: bytes | None
+        (stored,) = tx.read(("GET", self._key))
+        self._learn(stored)
+        return stored
 
     def _learn(self, stored: bytes | None) -> None:
         """Note what the settings are; of what others have done the first is told."""
@@ -224,7 +234,7 @@ class Filling(Volume):
         """The database, which a load is to fill.  Raises EROFS, and `Refused` when it holds anything else."""
         self.db.require_writable()
         # On a connection that the load goes on with, where `read` would need one more.
-        return fillable(self.store.attempt([], self._seen))
+        return fillable(self.store.attempt([], lambda tx: seen_by(tx, self.keys.setting)))
 
     @contextmanager
     def filling(self, path: str, before: Seen) -> Iterator[Claim]:
@@ -243,9 +253,6 @@ class Filling(Volume):
             if claim.ended:
                 raise
             raise KeyboardInterrupt(self._in_part(path, claim, "interrupted")) from interrupt
-
-    def _seen(self, tx: Transaction) -> Seen:
-        return Seen(*tx.read(("DBSIZE",), ("GET", self.keys.setting)))
 
     def _watch(self, before: Seen) -> None:
         """Wait until a load that has begun is known not to go on.  Raises `Refused` when it does."""

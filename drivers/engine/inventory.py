@@ -26,6 +26,7 @@ NEXT = ("nextInode", "nextChunk")
 """The counters that tell the next number, of which the last one is stored (L5.15)."""
 
 LEAST = 1 - (1 << 63)
+"""What those may be, so that the one before it can be stored."""
 
 TYPES = frozenset(map(int, FileType))
 MANY = frozenset({"nodes", "edges", "chunks"})

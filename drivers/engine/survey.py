@@ -83,11 +83,11 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
     for event in events:
         kind, value = event
         if kind == "leaves":
-            _take_names(value, open_ones[-1], found)
+            _take_entries(value, open_ones[-1], found)
             _take_leaves(value, found, others, slices)
         elif kind == "enter":
             if open_ones:
-                _take_names([value], open_ones[-1], found)
+                _take_entries([value], open_ones[-1], found)
             open_ones.append(Directory())
             _take_directory(value, found, others)
         elif kind == "leave":
@@ -107,7 +107,8 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
         yield event
 
 
-def _take_names(some: Sequence[Child], directory: Directory, found: Survey) -> None:
+def _take_entries(some: Sequence[Child], directory: Directory, found: Survey) -> None:
+    """Take in entries of a directory: what they take, and their names, each once."""
     directory.space += sum(
         [codec.aligned(child.node.attr.length if child.type == FILE else 0) for child in some]
     )
@@ -134,8 +135,10 @@ def _take_leaves(some: Sequence[Child], found: Survey, others: Others, slices: N
     again = Counter[int]()
     for type in {child.type for child in some}:
         inodes = [child.inode for child in some if child.type == type]
-        for known, nodes in [(DIRECTORY, found.directories), *others.items()]:
-            for inode in nodes.within(inodes) if known != type else ():
+        elsewhere = {DIRECTORY: found.directories, **others}
+        elsewhere.pop(type, None)
+        for known, nodes in elsewhere.items():
+            for inode in nodes.within(inodes):
                 offset = next(child.offset for child in some if child.inode == inode)
                 raise BadFile(f"inode {inode} is {TYPE_NAMES[known]} and {TYPE_NAMES[type]}", offset)
         again.update(others[type].again(inodes))

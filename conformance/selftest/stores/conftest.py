@@ -35,6 +35,9 @@ Blocked: TypeAlias = Callable[[float], AbstractContextManager[None]]
 Start: TypeAlias = Callable[..., "LocalServer"]
 Scripted: TypeAlias = Callable[..., "ScriptedServer"]
 
+FILES = {"load_dump": "dump-secret.json", "restore": "backup-secret.bin"}
+"""The calls that fill a database, and a recorded file for each."""
+
 
 def free_port() -> int:
     """A port of the loopback address that nobody listens on."""

@@ -20,9 +20,8 @@ from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
-from .conftest import LocalServer, OpenEngine, Start
+from .conftest import FILES, LocalServer, OpenEngine, Start
 
-FILES = {"load_dump": "dump-secret.json", "restore": "backup-secret.bin"}
 ANOTHER = UNFINISHED + b" (another)"
 
 
