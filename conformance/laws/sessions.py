@@ -8,7 +8,7 @@ from metaparity.drivers.types import FileType
 
 from .columns import ABSENT
 from .law import GC, Fault, law
-from .state import State
+from .state import State, whole
 
 
 @law("sessions/sustained-files-are-unlinked", "I5 I16", "SREM of the member")
@@ -71,7 +71,7 @@ def holders_are_registered(state: State) -> Iterator[Fault]:
 def _holder(field: bytes) -> int | None:
     """The session in the field of a lock; None where there is none."""
     sid = field.partition(b"_")[0]
-    return int(sid) if sid.isdigit() else None
+    return int(sid) if whole(sid) else None
 
 
 def _locks(state: State) -> tuple[set[tuple[int, bytes]], set[tuple[int, bytes]]]:
