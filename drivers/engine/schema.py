@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 MESSAGE = re.compile(r"message (\w+) \{([^}]*)\}")
 FIELD = re.compile(r"(repeated )?(\w+) (\w+) = (\d+);")
@@ -65,8 +66,28 @@ def merging() -> Any:
 
     By the encoding an item that comes again is merged with the one before: so it has the fields of all.
     """
+    return _of_one_item(repeated=True)
+
+
+@cache
+def overlaid() -> Any:
+    """The class of a batch that has one item of each kind: the last of each field, and all besides."""
+    return _of_one_item(repeated=False)
+
+
+def has_unknown(message: Any) -> bool:
+    """Whether there are fields that the schema has not, in a message or right below it."""
+    below = [value for field, value in message.ListFields() if field.message_type]
+    return any(len(UnknownFieldSet(one)) for one in (message, *below))
+
+
+def _of_one_item(repeated: bool) -> Any:
+    """The class of a batch that has one item of each kind, with fields that are lists or as they were."""
     file = descriptor_pb2.FileDescriptorProto.FromString(schema().SerializeToString())
     for message in file.message_type:
         for field in message.field:
-            field.label = Field.LABEL_OPTIONAL if message.name == "Batch" else Field.LABEL_REPEATED
+            if message.name == "Batch":
+                field.label = Field.LABEL_OPTIONAL
+            elif repeated:
+                field.label = Field.LABEL_REPEATED
     return classes(file)["Batch"]

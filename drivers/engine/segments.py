@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from .items import Columns, columns, usual_columns
 from .jsontext import BadFile
-from .schema import messages
+from .schema import has_unknown, messages, overlaid
 
 MAGIC = 0x747083
 """The mark of the footer; in the place of a kind it ends the segments."""
@@ -147,24 +147,17 @@ class BackupFile:
             message.ParseFromString(data)
         except DecodeError:
             raise BadFile(f"the segment {name} cannot be decoded", began) from None
-        usual = self._is_usual(message, data, name, began)
+        # All items laid over each other have what any of them has: one look is enough.
+        if has_unknown(overlaid().FromString(data) if lists else message):
+            raise BadFile(f"the segment {name} has fields that are not known", began)
         if not lists:
             return Segment(name, {}, message.data, began)
         for filled, _ in message.ListFields():
             if filled.name not in lists:
                 raise BadFile(f"the segment {name} holds {filled.name}", began)
+        usual = message.SerializeToString() == data
         found = usual_columns(message, data, lists) if usual else columns(message, lists)
         return Segment(name, found, b"", began)
-
-    @staticmethod
-    def _is_usual(message: Any, data: bytes, name: str, offset: int) -> bool:
-        """Whether protobuf would write a message just so.  What is unknown would be lost: it is refused."""
-        message.DiscardUnknownFields()
-        written = message.SerializeToString()
-        # To measure takes as long as to read: twice only where the bytes are not the usual ones.
-        if len(written) != len(data) and len(written) != type(message).FromString(data).ByteSize():
-            raise BadFile(f"the segment {name} has fields that are not known", offset)
-        return bool(written == data)
 
     def _footer(self) -> None:
         began = self.offset
