@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, compress, islice
+from itertools import combinations, compress
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
 from .codec.corrupt import EXACT
+from .entrynames import Names
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
@@ -93,8 +94,9 @@ class Check:
         self._parents = Numbers()
         """The directories that have entries."""
         self._once: dict[str, Numbers] = {}
-        self._names: dict[int, None] = {}
-        """Hashes of names and what has them, as they came: so those before a segment can be told."""
+        self._names = Names()
+        self._pairs = set[int]()
+        """Hashes of nodes with the names of attributes, and with directories in which they have names."""
 
     def take(self, segment: Segment) -> None:
         """Look at the items of a segment."""
@@ -192,7 +194,10 @@ class Check:
         if not codec.possible_names(names):
             name = next(name for name in names if not codec.possible_names([name]))
             raise self._bad(f"the segment has the impossible name {name[:40]!r}")
-        self._no_second(parents, names)
+        place = self._names.second(parents, names)
+        if place is not None:
+            name, parent = names[place], parents[place]
+            raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {parent}")
         self._parents.update([*{*parents}])
         for type, some in self._by_type(inodes, types, "an entry to inode {} of the unknown type {}"):
             self._entries[type].update(some)
@@ -210,20 +215,6 @@ class Check:
             raise self._bad(f"the segment has {unknown.format(inodes[types.index(type)], type)}")
         for type in {*types}:
             yield FileType(type), [*compress(inodes, told(types, type))]
-
-    def _no_second(self, parents: Sequence[int], names: Sequence[bytes]) -> None:
-        """No directory has a name twice."""
-        known = self._names
-        before = len(known)
-        keys = [*map(hash, zip(parents, names, strict=True))]
-        [*map(known.setdefault, keys)]
-        if len(known) == before + len(keys):
-            return
-        seen = {*islice(known, before)}
-        for parent, name, key in zip(parents, names, keys, strict=True):
-            if key in seen:
-                raise self._bad(f"the segment has a second entry {name[:40]!r} of directory {parent}")
-            seen.add(key)
 
     def look_at_chunks(self, inodes: Sequence[int], indexes: Sequence[int], slices: Sequence[bytes]) -> None:
         """Whole records, at least one, each chunk once."""
@@ -266,9 +257,9 @@ class Check:
     def look_at_xattrs(self, inode: int, name: str, value: bytes) -> None:
         """A name, once for its node."""
         key = hash((inode, name, ""))
-        if not name or key in self._names:
+        if not name or key in self._pairs:
             raise self._bad(f"the segment has the attribute {name[:40]!r} of inode {inode} again")
-        self._names[key] = None
+        self._pairs.add(key)
 
     def look_at_acls(self, id: int, data: bytes) -> None:
         """A rule that can be read, once."""
@@ -304,9 +295,9 @@ class Check:
     def look_at_parents(self, inode: int, parent: int, count: int) -> None:
         """A count of names in a directory, once."""
         key = hash((inode, parent))
-        if key in self._names:
+        if key in self._pairs:
             raise self._bad(f"the segment has the names of inode {inode} in {parent} again")
-        self._names[key] = None
+        self._pairs.add(key)
 
     def look_at_change_lines(self, version: int, entry: bytes) -> None:
         """Lines are not restored (L5.17)."""
