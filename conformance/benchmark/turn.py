@@ -46,7 +46,10 @@ def carried_out(order: Order) -> dict[str, float]:
     driver = registry.driver(order.driver)
     engine = driver.open(driver.url(order.address), CONFIG)
     try:
-        if order.act not in SOURCES:
+        # Both connect a client that has not been: none does that while its time is taken.
+        if order.act in SOURCES:
+            engine.reset()
+        else:
             engine.load()
         began = time.perf_counter()
         ACTS[order.act](engine, order.path)
