@@ -92,7 +92,7 @@ class Claim:
         self._stored: bytes | None = self._name
         """The settings when they were last looked at; since they are another's, what they were first."""
         self._setting: bytes | None = None
-        """What the settings are to be at the end."""
+        """What the settings are to be at the end, once that is written, unless it is known to have failed."""
         self.ended = False
         """Whether the database is a volume."""
 
@@ -126,7 +126,17 @@ class Claim:
                 tx.queue(("SET", self._key, setting))
             return mine
 
-        self.ended = self._attempt(body)
+        try:
+            self.ended = self._attempt(body)
+        except Disconnected:
+            # The reply may be all that was lost.
+            if self._db.read_one("GET", self._key) != setting:
+                self._setting = None
+                raise
+            self.ended = True
+        except Exception:
+            self._setting = None
+            raise
         self._require()
 
     def hold(self) -> None:
@@ -134,12 +144,19 @@ class Claim:
 
         def body(tx: Transaction) -> None:
             stored = self._ask(tx)
+            if self.ended:
+                return
             if self._marked(stored):
                 tx.queue(self._mark())
             elif stored is None or is_unfinished(stored):
                 tx.queue(("SET", self._key, UNFINISHED))
 
         self._attempt(body)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the settings are being written, or nobody knows what became of that."""
+        return self._setting is not None and not self.ended and not self.taken
 
     @property
     def taken(self) -> Taken | None:
@@ -276,4 +293,6 @@ class Filling(Volume):
         """Forget what the volume was to be; what to say of it."""
         self._format = None
         what, advice = claim.taken or (reason, AGAIN)
+        if claim.ending:
+            return f"{path} may be loaded in part only ({what}): look at it with metaparity fsck, or {AGAIN}"
         return f"{path} is loaded in part only ({what}): {advice}"

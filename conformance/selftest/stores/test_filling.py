@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -15,9 +16,10 @@ import pytest
 
 from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine.core import UNFINISHED, is_unfinished
-from metaparity.drivers.engine.filling import GUARDED
+from metaparity.drivers.engine.filling import GUARDED, Claim
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE
+from metaparity.fixtures.faults import Proxy, reply
 from metaparity.fixtures.volumes import FORMAT, keyspace
 
 from .conftest import FILES, LocalServer, OpenEngine, Start
@@ -150,6 +152,58 @@ def test_a_beat_after_the_end(engine: OpenEngine, server: LocalServer) -> None:
         claim.hold()
         assert claim.taken is None
     assert server.raw.get("setting") == b'{"Name": "mine"}'
+
+
+def test_a_late_beat(engine: OpenEngine, server: LocalServer) -> None:
+    """One that waited for the server until the volume had been reset again leaves nothing."""
+    client = engine("")
+    with client.filling("file", client.look()) as claim:
+        claim.finish(b'{"Name": "mine"}')
+    server.raw.flushdb()
+    claim.hold()
+    assert server.raw.dbsize() == 0
+
+
+@contextmanager
+def losing_the_last_reply(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch, unreachable: bool
+) -> Iterator[int]:
+    """A port to the server on which the reply to the end of a load is lost, and maybe all that follows."""
+    finish = Claim.finish
+    with contextlib.closing(Proxy("127.0.0.1", server.port)) as proxy:
+
+        def lost(claim: Claim, setting: bytes) -> None:
+            trap = proxy.trap(reply("EXEC"))
+            with ThreadPoolExecutor(1) as threads:
+                cut = threads.submit(
+                    lambda: (trap.wait(), proxy.refuse(unreachable), proxy.cut(), trap.lose())
+                )
+                finish(claim, setting)
+                cut.result()
+
+        monkeypatch.setattr(Claim, "finish", lost)
+        yield proxy.port
+
+
+def test_a_lost_reply_to_the_end(
+    engine: OpenEngine, server: LocalServer, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server is asked what became of it: the load has come to its end."""
+    with losing_the_last_reply(server, monkeypatch, unreachable=False) as port:
+        filled(engine("", port), act)
+    assert engine("").load().name == "golden"
+
+
+def test_an_end_that_nobody_knows_of(
+    engine: OpenEngine, server: LocalServer, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server cannot be asked, it is said what to look at."""
+    with (
+        losing_the_last_reply(server, monkeypatch, unreachable=True) as port,
+        pytest.raises(Refused, match=r"may be loaded in part only \(.*look at it with metaparity fsck"),
+    ):
+        filled(engine("", port), act)
+    assert engine("").load().name == "golden"
 
 
 def test_ctrl_c_after_the_end(engine: OpenEngine, server: LocalServer) -> None:
