@@ -25,6 +25,7 @@ from hypothesis import strategies as st
 from metaparity.conformance.scenes.backups import assembled, field, footer, segments
 from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine import dumpfile
+from metaparity.drivers.engine.codec import encode_slice
 from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
@@ -32,6 +33,7 @@ from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.segments import NUMBERS
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.files import reading
+from metaparity.drivers.types import Slice
 
 Read: TypeAlias = Callable[[BinaryIO], object]
 
@@ -221,6 +223,16 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
         "node",
         lambda one: one.nodes.add(inode=99, data=retyped(one.nodes[0].data, 9)),
         "inode 99 of the unknown type 9",
+    ),
+    "an inode that no counter leads past": (
+        "node",
+        lambda one: one.nodes.add(inode=1 << 63, data=one.nodes[0].data),
+        "inode 9223372036854775808, which no counter leads past",
+    ),
+    "a slice that no counter leads past": (
+        "chunk",
+        lambda one: one.chunks.add(inode=2, index=99, slices=encode_slice(Slice(0, 1 << 63, 1, 0, 1))),
+        "a slice of inode 2, which no counter leads past",
     ),
     "a node twice": ("node", lambda one: one.nodes.append(one.nodes[0]), "come before"),
     "a node with two types": (

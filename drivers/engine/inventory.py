@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
-from .codec.corrupt import EXACT
+from .codec.corrupt import EXACT, I64
 from .entrynames import Names
 from .jsontext import BadFile
 from .numbersets import Numbers
@@ -18,6 +18,9 @@ from .segments import BackupFile, Info, Segment
 
 RECORD = codec.RECORD.size
 """Bytes of a slice in a chunk."""
+
+ID = 4
+"""Where the id is in them."""
 
 HEAD = 63
 """Bytes that attributes have at least (S2.2)."""
@@ -182,6 +185,8 @@ class Check:
             for inode, size in zip(inodes, sizes, strict=True):
                 if size < HEAD or not inode:
                     raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
+        if max(inodes, default=0) > I64[1]:
+            raise self._bad(f"the segment has inode {max(inodes)}, which no counter leads past")
         types = [data[1] >> 4 for data in blobs]
         for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
             if twice := self._nodes[type].again(some):
@@ -223,6 +228,9 @@ class Check:
             if not size or size % RECORD:
                 inode = inodes[sizes.index(size)]
                 raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
+        if max(b"".join(slices)[ID::RECORD], default=0) >> 7:
+            large = [inode for inode, some in zip(inodes, slices, strict=True) if max(some[ID::RECORD]) >> 7]
+            raise self._bad(f"the segment has a slice of inode {large[0]}, which no counter leads past")
         first, later = inodes, list[int]()
         if any(indexes):
             first = [inode for inode, index in zip(inodes, indexes, strict=True) if not index]

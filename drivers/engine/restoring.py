@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from typing import TypeAlias
 
 from ..files import reading
-from ..types import Quota, QuotaType
+from ..types import ROOT_INODE, TRASH_INODE, Quota, QuotaType
 from . import codec
 from .ahead import grouped
 from .collector import seldom_collected
@@ -63,6 +64,7 @@ class Restoring(Loading):
                 yield restorer.commands(list, items)
                 done += len(items[0])
                 self.tell("items written", done, found.items)
+            yield restorer.counters()
 
         return chain.from_iterable(made())
 
@@ -74,6 +76,8 @@ class Restorer:
         self._keys = volume.keys
         self._quirks = volume.quirks
         self._found = found
+        self._last = Counter[str]()
+        """The highest number taken, by its counter: of a volume that changes, those were read first."""
 
     def commands(self, list: str, items: Columns) -> Iterator[Command]:
         """The commands that restore the items of a list."""
@@ -81,18 +85,40 @@ class Restorer:
         return make(items)
 
     def make_counters(self, items: Columns) -> Iterator[Command]:
+        """The counters wait for what else there is; the look at the file has noted them."""
+        yield from ()
+
+    def counters(self) -> Iterator[Command]:
         """The counters; of inodes and slices the last one is stored (L5.15)."""
         keys = self._keys
         names = keys.counters | {
             # The original keeps the number of the last line of the log under a key that nobody reads.
             "lastChangelog": keys.prefix + b"lastChangelog" if self._quirks else keys.txn_last_log,
         }
-        for key, value in zip(*items, strict=True):
-            yield "SET", names[key], value - (key in NEXT)
+        stored = {key: value - (key in NEXT) for key, value in self._found.counters.items()}
+        if not self._quirks:
+            # The original stores what it is told, and gives the numbers of what is there to what is new.
+            stored |= {key: last for key, last in self._last.items() if last > stored.get(key, 0)}
+        for key, value in stored.items():
+            yield "SET", names[key], value
+
+    def _there_is(self, counter: str, number: int) -> None:
+        """Note that a number is taken."""
+        self._last[counter] = max(self._last[counter], number)
+
+    def _there_are_inodes(self, inodes: Sequence[int]) -> None:
+        """Note that inodes are taken, some of which are in the trash."""
+        last = max(inodes, default=0)
+        if last >= TRASH_INODE:
+            self._there_is("nextTrash", last - TRASH_INODE)
+            last = max((inode for inode in inodes if inode < TRASH_INODE), default=0)
+        if last > ROOT_INODE:
+            self._there_is("nextInode", last)
 
     def make_nodes(self, items: Columns) -> Iterator[Command]:
         """Attributes as they were."""
         inodes, blobs = items
+        self._there_are_inodes(inodes)
         keys = map(self._keys.attr, inodes)
         for some in grouped(zip(keys, blobs, strict=True), NAMES):
             yield "MSET", *chain.from_iterable(some)
@@ -112,6 +138,7 @@ class Restorer:
     def make_chunks(self, items: Columns) -> Iterator[Command]:
         """Records, each an element of the list."""
         inodes, indexes, slices = items
+        self._there_is("nextChunk", codec.last_id(b"".join(slices)))
         keys = map(self._keys.chunk, inodes, indexes)
         if {*map(len, slices)} == {RECORD}:
             return zip(repeat("RPUSH"), keys, slices, strict=False)
@@ -120,6 +147,7 @@ class Restorer:
     def make_slice_refs(self, items: Columns) -> Iterator[Command]:
         """References less one."""
         for id, size, refs in zip(*items, strict=True):
+            self._there_is("nextChunk", id)
             yield "HSET", self._keys.slice_refs, codec.slice_ref_field(id, size), refs - 1
 
     def make_symlinks(self, items: Columns) -> Iterator[Command]:
@@ -130,6 +158,8 @@ class Restorer:
     def make_sustained(self, items: Columns) -> Iterator[Command]:
         """What sessions had open, which have expired: the next client cleans up after them."""
         for sid, inodes in zip(*items, strict=True):
+            self._there_is("nextSession", sid)
+            self._there_are_inodes(inodes)
             yield "SADD", self._keys.sustained(sid), *inodes
             if not self._quirks:
                 # The original leaves these files to no one (L5.21).
@@ -138,6 +168,7 @@ class Restorer:
     def make_deleted_files(self, items: Columns) -> Iterator[Command]:
         """Files whose data has to go."""
         for inode, length, expire in zip(*items, strict=True):
+            self._there_are_inodes([inode])
             yield "ZADD", self._keys.delfiles, expire, codec.delfile_member(inode, length)
 
     def make_xattrs(self, items: Columns) -> Iterator[Command]:

@@ -174,12 +174,17 @@ def losing_the_last_reply(
 
         def lost(claim: Claim, setting: bytes) -> None:
             trap = proxy.trap(reply("EXEC"))
+
+            def cut() -> None:
+                trap.wait()
+                proxy.refuse(unreachable)
+                proxy.cut()
+                trap.lose()
+
             with ThreadPoolExecutor(1) as threads:
-                cut = threads.submit(
-                    lambda: (trap.wait(), proxy.refuse(unreachable), proxy.cut(), trap.lose())
-                )
+                cutting = threads.submit(cut)
                 finish(claim, setting)
-                cut.result()
+                cutting.result()
 
         monkeypatch.setattr(Claim, "finish", lost)
         yield proxy.port

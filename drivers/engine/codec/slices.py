@@ -19,6 +19,8 @@ from .corrupt import (
 )
 
 RECORD = struct.Struct(">IQIII")
+IDS = struct.Struct(">4xQ12x")
+"""The id in a record."""
 DELAYED = struct.Struct(">QI")
 LEGACY_LENGTH = 1 << 30
 """What is assumed of a deleted file whose length an old client did not note (S1.5)."""
@@ -120,3 +122,9 @@ def parse_delfile_member(member: bytes) -> tuple[int, int]:
         return inode, LEGACY_LENGTH
     length = parts[1] if len(parts) == 2 else parts[2]
     return inode, decimal("a length", length, I64) % (1 << 64)
+
+
+def last_id(records: bytes) -> int:
+    """The highest id in records, one behind the other; 0 where there is none."""
+    (last,) = max(IDS.iter_unpack(records), default=(0,))
+    return int(last)
