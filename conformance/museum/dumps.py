@@ -9,6 +9,7 @@ from typing import Any
 
 from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.filling import Claim, Filling, Seen
+from metaparity.drivers.engine.items import Columns
 from metaparity.drivers.engine.restoring import Restorer
 from metaparity.drivers.engine.store import Command
 from metaparity.drivers.types import Format
@@ -17,21 +18,22 @@ from .exhibit import exhibit, nothing
 
 broken = partial(exhibit, __name__, "redis")
 
-sound_counters = Restorer.make_counters
+sound_counters = Restorer.counters
 
 
-def chunks_as_strings(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
-    return (("SET", self._keys.chunk(item.inode, item.index), item.slices) for item in items)
+def chunks_as_strings(self: Restorer, items: Columns) -> Iterator[Command]:
+    for inode, index, slices in zip(*items, strict=True):
+        yield "SET", self._keys.chunk(inode, index), slices
 
 
-def references_as_counted(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
-    for item in items:
-        yield "HSET", self._keys.slice_refs, codec.slice_ref_field(item.id, item.size), item.refs
+def references_as_counted(self: Restorer, items: Columns) -> Iterator[Command]:
+    for id, size, refs in zip(*items, strict=True):
+        yield "HSET", self._keys.slice_refs, codec.slice_ref_field(id, size), refs
 
 
-def counters_as_told(self: Restorer, items: Sequence[Any]) -> Iterator[Command]:
+def counters_as_told(self: Restorer) -> Iterator[Command]:
     next_ones = [self._keys.next_inode, self._keys.next_chunk]
-    for name, key, value in sound_counters(self, items):
+    for name, key, value in sound_counters(self):
         yield name, key, int(value) + (key in next_ones)
 
 
@@ -81,7 +83,7 @@ COUNTERS_ONE_TOO_HIGH = broken(
     "COUNTERS_ONE_TOO_HIGH",
     "a restore stores the next inode and slice where the last one is stored",
     caught_by="backup/restores-to-the-recorded-keys",
-    target="engine.restoring:Restorer.make_counters",
+    target="engine.restoring:Restorer.counters",
     wrong=counters_as_told,
 )
 SECRETS_TOLD = broken(
