@@ -234,6 +234,26 @@ MISFITS: dict[str, tuple[str, Callable[[Any], object], str]] = {
         lambda one: one.chunks.add(inode=2, index=99, slices=encode_slice(Slice(0, 1 << 63, 1, 0, 1))),
         "a slice of inode 2, which no counter leads past",
     ),
+    "references of a slice that no counter leads past": (
+        "sliceRef",
+        lambda one: one.slice_refs.add(id=1 << 63, size=1, refs=2),
+        "slice 9223372036854775808, which no counter leads past",
+    ),
+    "a session that no counter leads past": (
+        "sustained",
+        lambda one: one.sustained.add(sid=1 << 63, inodes=[2]),
+        "session 9223372036854775808, which no counter leads past",
+    ),
+    "an open file that no counter leads past": (
+        "sustained",
+        lambda one: one.sustained.add(sid=99, inodes=[2, 1 << 63]),
+        "inode 9223372036854775808, which no counter leads past",
+    ),
+    "a deleted file that no counter leads past": (
+        "delFile",
+        lambda one: one.deleted_files.add(inode=1 << 63, expire=1),
+        "inode 9223372036854775808, which no counter leads past",
+    ),
     "a node twice": ("node", lambda one: one.nodes.append(one.nodes[0]), "come before"),
     "a node with two types": (
         "node",

@@ -158,6 +158,11 @@ class Check:
         if not self._once.setdefault(kind, Numbers()).add(number):
             raise self._bad(f"the segment has {what}, which has come before")
 
+    def _countable(self, what: str, number: int) -> None:
+        """Raise `BadFile` when a counter that leads past a number could not be stored."""
+        if number > I64[1]:
+            raise self._bad(f"the segment has {what} {number}, which no counter leads past")
+
     def _format(self, data: bytes) -> None:
         if self._found.setting:
             raise self._bad("the backup has settings twice")
@@ -185,8 +190,7 @@ class Check:
             for inode, size in zip(inodes, sizes, strict=True):
                 if size < HEAD or not inode:
                     raise self._bad(f"the segment has attributes of inode {inode} of {size} bytes")
-        if max(inodes, default=0) > I64[1]:
-            raise self._bad(f"the segment has inode {max(inodes)}, which no counter leads past")
+        self._countable("inode", max(inodes, default=0))
         types = [data[1] >> 4 for data in blobs]
         for type, some in self._by_type(inodes, types, "inode {} of the unknown type {}"):
             if twice := self._nodes[type].again(some):
@@ -245,6 +249,7 @@ class Check:
         """A count above zero, once."""
         if refs < 1:
             raise self._bad(f"the segment has {refs} references of slice {id}")
+        self._countable("slice", id)
         self._new("slice_refs", id << 32 | size, f"the references of slice {id}")
 
     def look_at_symlinks(self, inode: int, target: bytes) -> None:
@@ -255,10 +260,13 @@ class Check:
         """The inodes of a session, at least one, once."""
         if not inodes:
             raise self._bad(f"the segment has session {sid} without an inode")
+        self._countable("session", sid)
+        self._countable("inode", max(inodes))
         self._new("sustained", sid, f"session {sid}")
 
     def look_at_deleted_files(self, inode: int, length: int, expire: int) -> None:
         """Any number of them, at times that a score keeps."""
+        self._countable("inode", inode)
         if not EXACT[0] <= expire <= EXACT[1]:
             raise self._bad(f"the time of the deleted file {inode} is {expire}, which cannot be kept")
 
