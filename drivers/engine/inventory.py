@@ -19,9 +19,6 @@ from .segments import BackupFile, Info, Segment
 RECORD = codec.RECORD.size
 """Bytes of a slice in a chunk."""
 
-ID = 4
-"""Where the id is in them."""
-
 HEAD = 63
 """Bytes that attributes have at least (S2.2)."""
 
@@ -232,8 +229,8 @@ class Check:
             if not size or size % RECORD:
                 inode = inodes[sizes.index(size)]
                 raise self._bad(f"the segment has a chunk of inode {inode} of {size} bytes")
-        if max(b"".join(slices)[ID::RECORD], default=0) >> 7:
-            large = [inode for inode, some in zip(inodes, slices, strict=True) if max(some[ID::RECORD]) >> 7]
+        if codec.has_large_id(b"".join(slices)):
+            large = [inode for inode, some in zip(inodes, slices, strict=True) if codec.has_large_id(some)]
             raise self._bad(f"the segment has a slice of inode {large[0]}, which no counter leads past")
         first, later = inodes, list[int]()
         if any(indexes):

@@ -19,8 +19,9 @@ from .corrupt import (
 )
 
 RECORD = struct.Struct(">IQIII")
-IDS = struct.Struct(">4xQ12x")
+ID = struct.Struct(">4xQ12x")
 """The id in a record."""
+ID_BEGINS = 4
 DELAYED = struct.Struct(">QI")
 LEGACY_LENGTH = 1 << 30
 """What is assumed of a deleted file whose length an old client did not note (S1.5)."""
@@ -126,5 +127,10 @@ def parse_delfile_member(member: bytes) -> tuple[int, int]:
 
 def last_id(records: bytes) -> int:
     """The highest id in records, one behind the other; 0 where there is none."""
-    (last,) = max(IDS.iter_unpack(records), default=(0,))
+    (last,) = max(ID.iter_unpack(records), default=(0,))
     return int(last)
+
+
+def has_large_id(records: bytes) -> bool:
+    """Whether an id in records, one behind the other, is 2^63 or more."""
+    return max(records[ID_BEGINS :: RECORD.size], default=0) >= 0x80
