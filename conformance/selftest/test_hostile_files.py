@@ -377,6 +377,10 @@ HOSTILE_DUMPS = {
     "a field that is unknown": (tree(FILE % ', "colour": 1'), "no field 'colour'"),
     "entries of a file": (tree(FILE % ', "entries": {}'), "no field 'entries'"),
     "a chunk twice": (tree(FILE % ', "chunks": [{"index":1},{"index":1}]'), "a chunk twice"),
+    "attributes with one name once they are stored": (
+        tree(FILE % r', "xattrs": [{"name":"a\ud800","value":""},{"name":"a\udfff","value":""}]'),
+        "extended attribute twice",
+    ),
     "a slice of 2^64": (
         tree(FILE % ', "chunks": [{"slices":[{"id":18446744073709551616}]}]'),
         "id of a slice",

@@ -120,6 +120,17 @@ def test_odd_attribute(volume: Volume, path: Path) -> None:
     assert not path.exists() or not path.read_bytes().endswith(footer([])[-4:])
 
 
+@clause("backup/leaves-out-quotas-that-are-none", source="L5.10", needs="backup.binary")
+def test_no_quotas(volume: Volume, path: Path) -> None:
+    """The quota of what is no number, or whose record has another length, is left out; others are told."""
+    limits = (1 << 30).to_bytes(8) + (100).to_bytes(8)
+    volume.raw.hset("dirQuota", mapping={"1": limits, "0": limits[1:], "x": limits, "-2": limits})
+    volume.raw.hset("dirQuotaUsedInodes", mapping={"y": 1, "1_0": 1, "-3": 1})
+    assert [dict(wire(item.data)) for item in items(backed_up(volume.fs, path), "quota")] == [
+        {1: 1, 2: 1 << 30, 3: 100}
+    ]
+
+
 @clause("backup/tells-secrets-only-when-asked", source="L5.12", needs="backup.binary")
 def test_secrets(volume: Volume, path: Path) -> None:
     """Secret key, session token and the key to encrypt are "removed" unless they are asked for."""

@@ -210,6 +210,31 @@ def test_damage(volume: Volume, path: Path) -> None:
     assert tree["bad"]["chunks"] == [{"index": 0, "slices": []}]
 
 
+@clause("dump/leaves-out-quotas-that-are-none", source="L4.6", needs="dump.json")
+def test_no_quotas(volume: Volume, path: Path) -> None:
+    """The quota of what is no number, or whose record has another length, is left out; others are told."""
+    limits = (1 << 30).to_bytes(8) + (100).to_bytes(8)
+    volume.raw.hset(
+        "dirQuota", mapping={"1": limits, "0": limits[1:], "x": limits, "-2": limits, "1_0": limits}
+    )
+    quotas = parsed(dumped(volume.fs, path))["Quotas"]
+    assert quotas == {"1": {"maxSpace": 1 << 30, "maxInodes": 100}}
+
+
+@clause("dump/names-of-attributes-are-told-apart", source="L4.12", needs="dump.json")
+def test_odd_attributes(volume: Volume, path: Path) -> None:
+    """A name of an attribute that is no UTF-8 is told with U+FFFD; where two become one, no dump is made."""
+    x = volume.file("x")
+    volume.fs.xattr_set(x, b"user.\xff", b"v")
+    told = parsed(dumped(volume.fs, path))["FSTree"]["entries"]["x"]["xattrs"]
+    assert told == [{"name": "user.\ufffd", "value": "v"}]
+    path.unlink()
+    volume.fs.xattr_set(x, b"user.\xfe", b"w")
+    with pytest.raises(Refused):
+        volume.fs.dump(str(path))
+    assert not path.exists()
+
+
 @clause("dump/leaves-out-chunks-beyond-the-length", source="L4.9", needs="dump.json")
 def test_beyond(volume: Volume, path: Path) -> None:
     """Only chunks below the length of a file are told, as they are stored: holes, too."""

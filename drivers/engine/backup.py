@@ -12,7 +12,7 @@ from ..files import replacing
 from ..types import QuotaType
 from . import codec
 from .ahead import ahead
-from .codec.corrupt import U32, decimal
+from .codec.corrupt import U32, U64, decimal
 from .collector import seldom_collected
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, inode_of, sustained_inodes
@@ -339,21 +339,23 @@ class Reader:
             )
             for id in sorted(inodes.keys() | limits.keys(), key=lambda id: (len(id), id)):
                 try:
+                    number = decimal("its id", id, U64)
                     quota = codec.decode_quota(limits[id]) if id in limits else None
                     used = [
                         codec.decode_counter(hash.get(id) if id in inodes else None)
                         for hash in (spaces, inodes)
                     ]
-                    list.add(
-                        type=type,
-                        key=int(id),
-                        max_space=quota.max_space if quota else -1,
-                        max_inodes=quota.max_inodes if quota else -1,
-                        used_space=used[0],
-                        used_inodes=used[1],
-                    )
-                except ValueError as corrupt:
+                except codec.CorruptValue as corrupt:
                     log.warning("the quota of %s %r is left out: %s", type.name.lower(), id, corrupt)
+                    continue
+                list.add(
+                    type=type,
+                    key=number,
+                    max_space=quota.max_space if quota else -1,
+                    max_inodes=quota.max_inodes if quota else -1,
+                    used_space=used[0],
+                    used_inodes=used[1],
+                )
         return batch
 
     def _statistics(self) -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,7 @@ from .dumpnodes import (
     XattrShape,
     end_of_leaves,
     leaves,
+    repeated,
 )
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
 from .jsontext import JsonText, size
@@ -275,7 +276,7 @@ class DumpFile:
             node.symlink = value
         elif key == "xattrs":
             node.xattrs = self._each("extended attributes", value, self._xattr)
-            if len({one.name for one in node.xattrs or ()}) < len(node.xattrs or ()):
+            if repeated(node.xattrs):
                 raise self._json.bad_value(f"inode {child.inode} has an extended attribute twice")
         elif key == "posix_acl_access":
             node.posix_acl_access = self._rule(value)

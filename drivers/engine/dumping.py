@@ -129,12 +129,12 @@ class Head:
         found = {}
         for id, blob in sorted(pairs(self._db.read_one("HGETALL", self._keys.quota(type)[0]))):
             try:
-                quota = codec.decode_quota(blob)
+                number, quota = decimal("its id", id, U64), codec.decode_quota(blob)
             except codec.CorruptValue as corrupt:
                 log.warning("the quota of %s %r is left out: %s", type.name.lower(), id, corrupt)
                 continue
             if (quota.max_space, quota.max_inodes) != (UNLIMITED, UNLIMITED):
-                found[id.decode()] = {"maxSpace": quota.max_space, "maxInodes": quota.max_inodes}
+                found[str(number)] = {"maxSpace": quota.max_space, "maxInodes": quota.max_inodes}
         return found
 
 

@@ -179,11 +179,16 @@ def _possible(shape: NodeShape, type: int) -> bool:
     attr, chunks = shape.attr, shape.chunks
     if attr.length > LONGEST or (shape.symlink is not None and type != SYMLINK):
         return False
-    if shape.xattrs and len({one.name for one in shape.xattrs}) < len(shape.xattrs):
+    if repeated(shape.xattrs):
         return False
     if chunks is None:
         return True
     return type == FILE and (len(chunks) == 1 or len({chunk.index for chunk in chunks}) == len(chunks))
+
+
+def repeated(xattrs: Collection[XattrShape] | None) -> bool:
+    """Whether two extended attributes have one name, as it is stored."""
+    return xattrs is not None and len({codec.as_utf8(one.name) for one in xattrs}) < len(xattrs)
 
 
 def blob(child: Child, nlink: int, length: int, access: int, default: int) -> bytes:

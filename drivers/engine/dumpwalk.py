@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ..errors import Refused
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
 from .ahead import ahead, aside
@@ -247,7 +248,7 @@ class Walker:
                 continue
             entry.node = node = Dumped(entry.inode, attr)
             if xattrs:
-                node.xattrs = pairs(xattrs)
+                node.xattrs = self._told_apart(entry.inode, pairs(xattrs))
             if attr.access_acl or attr.default_acl:
                 node.access, node.default = self._rule(attr.access_acl), self._rule(attr.default_acl)
             if attr.type == FILE and attr.length:
@@ -277,6 +278,16 @@ class Walker:
                 log.warning("inode %d has no attributes: it is dumped with zeros", entry.inode)
             attr = Attr(type=entry.type, nlink=2 if entry.type == DIRECTORY else 1)
         return attr
+
+    def _told_apart(self, inode: int, xattrs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """The extended attributes of a node, unless JSON has one name for two of them: `Refused`."""
+        names = {codec.as_utf8(name.decode("utf-8", "surrogateescape")) for name, _ in xattrs}
+        if len(names) < len(xattrs) and not self._volume.quirks:
+            raise Refused(
+                f"a JSON dump cannot tell apart the extended attributes of inode {inode} "
+                "whose names are no UTF-8: remove some of them"
+            )
+        return xattrs
 
     def _rule(self, id: int) -> Any:
         return self._volume.rules.get(id) if id else None
