@@ -83,7 +83,7 @@ def inspect(options: argparse.Namespace) -> int:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return complain(f"{path} is no file: inspect reads it twice", USAGE)
         with reading(path) as stream:
-            found = Survey() if stream.read(1) == b"{" else Inventory()
+            found = Survey() if stream.read(PIECE).lstrip().startswith(b"{") else Inventory()
         raw = Path(path)
         print(f"file       {path}, {raw.stat().st_size} bytes{', gzip' if is_gzip(path) else ''}")
         print(f"sha256     {_digest(raw)}")

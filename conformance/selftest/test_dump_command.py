@@ -232,6 +232,14 @@ def test_inspect_a_dump(metaparity: Run) -> None:
     assert "directory 9" in ran.out
 
 
+@pytest.mark.parametrize("command", [["inspect"], ["load", "--dry-run", "redis://nowhere/1"]])
+def test_a_dump_that_begins_with_space(metaparity: Run, tmp_path: Path, command: list[str]) -> None:
+    """JSON may: it is the same dump."""
+    path = tmp_path / "spaced.json"
+    path.write_bytes(b" \n\t" + Path(DUMP).read_bytes())
+    assert metaparity(*command, str(path)).code == 0
+
+
 def test_inspect_a_backup(metaparity: Run) -> None:
     ran = metaparity("inspect", BACKUP)
     assert ran.code == 0

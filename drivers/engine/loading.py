@@ -73,7 +73,7 @@ class Loading(Filling):
         """Write what is known at the end, the settings last."""
         filler.charge()
         for batch in grouped(filler.links(), BATCH):
-            self.db.write(*batch)
+            claim.pour([batch])
         claim.pour(grouped(filler.rest(), BATCH))
         for type, quotas in found.quotas.items():
             for id, quota in quotas.items():

@@ -17,6 +17,8 @@ import pytest
 from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine.core import UNFINISHED, is_unfinished
 from metaparity.drivers.engine.filling import GUARDED, Claim
+from metaparity.drivers.engine.loading import Filler
+from metaparity.drivers.engine.store import Command
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import TRASH_INODE
 from metaparity.fixtures.faults import Proxy, reply
@@ -108,6 +110,24 @@ def test_a_long_load_that_is_overtaken(
     with pytest.raises(Refused, match=said), client.filling("file", before) as claim:
         claim.pour(endless())
     assert server.raw.get("setting") == left
+
+
+def test_a_load_that_is_overtaken_before_its_links(
+    engine: OpenEngine, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stops at them, and writes no counters, which are another's."""
+    links = Filler.links
+
+    def overtaken(self: Filler) -> Iterator[Command]:
+        made = [*links(self)]
+        assert made
+        begun(server.raw)
+        yield from made
+
+    monkeypatch.setattr(Filler, "links", overtaken)
+    with pytest.raises(Refused, match="another load was under way"):
+        filled(engine(""), "load_dump")
+    assert not server.raw.exists("nextinode", "totalInodes", "usedSpace")
 
 
 @contextmanager
