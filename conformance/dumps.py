@@ -23,7 +23,7 @@ from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 from .harness.numbers import MOST_THREADS, numbers
-from .opened import on_volume, progress
+from .opened import blame, on_volume, progress
 
 FAULTY = 1
 """The exit code for a file that is no whole dump or backup."""
@@ -134,8 +134,9 @@ def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> 
 
 def _unreadable(path: str, failure: OSError | EOFError) -> int:
     """Say why a file cannot be read; returns the exit code."""
-    reason = failure.strerror if isinstance(failure, OSError) else None
-    return complain(f"{path} cannot be read: {reason or failure}", USAGE if reason else FAULTY)
+    if isinstance(failure, OSError) and failure.strerror:
+        return complain(f"{path} cannot be read: {failure.strerror}", blame(failure))
+    return complain(f"{path} cannot be read: {failure}", FAULTY)
 
 
 def _dry_run(path: str, found: Survey | Inventory) -> int:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from metaparity.drivers.api import Engine
 from metaparity.drivers.engine.progress import Tell, nobody
@@ -20,6 +21,9 @@ BAR = 20
 
 OFTEN = 0.1
 """Seconds between two lines that say how far a command has come."""
+
+WRONG_NAMES = frozenset({ENOENT, ENOTDIR, EISDIR, EACCES, EINVAL, ELOOP, ENAMETOOLONG})
+"""What is told of a file that cannot be the one that is meant."""
 
 
 def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -> int:
@@ -37,14 +41,17 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
         return complain(f"the engine at {place_of(url)} cannot do this: see metaparity drivers", USAGE)
     except Refused as refused:
         return complain(refused, ENVIRONMENT)
-    except FileNotFoundError as missing:
-        return complain(f"{missing.filename}: {missing.strerror}", USAGE)
     except BrokenPipeError:
         raise  # nobody reads what is printed: a server that is gone is a `Disconnected`
     except OSError as failure:
-        return complain(f"{failure.filename or place_of(url)}: {failure.strerror}", ENVIRONMENT)
+        return complain(f"{failure.filename or place_of(url)}: {failure.strerror}", blame(failure))
     finally:
         engine.close()
+
+
+def blame(failure: OSError) -> int:
+    """The exit code for what failed: whether another file has to be named, or something else is not fit."""
+    return USAGE if failure.filename is not None and failure.errno in WRONG_NAMES else ENVIRONMENT
 
 
 def place_of(url: str) -> str:

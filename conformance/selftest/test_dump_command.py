@@ -157,6 +157,25 @@ def test_what_is_not_there(metaparity: Run, server_url: str, spare: redis.Redis)
     refused(metaparity("dump", server_url, "none/out.json"), 2, "none")
 
 
+@pytest.mark.parametrize("command", ["load", "restore"])
+def test_what_is_no_such_file(
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, command: str
+) -> None:
+    """A directory, a place below a file, a gzipped file by another name: wrong usage, whoever looks at it."""
+    packed = tmp_path / "packed.json"
+    packed.write_bytes(gzip.compress(b"{}"))
+    for path, reason in (
+        (tmp_path, "Is a directory"),
+        (packed / "below", "Not a directory"),
+        (packed, "it is gzipped"),
+    ):
+        for more in ([], ["--dry-run"]):
+            refused(metaparity(command, *more, server_url, str(path)), 2, reason)
+    refused(metaparity("inspect", str(packed)), 2, "it is gzipped")
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    refused(metaparity("dump", server_url, str(tmp_path)), 2, "Is a directory")
+
+
 def without_room(words: Sequence[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program whose files may have 512 bytes.
 
