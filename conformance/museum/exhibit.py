@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -13,8 +13,20 @@ from metaparity.drivers.engine.transaction import Attempt
 from metaparity.drivers.registry import Driver, driver
 from metaparity.drivers.types import Config
 
-EXHIBITS: dict[str, str] = {}
-"""How each broken driver is spelled, and the clause that must catch it."""
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """How a fault must be seen: the clause that goes red, and what the engine lets out if that is the fault.
+
+    Without `raises` an exception that is no answer of an engine is a crash, which shows no fault.
+    """
+
+    caught_by: str
+    raises: type[Exception] | None = None
+
+
+EXHIBITS: dict[str, Exhibit] = {}
+"""How each broken driver is spelled, and how its fault must be seen."""
 
 PACKAGE = "metaparity.drivers"
 
@@ -44,14 +56,23 @@ def watch_nothing(self: Attempt) -> list[Command]:
 
 
 def exhibit(
-    module: str, sound: str, name: str, fault: str, *, caught_by: str, target: str, wrong: Any
+    module: str,
+    sound: str,
+    name: str,
+    fault: str,
+    *,
+    caught_by: str,
+    target: str,
+    wrong: Any,
+    raises: type[Exception] | None = None,
 ) -> Driver:
     """A spoilt driver that the clause `caught_by` must catch: the object `name` of `module`.
 
-    Raises `AttributeError` as `spoilt` does.
+    `raises` is for a fault that is seen by an exception no engine should let out.  Raises `AttributeError` as
+    `spoilt` does.
     """
     spelling = f"{module}:{name}"
-    EXHIBITS[spelling] = caught_by
+    EXHIBITS[spelling] = Exhibit(caught_by, raises)
     # Clauses that open it in another process have to name it there.
     return replace(spoilt(sound, name, fault, target, wrong), spelling=spelling)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from functools import partial
 from typing import Any
 
@@ -82,7 +83,12 @@ def count_space_only(self: Core, space: int, inodes: int) -> tuple[Command, ...]
 
 
 def written_plainly(argument: object) -> str:
-    return argument.decode("latin-1") if isinstance(argument, bytes) else sound_written(argument)
+    """As if all of ASCII were plain; a line takes nothing else."""
+    return (
+        argument.decode("ascii", "backslashreplace")
+        if isinstance(argument, bytes)
+        else sound_written(argument)
+    )
 
 
 SETGID_IGNORED = broken(
@@ -164,7 +170,7 @@ REMOVALS_GO_BY_NAME = broken(
 )
 LOG_UNENCODED = broken(
     "LOG_UNENCODED",
-    "names are written to the change log as they are",
+    "names are written to the change log as they are, or with backslashes where they are no ASCII",
     caught_by="changelog/encodes-text",
     target="engine.changelines:written",
     wrong=written_plainly,
@@ -175,6 +181,7 @@ ANY_LENGTH_IS_RIGHT = broken(
     caught_by="damage/an-entry-of-another-length-is-an-io-error",
     target="engine.codec.nodes:require_length",
     wrong=nothing,
+    raises=struct.error,
 )
 TARGETS_ARE_CONTENTS = broken(
     "TARGETS_ARE_CONTENTS",
