@@ -125,6 +125,13 @@ def test_where_a_stretch_ends(ages: list[timedelta], gone: list[int]) -> None:
     assert sorted(outdated(given, NOW)) == sorted(given[index] for index in gone)
 
 
+def test_on_the_edge() -> None:
+    """By a clock that shows a whole second, a dump may be as old as a stretch: then it belongs to the later."""
+    now = NOW.replace(microsecond=0)
+    ages = (2 * DAY, 2 * DAY + HOUR, 3 * DAY, 14 * DAY, 15 * DAY, 21 * DAY, 63 * DAY, 93 * DAY, 731 * DAY)
+    assert outdated(names(*ages, now=now), now) == names(2 * DAY + HOUR, 15 * DAY, now=now)
+
+
 @pytest.mark.parametrize(
     ("day", "kept"), [("2022-02-28", False), ("2022-03-01", False), ("2022-03-02", True)], ids=str
 )
@@ -197,8 +204,11 @@ SECONDS = st.one_of(
 """Ages of dumps; many at the edges, and some from the future."""
 
 
+CLOCKS = st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC))
+
+
 @given(
-    now=st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)),
+    now=CLOCKS | CLOCKS.map(lambda now: now.replace(microsecond=0)),
     ages=st.lists(SECONDS, max_size=60, unique=True),
 )
 @example(now=datetime(2024, 2, 29, tzinfo=UTC), ages=[730 * 86400, 731 * 86400, 729 * 86400])
