@@ -229,6 +229,26 @@ def test_a_backup_that_fails(
     assert made(tmp_path) == sorted([name_of(NOW + HOUR), FIRST])
 
 
+def test_a_server_that_does_not_tell_the_last(
+    volume: Engine,
+    plan: Plan,
+    spare: redis.Redis,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not taken for one that has none."""
+
+    def fails(*arguments: Any) -> bytes:
+        raise OSError(5, "lost the connection")
+
+    monkeypatch.setattr(StoreEngine, "xattr_get", fails)
+    attempt(volume, plan, NOW)
+    assert (made(tmp_path), last(spare)) == ([], None)
+    said = capsys.readouterr().err
+    assert said == f"metaparity: no backup at 2024-05-06T07:08:09+02:00: {plan.url}: lost the connection\n"
+
+
 def test_a_volume_that_has_gone(
     volume: Engine, plan: Plan, spare: redis.Redis, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -126,7 +126,7 @@ def test_where_a_stretch_ends(ages: list[timedelta], gone: list[int]) -> None:
 
 
 def test_on_the_edge() -> None:
-    """By a clock that shows a whole second, a dump may be as old as a stretch: then it belongs to the later."""
+    """By a clock that shows a whole second, a dump may be as old as a stretch, and is of the later then."""
     now = NOW.replace(microsecond=0)
     ages = (2 * DAY, 2 * DAY + HOUR, 3 * DAY, 14 * DAY, 15 * DAY, 21 * DAY, 63 * DAY, 93 * DAY, 731 * DAY)
     assert outdated(names(*ages, now=now), now) == names(2 * DAY + HOUR, 15 * DAY, now=now)
