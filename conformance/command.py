@@ -243,6 +243,12 @@ def _add_files(commands: Any) -> None:
                 "--subdir", metavar="PATH", help="only this directory, as a volume of its own"
             )
         command.set_defaults(act=act)
+    command = commands.add_parser("autobackup", help="dump a volume again and again", description=AUTOBACKUP)
+    command.add_argument("url", metavar="URL", help="the database: redis://, rueidis:// or juicefs://")
+    command.add_argument("folder", metavar="FOLDER", help="the directory that the dumps are kept in")
+    command.add_argument("--interval", default="1h", metavar="TIME", help=INTERVAL)
+    command.add_argument("--skip-trash", action="store_true", help="leave the trash out")
+    command.set_defaults(act=_autobackup)
     command = commands.add_parser("inspect", help="show what is in a dump or backup", description=INSPECT)
     command.add_argument("file", metavar="FILE", help="a JSON dump or a binary backup")
     command.set_defaults(act=_inspect)
@@ -316,6 +322,16 @@ BUILD = (
 )
 DUMP = "Write a volume's metadata as JSON (version 1). The file appears when it is whole, or not at all."
 BACKUP = "Write a volume's metadata as binary (version 2). The file appears when it is whole, or not at all."
+AUTOBACKUP = (
+    "Until Ctrl-C, write a JSON dump of a volume each interval, without secrets, to "
+    "FOLDER/dump-YYYY-MM-DD-HHMMSS.json.gz (UTC), unless a mount of JuiceFS or another of these began a "
+    "backup less than an interval ago. Then delete older dumps of such names: all of 2 days stay, one a day "
+    "of 2 weeks, one a week of 2 months, one a month of 2 years."
+)
+INTERVAL = (
+    "a time such as 30m, 1h or 1d, of 5m or more; a volume of more than 1,000,000 inodes needs one longer "
+    "than 1h (1h)"
+)
 LOAD = (
     "Fill an empty database from a JSON dump. The file is checked whole before anything is written. "
     "Ends with 1 when something is wrong with it."
@@ -437,6 +453,12 @@ def _restore(options: argparse.Namespace) -> int:
     from .dumps import restore
 
     return restore(options)
+
+
+def _autobackup(options: argparse.Namespace) -> int:
+    from .autobackup import autobackup
+
+    return autobackup(options)
 
 
 def _inspect(options: argparse.Namespace) -> int:

@@ -144,7 +144,7 @@ def stream(file: Written, path: str) -> Iterator[BinaryIO]:
                     os.fsync(file.fileno())
         except BaseException:
             file.close()
-            if packed is not None:
+            if packed is not None and packed.fileobj is not None:  # an end is not made twice
                 packed.fileobj = io.BytesIO()  # for its end, which it writes wherever it is let go
                 packed.close()
             raise

@@ -191,18 +191,19 @@ def without_room(words: Sequence[str], **environment: str) -> subprocess.Complet
 
 
 @pytest.mark.parametrize("command", ["dump", "backup"])
+@pytest.mark.parametrize("name", ["file", "file.gz"])
 def test_a_file_that_finds_no_room(
-    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, command: str
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, command: str, name: str
 ) -> None:
     """Where the disk takes no more, one sentence says which file; none is left, and an older one stays."""
     assert metaparity("restore", server_url, BACKUP).code == 0
-    older = tmp_path / "file"
+    older = tmp_path / name
     older.write_text("older")
     words = [sys.executable, "-m", "metaparity.conformance", command, server_url, str(older)]
     done = without_room(words)
     assert (done.returncode, done.stdout) == (3, "")
-    assert re.fullmatch(r".*file: File too large\n", done.stderr), done.stderr
-    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [("file", "older")]
+    assert done.stderr == f"metaparity: {older}: File too large\n"
+    assert [(one.name, one.read_text()) for one in tmp_path.iterdir()] == [(name, "older")]
 
 
 WITHOUT_MEMORY = """

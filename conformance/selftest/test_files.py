@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from metaparity.drivers.files import reading, replacing
+from metaparity.drivers.files import BUFFER, reading, replacing
 
 
 def written(path: Path | str, data: bytes = b"new") -> None:
@@ -139,11 +139,15 @@ def test_a_name_as_long_as_any(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")
-def test_a_device_without_room() -> None:
-    """The error tells it."""
+@pytest.mark.parametrize("size", [3, BUFFER, 3 * BUFFER], ids=["when-synced", "when-packed", "when-written"])
+@pytest.mark.parametrize("name", ["full", "full.gz"])
+def test_a_device_without_room(tmp_path: Path, name: str, size: int) -> None:
+    """The error tells it, at whichever step the bytes find no room."""
+    path = tmp_path / name
+    path.symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left") as raised:
-        written("/dev/full")
-    assert raised.value.filename == "/dev/full"
+        written(path, os.urandom(size))
+    assert raised.value.filename == str(path)
 
 
 def test_packed_without_saying_so(tmp_path: Path) -> None:
