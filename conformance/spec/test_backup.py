@@ -43,6 +43,7 @@ from metaparity.conformance.scenes.dumps import (
     trees,
     with_long_name,
 )
+from metaparity.conformance.scenes.holdings import Held, differing, full
 from metaparity.conformance.scenes.quotas import DIR, USER
 from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.errors import Refused
@@ -189,10 +190,12 @@ def test_identity(volume: Volume, path: Path) -> None:
 @clause("backup/is-restored-by-another-client", source="L5.21 L5.22", needs="backup.binary", clients=2)
 def test_exchange(volume: Volume, path: Path) -> None:
     """What one client backs up another restores; both see the same volume as before."""
-    rich(volume)
+    full(volume)
+    held = Held(volume.keyspace())
     before = dumped(volume.fs, path.with_name("before.json"), keep_secret=True)
     backed_up(volume.fs, path)
     loader = restored(volume, path)
+    assert differing(held, Held(volume.keyspace()), "binary") == {}
     goes_on = volume.open()
     assert dumped(loader, path, keep_secret=True) == dumped(goes_on, path, keep_secret=True)
     assert trees(path.read_bytes()) == trees(before)
@@ -404,17 +407,20 @@ def test_left_out(volume: Volume, path: Path, format: str) -> None:
 )
 def test_conversions(volume: Volume, path: Path) -> None:
     """From a backup to a dump and back, nothing is lost that both formats hold."""
-    rich(volume)
+    full(volume)
+    held = Held(volume.keyspace())
     first = backed_up(volume.fs, path)
     fs = restored(volume, path)
     between = dumped(fs, path.with_name("between.json"), keep_secret=True)
     fs = reloaded(volume, path.with_name("between.json"))
+    assert differing(held, Held(volume.keyspace()), "json") == {}
     last = backed_up(fs, path)
     for kind in BOTH_HOLD:
         assert items(last, kind) == items(first, kind), kind
     assert len(items(last, "node")) == len(items(first, "node"))
     again = dumped(restored(volume, path), path.with_name("again.json"), keep_secret=True)
     assert trees(again) == trees(between)
+    assert differing(held, Held(volume.keyspace()), "json") == {}
 
 
 # -- what is refused ---------------------------------------------------------------------------------

@@ -16,8 +16,18 @@ from metaparity.conformance.generated.vocabulary import offered
 from metaparity.conformance.harness import profiles
 from metaparity.conformance.laws import require_laws
 from metaparity.conformance.plugin import CHOICES
-from metaparity.conformance.scenes.backups import BOTH_HOLD, Item, backed_up, contents, items, wire
+from metaparity.conformance.scenes.backups import (
+    BOTH_HOLD,
+    NAMES,
+    Item,
+    backed_up,
+    contents,
+    items,
+    segments,
+    wire,
+)
 from metaparity.conformance.scenes.dumps import dumped, reloaded, restored, trees, without_counters
+from metaparity.conformance.scenes.holdings import Held, differing
 from metaparity.conformance.scenes.records import Record, record_of
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import CHUNK_SIZE, TRASH_INODE
@@ -57,6 +67,12 @@ def held(backup: bytes, kind: str) -> list[Item]:
 def has_usage_or_limit(owner: Item) -> bool:
     """Whether the item of a quota tells of more than that there is an owner."""
     return any(value != NO_LIMIT for field, value in wire(owner.data) if field in TOLD)
+
+
+def kinds(backup: bytes) -> list[int]:
+    """The kinds of the segments of a backup: the settings and counters first, the order of others is open."""
+    found = [kind for kind, _ in segments(backup)]
+    return found[:2] + sorted(found[2:])
 
 
 def number(one: Item, field: int) -> int:
@@ -139,9 +155,11 @@ def test_dump(volume: Volume, path: Path, each: Each) -> None:
     """A dump of whatever a history has left loads to a volume in order, whose dump is the same."""
 
     def look(fs: Engine) -> None:
+        held = Held(volume.keyspace())
         first = dumped(fs, path, keep_secret=True)
         loaded = reloaded(volume, path)
         require_laws(volume)
+        assert differing(held, Held(volume.keyspace()), "json") == {}
         assert without_counters(dumped(loaded, path, keep_secret=True)) == without_counters(first)
 
     each(look)
@@ -152,9 +170,11 @@ def test_backup(volume: Volume, path: Path, each: Each) -> None:
     """A backup of whatever a history has left restores to a volume in order, whose backup holds the same."""
 
     def look(fs: Engine) -> None:
+        held = Held(volume.keyspace())
         first = contents(backed_up(fs, path))
         fs = restored(volume, path)
         require_laws(volume)
+        assert differing(held, Held(volume.keyspace()), "binary") == {}
         assert contents(backed_up(fs, path)) == first
 
     each(look)
@@ -167,13 +187,59 @@ def test_conversions(volume: Volume, path: Path, each: Each) -> None:
     """From a backup of whatever a history has left to a dump and back, nothing is lost that both hold."""
 
     def look(fs: Engine) -> None:
+        before = Held(volume.keyspace())
         first = backed_up(fs, path)
         between = dumped(restored(volume, path), path, keep_secret=True)
         last = backed_up(reloaded(volume, path), path)
         require_laws(volume)
+        assert differing(before, Held(volume.keyspace()), "json") == {}
         for kind in KINDS:
             assert held(last, kind) == held(first, kind), kind
         assert nodes(last).keys() == nodes(first).keys()
         assert trees(dumped(restored(volume, path), path, keep_secret=True)) == trees(between)
+
+    each(look)
+
+
+@clause(
+    "dump/of-any-volume-is-the-same-by-any-client", source="L4.1 L4.7 L4.14", needs="dump.json", clients=2
+)
+def test_same_dump(volume: Volume, path: Path, each: Each) -> None:
+    """Two clients make the same dump of whatever a history has left, byte for byte, fast or not."""
+
+    def look(fs: Engine) -> None:
+        other = volume.connect()
+        other.load()
+        one = dumped(fs, path, keep_secret=True)
+        for options in ({"fast": True}, {"fast": True, "threads": 4}, {"threads": 4}):
+            assert dumped(other, path, keep_secret=True, **options) == one, options
+
+    each(look)
+
+
+@clause(
+    "backup/of-any-volume-is-the-same-by-any-client",
+    source="L5.7 L5.8 L5.9 L5.10 L5.15 L5.21 L5.22",
+    needs="backup.binary",
+    clients=2,
+)
+def test_same_backup(volume: Volume, path: Path, each: Each) -> None:
+    """Two clients make the same backup of whatever a history has left, segment by segment, and each restores
+    that of the other to the same keys."""
+
+    def look(fs: Engine) -> None:
+        other, theirs = volume.connect(), path.with_name("theirs")
+        other.load()
+        before = Held(volume.keyspace())
+        one, two = backed_up(fs, path), backed_up(other, theirs)
+        for kind in NAMES:
+            assert items(two, kind) == items(one, kind), kind
+        assert kinds(two) == kinds(one)
+        left = []
+        for backup in (theirs, path):  # of two drivers, the first restores what the second has made
+            restored(volume, backup)
+            left.append(volume.keyspace())
+            assert differing(before, Held(left[-1]), "binary") == {}
+        assert left[1] == left[0]
 
     each(look)
