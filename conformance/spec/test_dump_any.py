@@ -26,7 +26,7 @@ from metaparity.conformance.scenes.backups import (
     segments,
     wire,
 )
-from metaparity.conformance.scenes.dumps import dumped, reloaded, restored, trees, without_counters
+from metaparity.conformance.scenes.dumps import LAST_RULE, dumped, reloaded, restored, trees, without_counters
 from metaparity.conformance.scenes.holdings import Held, differing
 from metaparity.conformance.scenes.records import Record, record_of
 from metaparity.drivers.api import Engine
@@ -238,8 +238,10 @@ def test_same_backup(volume: Volume, path: Path, each: Each) -> None:
         left = []
         for backup in (theirs, path):  # of two drivers, the first restores what the second has made
             restored(volume, backup)
-            left.append(volume.keyspace())
-            assert differing(before, Held(left[-1]), "binary") == {}
+            keys = volume.keyspace()
+            assert differing(before, Held(keys), "binary") == {}
+            keys.pop(LAST_RULE, None)  # which has a clause of its own
+            left.append(keys)
         assert left[1] == left[0]
 
     each(look)

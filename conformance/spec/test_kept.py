@@ -10,11 +10,21 @@ import pytest
 from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.backups import backed_up
 from metaparity.conformance.scenes.dumps import dumped, reloaded, restored, without_counters
-from metaparity.conformance.scenes.holdings import ROWS, Fate, Held, differing, everything, full
+from metaparity.conformance.scenes.holdings import (
+    LAST_RULE,
+    ROWS,
+    RULES,
+    Fate,
+    Held,
+    differing,
+    everything,
+    full,
+)
+from metaparity.drivers.types import AclType, Rule
 from metaparity.fixtures.volumes import Volume
 
-RULES = "numbers of ACLs"
-"""The line that only a client shows which knows of no rules yet: it has a clause of its own."""
+OF_RULES = RULES, IDLE_RULES, LAST_RULE
+"""Lines that have clauses of their own, with a client that has met no rule before."""
 
 
 @pytest.fixture
@@ -28,7 +38,7 @@ def held(volume: Volume) -> Held:
     return Held(volume.keyspace())
 
 
-@pytest.mark.parametrize("line", [line for line in ROWS if line != RULES])
+@pytest.mark.parametrize("line", [line for line in ROWS if line not in OF_RULES])
 @clause(
     "backup/each-format-keeps-what-the-table-says",
     source="L4.16 L4.18 L4.19 L4.20 L4.21 L4.22 L4.23 L4.24 L5.9 L5.10 L5.13 L5.15",
@@ -44,6 +54,7 @@ def test_table(volume: Volume, path: Path, line: str) -> None:
     assert "counted anew" not in (row.json, row.binary) or stored != anew, "the two can be told apart"
     dumped(fs, path, keep_secret=True)
     backed_up(fs, path.with_name("backup"))
+    volume.not_kept.add(b"aclMaxId")  # which has a clause of its own
     loads: list[tuple[Fate, Callable[[str], None], Path]] = [
         (row.json, fs.load_dump, path),
         (row.binary, fs.restore, path.with_name("backup")),
@@ -60,17 +71,35 @@ def test_table(volume: Volume, path: Path, line: str) -> None:
 
 @clause("dump/numbers-acls-as-it-meets-them", source="L4.20 L5.10", needs="backup.binary", clients=2)
 def test_rules(volume: Volume, path: Path) -> None:
-    """ACLs are numbered anew by a load, equal ones as one, in the order of the dump; a restore keeps their
-    numbers."""
+    """ACLs that nodes have are numbered anew by a load, in the order of the dump; a restore keeps all of them
+    under their numbers."""
     everything(volume)
-    before, row = held(volume), ROWS[RULES]
-    assert row.of(before) != before.rules_met()
+    before, numbers, idle = held(volume), ROWS[RULES].of, ROWS[IDLE_RULES].of
+    assert numbers(before) != before.rules_met()
+    assert idle(before)
     dumped(volume.fs, path, keep_secret=True)
     backed_up(volume.fs, path.with_name("backup"))
     reloaded(volume, path)
-    assert row.of(held(volume)) == before.rules_met()
+    loaded = held(volume)
+    assert (numbers(loaded), idle(loaded)) == (before.rules_met(), {})
+    assert ROWS[LAST_RULE].of(loaded) == {"acl_max_id": max(map(max, before.rules_met().values()))}
     restored(volume, path.with_name("backup"))
-    assert row.of(held(volume)) == row.of(before)
+    again = held(volume)
+    assert (numbers(again), idle(again)) == (numbers(before), idle(before))
+
+
+@clause("backup/keeps-the-number-of-the-last-acl", source="L5.15", needs="backup.binary", clients=2)
+def test_last_rule(volume: Volume, path: Path) -> None:
+    """After a restore the number of the last ACL is that of the backup, whatever was restored before."""
+    for number in (3, 1):
+        volume.reset()
+        volume.format(EnableACL=True)
+        x = volume.file("x")
+        for perm in range(number):
+            volume.fs.acl_set(x, AclType.ACCESS, Rule(6, 4, 5, 0, [(1001, perm)], []))
+        backed_up(volume.fs, path)
+        restored(volume, path)
+        assert ROWS[LAST_RULE].of(held(volume)) == {"acl_max_id": number}
 
 
 @clause(
