@@ -11,6 +11,7 @@ from metaparity.conformance.clause import clause
 from metaparity.conformance.scenes.backups import backed_up
 from metaparity.conformance.scenes.dumps import dumped, reloaded, restored, without_counters
 from metaparity.conformance.scenes.holdings import (
+    IDLE_RULES,
     LAST_RULE,
     ROWS,
     RULES,
