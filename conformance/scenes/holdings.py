@@ -343,6 +343,9 @@ RULES, IDLE_RULES, LAST_RULE = "numbers of ACLs", "ACLs that no node has", "numb
 ROWS: dict[str, Row] = {
     "settings": Row(Held.settings, "yes", "yes"),
     "names, each with its type and inode": Row(lambda held: dict(held.entries), "yes", "yes"),
+    "entries of the trash": Row(
+        lambda held: {at: one for at, one in held.entries.items() if at[0] >= TRASH_INODE}, "yes", "yes"
+    ),
     "types and modes": fields("type_and_mode"),
     "owners": fields("uid", "gid"),
     "times, to the nanosecond": fields(*TIMES),

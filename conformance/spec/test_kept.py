@@ -89,6 +89,16 @@ def test_rules(volume: Volume, path: Path) -> None:
     assert (numbers(again), idle(again)) == (numbers(before), idle(before))
 
 
+@clause("dump/odd-names-of-attributes-are-replaced", source="L4.10", needs="dump.json", clients=2)
+def test_odd_attribute(volume: Volume, path: Path) -> None:
+    """In the name of an extended attribute each byte that is no UTF-8 comes back from a load as U+FFFD."""
+    inode = volume.file("x")
+    volume.fs.xattr_set(inode, b"user.\xff\xfeb", b"v\xff")
+    dumped(volume.fs, path)
+    reloaded(volume, path)
+    assert volume.raw.hgetall(f"x{inode}") == {"user.\ufffd\ufffdb".encode(): b"v\xff"}
+
+
 @clause("backup/keeps-the-number-of-the-last-acl", source="L5.15", needs="backup.binary", clients=2)
 def test_last_rule(volume: Volume, path: Path) -> None:
     """After a restore the number of the last ACL is that of the backup, whatever was restored before."""
