@@ -33,6 +33,9 @@ LOST = "\ufffd".encode()
 KEPT = "\ufffe".encode()
 """A name much like it that it keeps."""
 
+LAST_RULE = b"aclMaxId"
+"""What the original restores depends on what else its process has restored (L5.15)."""
+
 LONG = b"n" * 300
 """A name that only a copy may have: its length is not limited (N25.1)."""
 
@@ -140,6 +143,7 @@ def reloaded(volume: Volume, path: Path) -> Engine:
 def restored(volume: Volume, path: Path) -> Engine:
     """The same from a binary backup."""
     loader = on_empty(volume)
+    volume.not_kept.add(LAST_RULE)
     loader.restore(str(path))
     return loader
 

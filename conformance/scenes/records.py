@@ -43,6 +43,19 @@ def record_of(blob: bytes) -> Record:
     return Record(type, mode, nlink, length, parent, uid, gid, nanoseconds, access, default)
 
 
+def fields_of(blob: bytes) -> dict[str, int]:
+    """All fields of a stored node by the names of `FIELDS`, with `access_acl`, `default_acl` and `tier`.
+
+    Raises `struct.error` when it is too short.
+    """
+    fields = dict(zip(FIELDS, LAYOUT.unpack_from(blob), strict=True))
+    rest = blob[LAYOUT.size : -1]  # a zero byte ends every record (S2.2.1)
+    ruled = len(rest) >= ACLS.size
+    access, default = ACLS.unpack_from(rest) if ruled else (0, 0)
+    tier = rest[ACLS.size if ruled else 0 :]
+    return {**fields, "access_acl": access, "default_acl": default, "tier": tier[0] if tier else 0}
+
+
 def rewrite(volume: Volume, inode: int, **fields: int) -> None:
     """Put a node into a state that no primitive makes; `fields` are names of `FIELDS`."""
     key = b"i%d" % inode
