@@ -21,13 +21,13 @@ from metaparity.drivers.engine.automatic import (
     outdated,
     stamp,
 )
-from metaparity.drivers.engine.core import Core
 from metaparity.drivers.engine.database import CHANCE
-from metaparity.drivers.errors import Mistake, Refused, Unsupported
+from metaparity.drivers.engine.engine import StoreEngine
+from metaparity.drivers.errors import Mistake, Refused
 from metaparity.drivers.query import parse_duration
 from metaparity.drivers.types import ROOT_INODE
 
-from .harness.exits import ENVIRONMENT, complain
+from .harness.exits import ENVIRONMENT, USAGE, complain
 from .opened import on_volume, place_of, progress
 
 TRIES = 10
@@ -35,8 +35,6 @@ TRIES = 10
 
 LEAST, MOST = 300.0, 36500 * 86400.0
 """Seconds of an interval: a mount of JuiceFS takes none that is shorter, and Go has none much longer."""
-
-NEEDED = frozenset({"volume", "xattr", "dump.json"})
 
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 
@@ -58,8 +56,8 @@ def autobackup(options: argparse.Namespace) -> int:
         raise Mistake(f"{plan.folder} is no directory: name one that is there, for the dumps")
 
     def work(engine: Engine) -> int:
-        if not engine.capabilities >= NEEDED:
-            raise Unsupported("autobackup")
+        if not isinstance(engine, StoreEngine):  # another program need not pack a file, nor write it whole
+            return complain("autobackup writes its files itself: give a redis:// or rueidis:// URL", USAGE)
         name = engine.load().name
         print(f"{name}: a dump into {plan.folder} each {options.interval}, tried {TRIES} times", flush=True)
         while True:
@@ -97,7 +95,7 @@ def _seconds(text: str) -> float:
     return float(days) * 86400 + (parse_duration(rest) if rest else 0)
 
 
-def attempt(engine: Engine, plan: Plan, now: datetime) -> None:
+def attempt(engine: StoreEngine, plan: Plan, now: datetime) -> None:
     """Make a backup if one is due `now`, and delete outdated ones; say what was done, and what failed."""
     began = time.monotonic()
     try:
@@ -113,7 +111,7 @@ def attempt(engine: Engine, plan: Plan, now: datetime) -> None:
     print(f"{path}: {size:,} bytes in {took:.1f} s; {deleted} older deleted", flush=True)
 
 
-def _backed_up(engine: Engine, plan: Plan, now: datetime) -> str | None:
+def _backed_up(engine: StoreEngine, plan: Plan, now: datetime) -> str | None:
     """The path of the dump that was made, None if none is due.  Raises `OSError` and `Refused`.
 
     The volume says that there is a backup before it is made, as JuiceFS has it: no other client begins one
@@ -131,8 +129,7 @@ def _backed_up(engine: Engine, plan: Plan, now: datetime) -> str | None:
     engine.xattr_set(ROOT_INODE, LAST, stamp(now))
     path = os.path.join(plan.folder, name_of(now))
     with progress() as tell:
-        if isinstance(engine, Core):
-            engine.tell = tell
+        engine.tell = tell
         engine.dump(path, skip_trash=plan.skip_trash, threads=THREADS)
     return path
 

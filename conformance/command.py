@@ -244,7 +244,7 @@ def _add_files(commands: Any) -> None:
             )
         command.set_defaults(act=act)
     command = commands.add_parser("autobackup", help="dump a volume again and again", description=AUTOBACKUP)
-    command.add_argument("url", metavar="URL", help="the database: redis://, rueidis:// or juicefs://")
+    command.add_argument("url", metavar="URL", help="the database: redis:// or rueidis://")
     command.add_argument("folder", metavar="FOLDER", help="the directory that the dumps are kept in")
     command.add_argument("--interval", default="1h", metavar="TIME", help=INTERVAL)
     command.add_argument("--skip-trash", action="store_true", help="leave the trash out")
