@@ -216,6 +216,15 @@ class Held:
         """How often each slice that is shared is referred to besides its first."""
         return {slice: int(count) for slice, count in self.plain("slice_refs").items() if int(count) > 0}
 
+    def references_met(self) -> Part:
+        """The same, counted from the records that are told, as a load does (L4.22)."""
+        told = Counter(
+            (int.from_bytes(record[4:12]), int.from_bytes(record[12:16]))
+            for records in self.chunks(True).values()
+            for record in records
+        )
+        return {b"k%d_%d" % one: count - 1 for one, count in told.items() if one[0] and count > 1}
+
     def numbers_of_rules(self) -> Part:
         """The numbers of the rules that nodes have."""
         return self.fields("access_acl", "default_acl")
@@ -385,7 +394,7 @@ ROWS: dict[str, Row] = {
     "parents, of hard links how often each": Row(
         Held.parents, "counted anew", "yes", with_parents, Held.parents_met
     ),
-    "counts of references": Row(Held.references, "counted anew", "yes", with_references),
+    "counts of references": Row(Held.references, "counted anew", "yes", with_references, Held.references_met),
     "statistics of directories": Row(
         Held.statistics, "counted anew", "yes", spoilt("dirUsedSpace", "d"), Held.statistics_met
     ),

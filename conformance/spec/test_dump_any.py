@@ -48,8 +48,8 @@ KINDS = [kind for kind in BOTH_HOLD if kind not in ("parent", "sliceRef")]
 
 
 def held(backup: bytes, kind: str) -> list[Item]:
-    """The items of a kind that a dump can tell, too: chunks within the length of a file, limits of what is
-    there, and owners who own something or have a limit."""
+    """The items of a kind that a dump can tell, too: chunks within the length of a file, limits of
+    directories that are there, and owners who own something or have a limit."""
     found, there = items(backup, kind), nodes(backup)
     if kind == "chunk":
         return [
@@ -59,9 +59,18 @@ def held(backup: bytes, kind: str) -> list[Item]:
         return [
             one
             for one in found
-            if (number(one, 1) in there if one.list == OF_DIRECTORIES else has_usage_or_limit(one))
+            if (
+                number(one, 1) in there and has_limit(one)
+                if one.list == OF_DIRECTORIES
+                else has_usage_or_limit(one)
+            )
         ]
     return found
+
+
+def has_limit(quota: Item) -> bool:
+    """Whether the item of a quota limits anything: where it does not, a dump leaves it out (L4.6)."""
+    return (number(quota, 2), number(quota, 3)) != (NO_LIMIT, NO_LIMIT)
 
 
 def has_usage_or_limit(owner: Item) -> bool:
