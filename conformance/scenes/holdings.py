@@ -167,6 +167,19 @@ class Held:
         ids = {id for hash in hashes for id in hash if id in self.nodes}
         return {id: tuple(hash.get(id) for hash in hashes) for id in ids}
 
+    def statistics_met(self) -> Part:
+        """The same, counted from the names, of directories that have none, too (L4.19)."""
+        found = {inode: [0, 0, 0] for inode in self.nodes if self._type(inode) == FileType.DIRECTORY}
+        for (parent, _), (type, inode) in self.entries.items():
+            length = self.nodes[inode]["length"] if type == FileType.FILE else 0
+            if parent in found:
+                for place, amount in enumerate((length, aligned(length), 1)):
+                    found[parent][place] += amount
+        return {inode: tuple(amounts) for inode, amounts in found.items()}
+
+    def _type(self, inode: int) -> int:
+        return self.nodes[inode]["type_and_mode"] >> 12
+
     def limits(self, type: QuotaType) -> Part:
         """The limits of the directories that are there, or of users or groups."""
         stored = self.plain(f"{type.name.lower()}_quota")
@@ -202,6 +215,15 @@ class Held:
     def references(self) -> Part:
         """How often each slice that is shared is referred to besides its first."""
         return {slice: int(count) for slice, count in self.plain("slice_refs").items() if int(count) > 0}
+
+    def references_met(self) -> Part:
+        """The same, counted from the records that are told, as a load does (L4.22)."""
+        told = Counter(
+            (int.from_bytes(record[4:12]), int.from_bytes(record[12:16]))
+            for records in self.chunks(True).values()
+            for record in records
+        )
+        return {b"k%d_%d" % one: count - 1 for one, count in told.items() if one[0] and count > 1}
 
     def numbers_of_rules(self) -> Part:
         """The numbers of the rules that nodes have."""
@@ -372,8 +394,10 @@ ROWS: dict[str, Row] = {
     "parents, of hard links how often each": Row(
         Held.parents, "counted anew", "yes", with_parents, Held.parents_met
     ),
-    "counts of references": Row(Held.references, "counted anew", "yes", with_references),
-    "statistics of directories": Row(Held.statistics, "counted anew", "yes", spoilt("dirUsedSpace", "d")),
+    "counts of references": Row(Held.references, "counted anew", "yes", with_references, Held.references_met),
+    "statistics of directories": Row(
+        Held.statistics, "counted anew", "yes", spoilt("dirUsedSpace", "d"), Held.statistics_met
+    ),
     "used space and inodes": Row(
         lambda held: held.counters("used_space", "total_inodes"),
         "counted anew",

@@ -38,8 +38,6 @@ from metaparity.fixtures.volumes import Volume
 VOLUMES = {"quick": (5, 300), "nightly": (40, 600)}
 """How many volumes there are, and the steps of the history of each, by profile."""
 
-LIMITS = {2, 3}
-"""The fields of the item of a quota that tell limits."""
 TOLD = {2, 3, 4, 5}
 """The fields of the item of a quota that tell limits and usage."""
 NO_LIMIT = (1 << 64) - 1
@@ -52,8 +50,8 @@ KINDS = [kind for kind in BOTH_HOLD if kind not in ("parent", "sliceRef")]
 
 
 def held(backup: bytes, kind: str) -> list[Item]:
-    """The items of a kind that a dump can tell, too: chunks within the length of a file, limits of what is
-    there, and owners who own something or have a limit."""
+    """The items of a kind that a dump can tell, too: chunks within the length of a file, limits of
+    directories that are there, and owners who own something or have a limit."""
     found, there = items(backup, kind), nodes(backup)
     if kind == "chunk":
         return [
@@ -64,7 +62,7 @@ def held(backup: bytes, kind: str) -> list[Item]:
             one
             for one in found
             if (
-                number(one, 1) in there and is_limited(one)
+                number(one, 1) in there and has_limit(one)
                 if one.list == OF_DIRECTORIES
                 else has_usage_or_limit(one)
             )
@@ -72,9 +70,9 @@ def held(backup: bytes, kind: str) -> list[Item]:
     return found
 
 
-def is_limited(directory: Item) -> bool:
-    """Whether the item of a quota tells of more than usage, which a directory has after its limits, too."""
-    return any(number(directory, field) != NO_LIMIT for field in LIMITS)
+def has_limit(quota: Item) -> bool:
+    """Whether the item of a quota limits anything: where it does not, a dump leaves it out (L4.6)."""
+    return (number(quota, 2), number(quota, 3)) != (NO_LIMIT, NO_LIMIT)
 
 
 def has_usage_or_limit(owner: Item) -> bool:
