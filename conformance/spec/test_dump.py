@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from errno import ENOENT
@@ -194,6 +195,15 @@ def test_threads(volume: Volume, path: Path) -> None:
     assert len(parsed(first)["FSTree"]["entries"]["big"]["chunks"]) == 6
     for options in ({"threads": 10}, {"threads": 3, "fast": True}):
         assert dumped(volume.fs, path, **options) == first
+
+
+@clause("dump/of-a-name-in-gz-is-gzipped", source="L4.16", needs="dump.json", clients=2)
+def test_gzip(volume: Volume, path: Path) -> None:
+    """A file whose name ends with .gz holds the same, gzipped, and is loaded like any other."""
+    rich(volume)
+    plain, packed = dumped(volume.fs, path), path.with_name("dump.json.gz")
+    assert gzip.decompress(dumped(volume.fs, packed)) == plain
+    assert trees(dumped(reloaded(volume, packed), path)) == trees(plain)
 
 
 @clause("dump/of-a-damaged-volume-goes-on", source="L4.9 L4.13", needs="dump.json")

@@ -3,8 +3,10 @@ package main
 import (
 	"bufio"
 	"cmp"
+	"compress/gzip"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/juicedata/juicefs/pkg/meta"
 )
@@ -44,28 +46,77 @@ func init() {
 	})
 }
 
+// writeFile writes a file whole or not at all, packed when its name says so: what the engine's own commands
+// do around it (L4.16).  What is no file, like a pipe, takes the bytes as they come.
 func writeFile(path string, write func(io.Writer) error) error {
-	file, err := os.Create(path)
+	unfinished := path + ".tmp"
+	if found, err := os.Stat(path); err == nil && !found.Mode().IsRegular() {
+		unfinished = path
+	}
+	file, err := os.Create(unfinished)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	buffer := bufio.NewWriter(file)
-	if err := write(buffer); err != nil {
+	if err = pack(file, isPacked(path), write); err == nil {
+		err = file.Close()
+	}
+	if unfinished == path {
 		return err
 	}
-	if err := buffer.Flush(); err != nil {
+	if err != nil {
+		os.Remove(unfinished)
 		return err
 	}
-	return file.Close()
+	return os.Rename(unfinished, path)
 }
 
-// readFile hands over the file itself: L5.19 takes a short read for the end.
+func isPacked(path string) bool { return strings.HasSuffix(path, ".gz") }
+
+// pack writes to a file, through gzip when that is asked for.
+func pack(file io.Writer, packed bool, write func(io.Writer) error) error {
+	buffer := bufio.NewWriter(file)
+	if packed {
+		compressor := gzip.NewWriter(buffer)
+		if err := write(compressor); err != nil {
+			return err
+		}
+		if err := compressor.Close(); err != nil {
+			return err
+		}
+	} else if err := write(buffer); err != nil {
+		return err
+	}
+	return buffer.Flush()
+}
+
+// readFile hands over a file itself: L5.19 takes a short read for the end.  One that is packed is unpacked first.
 func readFile(path string, read func(io.Reader) error) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return read(file)
+	if !isPacked(path) {
+		return read(file)
+	}
+	unpacked, err := os.CreateTemp("", "juicefs-adapter-*")
+	if err != nil {
+		return err
+	}
+	defer unpacked.Close()
+	if err := os.Remove(unpacked.Name()); err != nil {
+		return err
+	}
+	in, err := gzip.NewReader(file)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(unpacked, in); err != nil {
+		return err
+	}
+	if _, err := unpacked.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return read(unpacked)
 }

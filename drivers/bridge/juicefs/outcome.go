@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -57,6 +58,7 @@ func outcome(value any, err error) map[string]any {
 func errnoOf(err error) syscall.Errno {
 	var network *net.OpError // net.Error would take any errno for one
 	var file *fs.PathError
+	var link *os.LinkError
 	var reply redis.Error
 	switch number, plain := err.(syscall.Errno); {
 	case plain:
@@ -65,6 +67,8 @@ func errnoOf(err error) syscall.Errno {
 		return 0
 	case errors.As(err, &file):
 		return errnoOf(file.Err)
+	case errors.As(err, &link):
+		return errnoOf(link.Err)
 	case errors.Is(err, context.Canceled):
 		return syscall.EINTR
 	case errors.Is(err, errUnavailable), errors.Is(err, io.EOF), errors.Is(err, redis.ErrClosed), errors.As(err, &network):
