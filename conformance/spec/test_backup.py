@@ -37,6 +37,7 @@ from metaparity.conformance.scenes.dumps import (
     LONG,
     dumped,
     keys_of,
+    made_by_hand,
     recorded_volume,
     reloaded,
     restored,
@@ -190,6 +191,7 @@ OWN_CLAUSES = (b"nextinode", b"lastChangelog", b"txnLastLog", b"allSessions", b"
 def test_recorded_restore(volume: Volume, path: Path, name: str) -> None:
     """A recorded backup is restored to the keys that JuiceFS made of it."""
     path.write_bytes(GOLDEN.joinpath(LOADED[name]).read_bytes())
+    made_by_hand(volume)
     restored(volume, path)
 
     def kept(keys: dict[bytes, object]) -> dict[bytes, object]:
@@ -289,6 +291,7 @@ def test_low_counters(volume: Volume, path: Path) -> None:
     slices = [int.from_bytes(record[4:12]) for record in stored]
     sids = {sid for item in items(backup, "sustained") for number, sid in wire(item.data) if number == 1}
     path.write_bytes(without_counts(backup))
+    made_by_hand(volume)
     restored(volume, path)
     fs = volume.open()
     again = {

@@ -21,6 +21,7 @@ from metaparity.conformance.scenes.dumps import (
     document,
     dumped,
     keys_of,
+    made_by_hand,
     recorded,
     recorded_volume,
     reloaded,
@@ -311,6 +312,7 @@ def test_recorded_load(volume: Volume, path: Path, name: str) -> None:
     """A recorded dump loads to the keys that JuiceFS made of it."""
     source = LOADED[name]
     path.write_bytes(recorded(source) if source else json.dumps(document(name)["document"]).encode())
+    made_by_hand(volume)
     volume.raw.flushdb()
     volume.connect().load_dump(str(path))
     assert but_own(volume.keyspace()) == but_own(keys_of(name))
