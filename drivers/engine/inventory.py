@@ -30,7 +30,7 @@ LEAST = 1 - (1 << 63)
 """What those may be, so that the one before it can be stored."""
 
 TYPES = frozenset(map(int, FileType))
-MANY = frozenset({"nodes", "edges", "chunks"})
+MANY = frozenset({"nodes", "edges", "chunks", "change_lines"})
 """What is looked at all at once: a call for each item would take most of the time."""
 
 
@@ -312,7 +312,7 @@ class Check:
             raise self._bad(f"the segment has the names of inode {inode} in {parent} again")
         self._pairs.add(key)
 
-    def look_at_change_lines(self, version: int, entry: bytes) -> None:
+    def look_at_change_lines(self, versions: Sequence[int], entries: Sequence[bytes]) -> None:
         """Lines are not restored (L5.17)."""
 
 
