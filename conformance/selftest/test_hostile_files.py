@@ -27,7 +27,8 @@ from hypothesis import strategies as st
 
 from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, wire
 from metaparity.conformance.scenes.dumps import GOLDEN
-from metaparity.drivers.engine import dumpfile
+from metaparity.drivers.engine import dumpfile, entrynames, hashes
+from metaparity.drivers.engine import pieces as pieces_module
 from metaparity.drivers.engine import segments as segments_module
 from metaparity.drivers.engine.codec import encode_slice
 from metaparity.drivers.engine.dumpfile import DumpFile
@@ -379,6 +380,41 @@ def test_backup_whose_items_do_not_fit(name: str) -> None:
     """Items that cannot be, that come twice, or that lead nowhere."""
     kind, change, wanted = MISFITS[name]
     assert wanted in fault(inventory, broken(kind, change))
+
+
+FAR_APART: dict[str, tuple[str, Callable[[Any], object], str]] = {
+    "an entry": (
+        "edge",
+        lambda one: one.edges.append(next(edge for edge in one.edges if edge.type == 1)),
+        "a directory has a name twice",
+    ),
+    "a chunk": (
+        "chunk",
+        lambda one: [one.chunks.add(inode=99, index=7, slices=bytes(24)) for _ in range(2)],
+        "comes twice, far apart",
+    ),
+    "an attribute": ("xattr", lambda one: one.xattrs.append(one.xattrs[0]), "comes twice, far apart"),
+    "names": ("parent", lambda one: one.parents.append(one.parents[0]), "comes twice, far apart"),
+    "a target": ("symlink", lambda one: one.symlinks.append(one.symlinks[0]), "comes twice, far apart"),
+    "references": (
+        "sliceRef",
+        lambda one: one.slice_refs.append(one.slice_refs[0]),
+        "comes twice, far apart",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAR_APART)
+def test_twice_among_many(name: str) -> None:
+    """What comes a second time after very many others is found at the end of the file."""
+    kind, change, wanted = FAR_APART[name]
+    with (
+        mock.patch.multiple(pieces_module, FEW=1, ITEMS=1),
+        mock.patch.object(hashes, "RECENT", 0),
+        mock.patch.object(entrynames, "MANY", 0),
+    ):
+        assert wanted in fault(inventory, broken(kind, change))
+        assert not fault(inventory, BACKUP)
 
 
 def test_entry_of_a_segment_before() -> None:
