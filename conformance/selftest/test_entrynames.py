@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from metaparity.drivers.engine import entrynames, hashes
 from metaparity.drivers.engine.entrynames import Names
 
 ENTRIES = st.tuples(st.integers(1, 4), st.sampled_from([b"a", b"b", b"c", b"d", b"e"]))
@@ -52,6 +54,33 @@ def test_second_name(batches: list[list[tuple[int, bytes]]], place: int) -> None
     *before, last = batches
     assert [taken(names, batch) for batch in before] == [None] * len(before)
     assert taken(names, last) == place
+
+
+@given(batches=BATCHES, many=st.integers(0, 4), recent=st.integers(0, 4))
+def test_of_many(batches: list[list[tuple[int, bytes]]], many: int, recent: int) -> None:
+    """Where there are too many to be known at once, what comes twice is found at the end."""
+    names = Names()
+    with mock.patch.object(entrynames, "MANY", many), mock.patch.object(hashes, "RECENT", recent):
+        found = any(taken(names, batch) is not None for batch in batches) or names.twice()
+    every = [entry for batch in batches for entry in batch]
+    assert found == (len({*every}) < len(every))
+
+
+@pytest.mark.parametrize("number", [1, 50_000])
+def test_bytes_of_a_name_of_many(number: int) -> None:
+    """Of one large directory, and of as many as there are names, a name takes few bytes, too."""
+    names = Names()
+    with mock.patch.object(entrynames, "MANY", 1000), mock.patch.object(hashes, "RECENT", 1000):
+        tracemalloc.start()
+        try:
+            for start in range(0, 50_000, 100):
+                places = range(start, start + 100)
+                assert names.second([place % number for place in places], [b"%d" % n for n in places]) is None
+            assert not names.twice()
+            taken, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert taken < 50_000 * 16
 
 
 def test_bytes_of_a_name() -> None:

@@ -10,8 +10,11 @@ import gzip
 import io
 import json
 import re
+import subprocess
+import sys
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +25,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from metaparity.conformance.scenes.backups import assembled, field, footer, segments
+from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, wire
 from metaparity.conformance.scenes.dumps import GOLDEN
-from metaparity.drivers.engine import dumpfile
+from metaparity.drivers.engine import dumpfile, entrynames, hashes
+from metaparity.drivers.engine import pieces as pieces_module
+from metaparity.drivers.engine import segments as segments_module
 from metaparity.drivers.engine.codec import encode_slice
 from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.inventory import inventory
@@ -164,6 +169,15 @@ HOSTILE_BACKUPS = {
     "a segment of 8 EiB": (b"\x00\x00\x00\x03" + LONG + b"x", "of at most|of which at most"),
     "a segment longer than the file": (b"\x00\x00\x00\x03" + (1 << 27).to_bytes(8) + b"x", "the file ends"),
     "a list longer than its segment": (assembled([(3, b"\x0a\xff\xff\xff\xff\x07x")]), "cannot be decoded"),
+    "settings of 2 MiB": (assembled([(1, field(1, b" " * (2 << 20)))]), "of which at most 1048576"),
+    "a footer of a million offsets": (
+        assembled(segments(BACKUP), footer([(3, b"")] * 1_000_000)),
+        "this is no footer of theirs",
+    ),
+    "a footer of more numbers than there are segments": (
+        assembled(segments(BACKUP), b"\x1a\x00" * 580 + (1160).to_bytes(8)),
+        "a footer of more numbers",
+    ),
     "a field that is unknown": (assembled([*segments(BACKUP), (3, field(99, 1))]), "not known"),
     "an item of another kind": (assembled([*segments(BACKUP), (3, field(13, b""))]), "holds"),
     "another mark": (assembled(segments(BACKUP), footer(segments(BACKUP), magic=7)), "the mark 7"),
@@ -172,7 +186,7 @@ HOSTILE_BACKUPS = {
         assembled(segments(BACKUP), footer(segments(BACKUP)[1:])),
         "other segments",
     ),
-    "a second file behind it": (BACKUP + BACKUP, "something follows|ends without"),
+    "a second file behind it": (BACKUP + BACKUP, "something follows"),
     "every segment twice": (assembled(segments(BACKUP) * 2), "twice|before|again"),
 }
 
@@ -183,6 +197,33 @@ def test_hostile_backup(name: str) -> None:
     data, wanted = HOSTILE_BACKUPS[name]
     with bounded(), pytest.raises(BadFile, match=wanted):
         inventory(io.BytesIO(data))
+
+
+@pytest.mark.parametrize(("number", "wanted"), [(3, "no root"), (4, "5 segments of fewer than 16 items")])
+def test_small_segments(number: int, wanted: str) -> None:
+    """Of segments with next to no items a file may have some, which is far more than JuiceFS writes."""
+    links = b"".join(field(7, field(1, inode)) for inode in range(100, 116))
+    two = segments(BACKUP)[:2]
+    with mock.patch.object(segments_module, "MOST_SMALL", 5):
+        data = assembled([*two, (NUMBERS["symlink"], links), *[(NUMBERS["node"], b"")] * number])
+        assert wanted in fault(inventory, data)
+
+
+def test_footer_as_long_as_can_be() -> None:
+    """Offsets may be fields of their own, of as many bytes as a number can have."""
+    parts = [*segments(BACKUP), *[(NUMBERS["changeLog"], field(14, b""))] * 1000]
+    infos: dict[int, bytes] = {}
+    numbers: Counter[int] = Counter()
+    at = 0
+    for kind, data in parts:
+        offset = bytes([at >> shift & 0x7F | 0x80 for shift in range(0, 63, 7)]) + b"\0"
+        infos[kind] = infos.get(kind, b"") + b"\x08" + offset
+        numbers[kind] += len([*wire(data)]) if kind > 1 else 1
+        at += 12 + len(data)
+    message = field(1, 0x747083) + field(2, 1)
+    for kind, info in infos.items():
+        message += field(3, field(1, NAMES[kind - 1].encode()) + field(2, info + field(2, numbers[kind])))
+    assert not fault(inventory, assembled(parts, message + len(message).to_bytes(8)))
 
 
 def broken(name: str, change: Callable[[Any], object]) -> bytes:
@@ -341,6 +382,41 @@ def test_backup_whose_items_do_not_fit(name: str) -> None:
     assert wanted in fault(inventory, broken(kind, change))
 
 
+FAR_APART: dict[str, tuple[str, Callable[[Any], object], str]] = {
+    "an entry": (
+        "edge",
+        lambda one: one.edges.append(next(edge for edge in one.edges if edge.type == 1)),
+        "a directory has a name twice",
+    ),
+    "a chunk": (
+        "chunk",
+        lambda one: [one.chunks.add(inode=99, index=7, slices=bytes(24)) for _ in range(2)],
+        "comes twice, far apart",
+    ),
+    "an attribute": ("xattr", lambda one: one.xattrs.append(one.xattrs[0]), "comes twice, far apart"),
+    "names": ("parent", lambda one: one.parents.append(one.parents[0]), "comes twice, far apart"),
+    "a target": ("symlink", lambda one: one.symlinks.append(one.symlinks[0]), "comes twice, far apart"),
+    "references": (
+        "sliceRef",
+        lambda one: one.slice_refs.append(one.slice_refs[0]),
+        "comes twice, far apart",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAR_APART)
+def test_twice_among_many(name: str) -> None:
+    """What comes a second time after very many others is found at the end of the file."""
+    kind, change, wanted = FAR_APART[name]
+    with (
+        mock.patch.multiple(pieces_module, FEW=1, ITEMS=1),
+        mock.patch.object(hashes, "RECENT", 0),
+        mock.patch.object(entrynames, "MANY", 0),
+    ):
+        assert wanted in fault(inventory, broken(kind, change))
+        assert not fault(inventory, BACKUP)
+
+
 def test_entry_of_a_segment_before() -> None:
     """An entry that has come before is told by its name, among new ones of its segment."""
     pieces = segments(BACKUP)
@@ -414,6 +490,53 @@ def test_hostile_dump(name: str) -> None:
 def test_depth_takes_no_stack() -> None:
     """Twenty thousand directories in each other are a dump like any other."""
     assert not fault(survey, tree(nested(20000, lambda n: 2 + n)))
+
+
+IDLE = """
+import resource, sys
+from metaparity.conformance.command import main
+try:
+    from metaparity.drivers.engine import survey, inventory
+    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    main()
+finally:
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) >> 10)
+"""
+"""The command, which tells at its end how many MiB it took besides those of an idle process."""
+
+HEAVY: dict[str, tuple[str, Callable[[], bytes], str]] = {
+    "empty items": ("restore", lambda: assembled([(4, b"\x12\x00" * (8 << 20))], b""), "impossible name"),
+    "unknown fields": ("restore", lambda: assembled([(4, field(99, 1) * (6 << 20))], b""), "not known"),
+    "unknown fields of items": (
+        "restore",
+        lambda: assembled([(4, field(2, field(99, 1) * 20) * (300 << 10))], b""),
+        "not known",
+    ),
+    "items of another kind": ("restore", lambda: assembled([(4, b"\x0a\x00" * (8 << 20))], b""), "holds"),
+    "open files": (
+        "restore",
+        lambda: assembled([(8, field(8, field(2, b"\1" * (32 << 20))))], b""),
+        "item of",
+    ),
+    "offsets": (
+        "restore",
+        lambda: assembled([], field(3, field(2, field(1, b"\1" * (32 << 20))))),
+        "no footer",
+    ),
+}
+"""Files that would take some hundred MiB if they were parsed as they come."""
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_memory_of_a_process(name: str, tmp_path: Path) -> None:
+    """What the process takes, libraries and all, stays far below what is promised."""
+    command, made, wanted = HEAVY[name]
+    path = tmp_path / "heavy"
+    path.write_bytes(made())
+    words = [sys.executable, "-c", IDLE, command, "--dry-run", "redis://127.0.0.1:1/0", str(path)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert wanted in ran.stderr
+    assert int(ran.stdout.split()[-1]) < 100
 
 
 @pytest.mark.parametrize("kind", FILES)

@@ -6,46 +6,57 @@ from array import array
 from collections.abc import Sequence
 from itertools import compress
 
+from .hashes import Hashes
+
+MANY = 1 << 18
+"""Names of one directory, or directories, beyond which any name can come again: each takes ninety bytes."""
+
 
 class Names:
     """The names of directories, which come some at a time.
 
-    Mostly a directory comes whole before the next.  Then a name costs eight bytes, since only one of the last
-    directory can come again; once a directory goes on after another, every name can.
+    Mostly a directory comes whole before the next.  Then only one of the last directory can come again; once
+    a directory goes on after another, every name can.  A name costs eight bytes; one that comes again after
+    more than `hashes.RECENT` others is known only at the end.
     """
 
     def __init__(self) -> None:
         self._hashes = array("q")
-        """Those of every name with its directory, until they are in `_known`."""
+        """Those of every name with its directory, until every name can come again."""
         self._directories = set[int]()
         self._last = 0
         """The directory that came last."""
         self._known = set[int]()
-        """The hashes of the names that can come again."""
-        self._scattered = False
-        """Whether those are all."""
+        """The hashes of its names."""
+        self._all: Hashes | None = None
+        """Those of all names, once every name can come again."""
 
     def second(self, directories: Sequence[int], names: Sequence[bytes]) -> int | None:
-        """Take in names, each of its directory; the place of the first that has come before, if one has."""
+        """Take in names, each of its directory; the place of the first known to have come before."""
         keys = [*map(hash, zip(directories, names, strict=True))]
         here = {*directories}
-        if not self._scattered and not self._directories.isdisjoint(here - {self._last}):
+        if self._all is None and not self._directories.isdisjoint(here - {self._last}):
             self._scatter()
+        if self._all is not None:
+            return self._all.second(keys)
         if len({*keys}) < len(keys) or not self._known.isdisjoint(keys):
             return self._place(keys)
-        if self._scattered:
-            self._known.update(keys)
-        elif keys:
+        if keys:
             self._directories |= here
             self._note(directories, keys)
         return None
 
+    def twice(self) -> bool:
+        """Whether a name has come twice that was not known then; no more can be taken in."""
+        return self._all is not None and self._all.twice()
+
     def _scatter(self) -> None:
         """From now on every name can come again."""
-        self._scattered = True
-        self._known.update(self._hashes)
+        self._all = Hashes()
+        self._all.update(self._hashes)
         self._hashes = array("q")
         self._directories.clear()
+        self._known.clear()
 
     def _note(self, directories: Sequence[int], keys: Sequence[int]) -> None:
         """Keep new names, of which those of the last directory can come again."""
@@ -54,6 +65,8 @@ class Names:
             self._last = directories[-1]
             self._known.clear()
         self._known.update(compress(keys, map(self._last.__eq__, directories)))
+        if max(len(self._known), len(self._directories)) > MANY:
+            self._scatter()
 
     def _place(self, keys: Sequence[int]) -> int | None:
         """Where the first key stands that is known or comes before in these."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, compress
+from operator import lt
 from typing import BinaryIO
 
 from ..types import ROOT_INODE, TRASH_INODE, FileType, Format, QuotaType
 from . import codec
 from .codec.corrupt import EXACT, I64
 from .entrynames import Names
+from .hashes import SALT, Hashes
 from .jsontext import BadFile
-from .numbersets import Numbers
+from .numbersets import Mentions, Numbers
 from .progress import Progress
 from .segments import BackupFile, Info, Segment
 
@@ -30,7 +33,7 @@ LEAST = 1 - (1 << 63)
 """What those may be, so that the one before it can be stored."""
 
 TYPES = frozenset(map(int, FileType))
-MANY = frozenset({"nodes", "edges", "chunks"})
+MANY = frozenset({"nodes", "edges", "chunks", "change_lines"})
 """What is looked at all at once: a call for each item would take most of the time."""
 
 
@@ -87,16 +90,19 @@ class Check:
         self._found = found
         self._offset = 0
         self._nodes = {type: Numbers() for type in FileType}
-        self._entries = {type: Numbers() for type in FileType}
+        self._entries = {type: Mentions() for type in FileType}
         """The nodes to which entries lead, by the type that the entries tell."""
-        self._directories: dict[int, int] = {}
-        """The directory that each directory is in."""
-        self._parents = Numbers()
+        self._directories = Numbers()
+        """The directories that have a name."""
+        self._below, self._above = array("Q"), array("Q")
+        """Those, and the directory that each is in."""
+        self._parents = Mentions()
         """The directories that have entries."""
-        self._once: dict[str, Numbers] = {}
         self._names = Names()
-        self._pairs = set[int]()
-        """Hashes of nodes with the names of attributes, and with directories in which they have names."""
+        self._chunks = Numbers()
+        """The files that have a first chunk."""
+        self._once = Hashes()
+        """Those of all else that may come once."""
 
     def take(self, segment: Segment) -> None:
         """Look at the items of a segment."""
@@ -116,17 +122,21 @@ class Check:
         self._offset = offset
         if not self._found.setting:
             raise self._bad("the backup has no settings")
-        if "counters" not in self._once:
+        if not self._found.counters:
             raise self._bad("the backup has no counters")
         if ROOT_INODE not in self._nodes[FileType.DIRECTORY]:
             raise self._bad("the backup has no root directory")
+        if self._names.twice():
+            raise self._bad("a directory has a name twice, far apart in the backup")
+        if self._once.twice():
+            raise self._bad("something that may come once comes twice, far apart in the backup")
         for one, other in combinations(self._nodes.values(), 2):
             for inode in one.common(other):
                 raise self._bad(f"the backup has inode {inode} twice, with two types")
-        for inode in self._nodes[FileType.DIRECTORY].missing(self._parents):
+        for inode in self._parents.outside(self._nodes[FileType.DIRECTORY]):
             raise self._bad(f"there are entries of {inode}, which is no directory of the backup")
         for type, entries in self._entries.items():
-            for inode in self._nodes[type].missing(entries):
+            for inode in entries.outside(self._nodes[type]):
                 raise self._bad(
                     f"an entry leads to inode {inode}, which is no {type.name.lower()} of the backup"
                 )
@@ -134,16 +144,19 @@ class Check:
 
     def _no_cycles(self) -> None:
         """Every way up ends: at a root, or where a directory has no name."""
+        if all(map(lt, self._above, self._below)):
+            return  # numbers that fall with every step up come to an end
+        above = dict(zip(self._below, self._above, strict=True))
         ends = Numbers()
-        for start in self._directories:
+        for start in above:
             way, inode = [], start
             mine: set[int] = set()
-            while inode in self._directories and inode not in ends:
+            while inode in above and inode not in ends:
                 if inode in mine:
                     raise self._bad(f"directory {inode} is inside of itself")
                 mine.add(inode)
                 way.append(inode)
-                inode = self._directories[inode]
+                inode = above[inode]
             for passed in way:
                 ends.add(passed)
 
@@ -152,7 +165,7 @@ class Check:
 
     def _new(self, kind: str, number: int, what: str) -> None:
         """Raise `BadFile` when a number has come before."""
-        if not self._once.setdefault(kind, Numbers()).add(number):
+        if not self._once.add(hash((SALT, kind, number))):
             raise self._bad(f"the segment has {what}, which has come before")
 
     def _countable(self, what: str, number: int) -> None:
@@ -207,11 +220,15 @@ class Check:
         self._parents.update([*{*parents}])
         for type, some in self._by_type(inodes, types, "an entry to inode {} of the unknown type {}"):
             self._entries[type].update(some)
-        directories = compress(zip(parents, inodes, strict=True), told(types, FileType.DIRECTORY))
-        for parent, inode in directories:
-            if inode in (ROOT_INODE, TRASH_INODE) or inode in self._directories:
-                raise self._bad(f"the segment has a second name of directory {inode}")
-            self._directories[inode] = parent
+        led = told(types, FileType.DIRECTORY)
+        below = [*compress(inodes, led)]
+        if ROOT_INODE in below or TRASH_INODE in below:
+            root = next(inode for inode in below if inode in (ROOT_INODE, TRASH_INODE))
+            raise self._bad(f"the segment has a second name of directory {root}")
+        for inode in self._directories.again(below):
+            raise self._bad(f"the segment has a second name of directory {inode}")
+        self._below.extend(below)
+        self._above.extend(compress(parents, led))
 
     def _by_type(
         self, inodes: Sequence[int], types: Sequence[int], unknown: str
@@ -232,15 +249,14 @@ class Check:
         if codec.has_large_id(b"".join(slices)):
             large = [inode for inode, some in zip(inodes, slices, strict=True) if codec.has_large_id(some)]
             raise self._bad(f"the segment has a slice of inode {large[0]}, which no counter leads past")
-        first, later = inodes, list[int]()
+        first, later = inodes, list[tuple[int, int]]()
         if any(indexes):
             first = [inode for inode, index in zip(inodes, indexes, strict=True) if not index]
-            later = [inode << 32 | index for inode, index in zip(inodes, indexes, strict=True) if index]
-        for inode in self._once.setdefault("first chunks", Numbers()).again(first):
+            later = [pair for pair in zip(inodes, indexes, strict=True) if pair[1]]
+        for inode in self._chunks.again(first):
             raise self._bad(f"the segment has chunk 0 of inode {inode}, which has come before")
-        for chunk in self._once.setdefault("later chunks", Numbers()).again(later):
-            inode, index = divmod(chunk, 1 << 32)
-            raise self._bad(f"the segment has chunk {index} of inode {inode}, which has come before")
+        for inode, index in later:
+            self._new("chunk", inode << 32 | index, f"chunk {index} of inode {inode}")
 
     def look_at_slice_refs(self, id: int, size: int, refs: int) -> None:
         """A count above zero, once."""
@@ -269,10 +285,8 @@ class Check:
 
     def look_at_xattrs(self, inode: int, name: str, value: bytes) -> None:
         """A name, once for its node."""
-        key = hash((inode, name, ""))
-        if not name or key in self._pairs:
+        if not name or not self._once.add(hash((SALT, inode, name))):
             raise self._bad(f"the segment has the attribute {name[:40]!r} of inode {inode} again")
-        self._pairs.add(key)
 
     def look_at_acls(self, id: int, data: bytes) -> None:
         """A rule that can be read, once."""
@@ -307,12 +321,10 @@ class Check:
 
     def look_at_parents(self, inode: int, parent: int, count: int) -> None:
         """A count of names in a directory, once."""
-        key = hash((inode, parent))
-        if key in self._pairs:
+        if not self._once.add(hash((SALT, inode, parent))):
             raise self._bad(f"the segment has the names of inode {inode} in {parent} again")
-        self._pairs.add(key)
 
-    def look_at_change_lines(self, version: int, entry: bytes) -> None:
+    def look_at_change_lines(self, versions: Sequence[int], entries: Sequence[bytes]) -> None:
         """Lines are not restored (L5.17)."""
 
 

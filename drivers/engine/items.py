@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from operator import attrgetter
@@ -23,8 +24,8 @@ class Column(NamedTuple):
     def of_each(self, items: Any) -> Sequence[Any]:
         """The field of each item."""
         values = [*map(attrgetter(self.name), items)]
-        # A list lives no longer than its message.
-        return values if self.default is not None else [(*value,) for value in values]
+        # A list lives no longer than its message; as a tuple it would take five times as much.
+        return values if self.default is not None else [array("Q", value) for value in values]
 
 
 @cache

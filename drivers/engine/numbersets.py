@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import compress
@@ -10,6 +11,9 @@ from pyroaring import BitMap64
 
 BITS = 64
 LOWER = (1 << BITS) - 1
+
+NEAR = 1 << 33
+"""Numbers below take two bytes each, and 13 MiB besides, wherever they are; others up to a hundred."""
 
 
 class Numbers:
@@ -77,3 +81,24 @@ class Numbers:
             news.append(lower not in map)
             map.add(lower)
         return news
+
+
+class Mentions:
+    """Numbers of 64 bits that are asked for once there are no more; large ones take eight bytes each."""
+
+    def __init__(self) -> None:
+        self._near = Numbers()
+        self._far = array("Q")
+
+    def update(self, numbers: Sequence[int]) -> None:
+        """Take in numbers."""
+        if max(numbers, default=0) < NEAR:
+            self._near.update(numbers)
+            return
+        self._near.update([number for number in numbers if number < NEAR])
+        self._far.extend([number for number in numbers if number >= NEAR])
+
+    def outside(self, numbers: Numbers) -> Iterator[int]:
+        """The numbers that are not in a set."""
+        yield from numbers.missing(self._near)
+        yield from (number for number in self._far if number not in numbers)

@@ -24,14 +24,29 @@ from .volume import check_client
 Checked: TypeAlias = tuple[str, Columns]
 """The name of a list of a batch, and its items."""
 
-ROOM = 300_000
-"""Items that are kept in memory before more go to a file: some 40 MB, what 100 thousand files have."""
+ROOM = 48 << 20
+"""Bytes that are kept in memory before more go to a file: what 100 thousand files have."""
+
+ITEM = 100
+"""Bytes that an item takes besides those it has in the file."""
 
 BATCH = 25
 """Commands that are made at once: those of attributes are long, and the server is to wait for few of them."""
 
+NUMBER = 8
+"""Bytes that a number in a list takes, of which one is enough in the file."""
+
+INODES = 10_000
+"""Inodes of a session that one command writes."""
+
 LONG_AGO = 1
 """When the sessions of a backup have expired: no client of them is there any more (seconds)."""
+
+
+def room_of(list: str, items: Columns, size: int) -> int:
+    """Bytes that items take in memory, of `size` in the file."""
+    numbers = sum(map(len, items[1])) if list == "sustained" else 0
+    return size + ITEM * len(items[0]) + NUMBER * numbers
 
 
 class Restoring(Loading):
@@ -45,7 +60,7 @@ class Restoring(Loading):
             with reading(path) as stream:
                 for segment in inventoried(BackupFile(stream), found):
                     for item in segment.lists.items():
-                        checked.put(item, len(item[1][0]))
+                        checked.put(item, room_of(*item, segment.size))
                     self.tell(*found.progress)
             checked.end()
             check_client(found.format)
@@ -160,7 +175,8 @@ class Restorer:
         for sid, inodes in zip(*items, strict=True):
             self._there_is("nextSession", sid)
             self._there_are_inodes(inodes)
-            yield "SADD", self._keys.sustained(sid), *inodes
+            for some in grouped(inodes, INODES):
+                yield "SADD", self._keys.sustained(sid), *some
             if not self._quirks:
                 # The original leaves these files to no one (L5.21).
                 yield "ZADD", self._keys.all_sessions, LONG_AGO, sid

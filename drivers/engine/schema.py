@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.unknown_fields import UnknownFieldSet
 
 MESSAGE = re.compile(r"message (\w+) \{([^}]*)\}")
 FIELD = re.compile(r"(repeated )?(\w+) (\w+) = (\d+);")
@@ -70,21 +70,26 @@ def merging() -> Any:
 
 
 @cache
-def overlaid() -> Any:
-    """The class of a batch that has one item of each kind: the last of each field, and all besides."""
-    return _of_one_item(repeated=False)
+def overlaid(*lists: str) -> Any:
+    """The class of a batch that has one item of each of some lists, and of that the last of each field."""
+    return _of_one_item(lists)
 
 
 def has_unknown(message: Any) -> bool:
-    """Whether there are fields that the schema has not, in a message or right below it."""
-    below = [value for field, value in message.ListFields() if field.message_type]
-    return any(len(UnknownFieldSet(one)) for one in (message, *below))
+    """Whether a message or one in it has fields that the schema has not, which are then discarded."""
+    size: int = message.ByteSize()
+    message.DiscardUnknownFields()
+    known: int = message.ByteSize()
+    return known < size
 
 
-def _of_one_item(repeated: bool) -> Any:
-    """The class of a batch that has one item of each kind, with fields that are lists or as they were."""
+def _of_one_item(lists: Collection[str] = (), repeated: bool = False) -> Any:
+    """The class of a batch that has one item of some lists, or of each; with fields as they were or lists."""
     file = descriptor_pb2.FileDescriptorProto.FromString(schema().SerializeToString())
     for message in file.message_type:
+        if message.name == "Batch" and lists:
+            for other in [field for field in message.field if field.name not in lists]:
+                message.field.remove(other)
         for field in message.field:
             if message.name == "Batch":
                 field.label = Field.LABEL_OPTIONAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -11,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from .items import Columns, columns, usual_columns
 from .jsontext import BadFile
+from .pieces import Walk, pieces
 from .schema import has_unknown, messages, overlaid
 
 MAGIC = 0x747083
@@ -43,18 +45,28 @@ LISTS = dict(KINDS.values())
 KIND = struct.Struct(">I")
 LENGTH = struct.Struct(">Q")
 
-MOST = 1 << 28
-"""Bytes that one segment may have; those of JuiceFS hold at most 10000 items."""
+MOST = 1 << 40
+"""Bytes that one segment may have: JuiceFS writes all references that a TiKV holds into one."""
 
-MOST_FOOTER = 1 << 26
+MOST_SETTING = 1 << 20
+"""Bytes that the settings may have; they are a page of text."""
+
+SMALL = 16
+"""Items below which a segment is a small one."""
+
+MOST_SMALL = 1 << 18
+"""Small segments that a file may have: of an SQL database, JuiceFS writes one for each 100 thousand ids."""
+
 PIECE = 1 << 20
+LATER_BYTES = bytes(range(0x80, 0x100))
+"""What a number on the wire has before its last byte."""
 
 
 @dataclass
 class Info:
     """The segments of a kind: where each begins, and how many items they have."""
 
-    offsets: list[int] = field(default_factory=list)
+    offsets: array[int] = field(default_factory=lambda: array("Q"))
     number: int = 0
 
 
@@ -103,13 +115,20 @@ class SegmentWriter:
 
 @dataclass(slots=True)
 class Segment:
-    """A segment as read: its kind, the lists that it fills, and the byte at which it begins."""
+    """A segment as read, or some of its items: its kind, its lists, and the byte at which it begins."""
 
     name: str
     lists: dict[str, Columns]
     setting: bytes
     """The settings, in the segment that has them."""
     offset: int
+    size: int
+    """How many bytes of the file it is."""
+
+
+def segment_items(segment: Segment) -> int:
+    """How many items a segment has; the settings are one."""
+    return sum(len(columns[0]) for columns in segment.lists.values()) if segment.lists else 1
 
 
 class BackupFile:
@@ -122,15 +141,23 @@ class BackupFile:
         self.infos: dict[str, Info] = {}
 
     def segments(self) -> Iterator[Segment]:
-        """Every segment; after the last, the footer has to say the same of them."""
-        while (segment := self._segment()) is not None:
-            info = self.infos.setdefault(segment.name, Info())
-            info.offsets.append(segment.offset)
-            info.number += sum(len(columns[0]) for columns in segment.lists.values()) if segment.lists else 1
-            yield segment
+        """Every segment, a large one in pieces; after the last, the footer has to say the same of them."""
+        small = 0
+        while (head := self._head()) is not None:
+            name, length, began = head
+            info = self.infos.setdefault(name, Info())
+            info.offsets.append(began)
+            before = info.number
+            for segment in self._pieces(name, length, began):
+                info.number += segment_items(segment)
+                yield segment
+            small += info.number - before < SMALL
+            if small > MOST_SMALL:
+                raise BadFile(f"more than {MOST_SMALL} segments of fewer than {SMALL} items", began)
         self._footer()
 
-    def _segment(self) -> Segment | None:
+    def _head(self) -> tuple[str, int, int] | None:
+        """The kind of the next segment, its length, and where it begins; None at their end."""
         began = self.offset
         (number,) = KIND.unpack(self._exactly(KIND.size, "the kind of a segment"))
         if number == MAGIC:
@@ -139,33 +166,56 @@ class BackupFile:
             raise BadFile(f"a segment of the unknown kind {number}: this is no binary backup", began)
         name, lists = KINDS[number]
         (length,) = LENGTH.unpack(self._exactly(LENGTH.size, f"the length of a segment {name}"))
-        if length > MOST:
-            raise BadFile(f"a segment {name} of {length} bytes, of which at most {MOST} are read", began)
-        data = self._exactly(length, f"a segment {name} of {length} bytes")
-        message = messages()["Batch" if lists else "Format"]()
+        most = MOST if lists else MOST_SETTING
+        if length > most:
+            raise BadFile(f"a segment {name} of {length} bytes, of which at most {most} are read", began)
+        return name, length, began
+
+    def _pieces(self, name: str, length: int, began: int) -> Iterator[Segment]:
+        """The segment that follows, in pieces."""
+        what, lists = f"a segment {name} of {length} bytes", LISTS[name]
+        if not lists:
+            yield self._setting(name, self._exactly(length, what), began)
+            return
+        for data in pieces(lambda number: self._exactly(number, what), length, name, lists, began):
+            yield self._items(name, data, began)
+
+    def _setting(self, name: str, data: bytes, began: int) -> Segment:
+        message = messages()["Format"]()
         try:
             message.ParseFromString(data)
         except DecodeError:
             raise BadFile(f"the segment {name} cannot be decoded", began) from None
-        # All items laid over each other have what any of them has: one look is enough.
-        if has_unknown(overlaid().FromString(data) if lists else message):
+        if has_unknown(message):
             raise BadFile(f"the segment {name} has fields that are not known", began)
-        if not lists:
-            return Segment(name, {}, message.data, began)
-        for filled, _ in message.ListFields():
-            if filled.name not in lists:
-                raise BadFile(f"the segment {name} holds {filled.name}", began)
+        return Segment(name, {}, message.data, began, len(data))
+
+    def _items(self, name: str, data: bytes, began: int) -> Segment:
+        lists = LISTS[name]
+        # All items laid over each other have what any of them has: one look is enough, and takes no memory.
+        try:
+            if has_unknown(overlaid(*lists).FromString(data)):
+                Walk(name, lists, began).require_known(data)
+            message = messages()["Batch"].FromString(data)
+        except DecodeError:
+            raise BadFile(f"the segment {name} cannot be decoded", began) from None
         usual = message.SerializeToString() == data
         found = usual_columns(message, data, lists) if usual else columns(message, lists)
-        return Segment(name, found, b"", began)
+        return Segment(name, found, b"", began, len(data))
 
     def _footer(self) -> None:
         began = self.offset
-        data = self._upto(MOST_FOOTER + 1)
-        if len(data) > MOST_FOOTER:
-            raise BadFile(f"a footer of more than {MOST_FOOTER} bytes", began)
+        offsets = sum(len(info.offsets) for info in self.infos.values())
+        # Each number has ten bytes at most, and one before it where it is written as a field of its own.
+        most = 1024 + 11 * offsets
+        data = self._upto(most + 1)
+        if len(data) > most:
+            what = f"more than {most} bytes after {offsets} segments"
+            raise BadFile(f"{what}: this is no footer of theirs, or something follows it", began)
         if len(data) < LENGTH.size or LENGTH.unpack(data[-LENGTH.size :])[0] != len(data) - LENGTH.size:
             raise BadFile("the file ends without its footer, or something follows it", began)
+        if len(data.translate(None, LATER_BYTES)) > 1024 + 2 * offsets:
+            raise BadFile(f"a footer of more numbers than {offsets} segments need", began)
         footer = messages()["Footer"]()
         try:
             footer.ParseFromString(data[: -LENGTH.size])
@@ -175,7 +225,7 @@ class BackupFile:
             raise BadFile(f"the footer has the mark {footer.magic} instead of {MAGIC}", began)
         if footer.version != VERSION:
             raise BadFile(f"this is version {footer.version} of the format, of which 1 is known", began)
-        told = {entry.key: Info([*entry.value.offset], entry.value.num) for entry in footer.infos}
+        told = {entry.key: Info(array("Q", entry.value.offset), entry.value.num) for entry in footer.infos}
         for name in sorted(told.keys() | self.infos.keys()):
             if told.get(name) != self.infos.get(name):
                 raise BadFile(f"the footer tells other segments {name} than the file has", began)

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from metaparity.conformance.scenes.backups import contents, segments
+from metaparity.conformance.scenes.backups import assembled, contents, field, segments
 from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
@@ -23,6 +24,7 @@ from metaparity.drivers.engine import codec
 from metaparity.drivers.engine.inventory import Check, Inventory, inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
+from metaparity.drivers.engine.spool import Spool
 from metaparity.drivers.engine.survey import survey
 from metaparity.drivers.files import reading
 from metaparity.fixtures.volumes import FORMAT, keyspace
@@ -169,6 +171,19 @@ def test_restore_as_recorded(engine: OpenEngine, server: LocalServer, name: str)
     """With the defects, a recorded backup is restored to the recorded keys, none more and none less."""
     engine("1.4.1").restore(str(GOLDEN.joinpath(name)))
     assert differences(server, document(name.replace("backup", "loaded-bin").replace(".bin", ".json"))) == []
+
+
+def test_what_waits_is_measured_in_bytes(engine: OpenEngine, tmp_path: Path) -> None:
+    """Values, and numbers that take more memory than bytes of the file, count for what they take."""
+    attribute = field(5, field(1, 1) + field(2, b"user.large") + field(3, b"x" * 1_000_000))
+    session = field(8, field(1, 99) + field(2, b"\7" * 100_000))
+    whole = segments(GOLDEN.joinpath("backup.bin").read_bytes())
+    (tmp_path / "backup").write_bytes(assembled([*whole, (10, attribute), (8, session)]))
+    with mock.patch.object(Spool, "put", autospec=True, side_effect=Spool.put) as put:
+        engine("").restore(str(tmp_path / "backup"))
+    sizes = {len(item[1][0]): size for _, (_, item, size), _ in put.mock_calls if item[0] == "xattrs"}
+    assert sizes[1] > 1_000_000
+    assert [size for _, (_, item, size), _ in put.mock_calls if item[0] == "sustained"][-1] > 800_000
 
 
 def test_dump_of_what_was_restored_as_recorded(engine: OpenEngine, tmp_path: Path) -> None:
