@@ -165,6 +165,13 @@ def test_slices_as_they_were_once_called() -> None:
 
 LONG = (1 << 63).to_bytes(8)
 
+
+def more_in_footer(more: bytes) -> bytes:
+    """A backup whose footer has something besides."""
+    told = footer(segments(BACKUP))[:-8] + more
+    return assembled(segments(BACKUP), told + len(told).to_bytes(8))
+
+
 HOSTILE_BACKUPS = {
     "a segment of 8 EiB": (b"\x00\x00\x00\x03" + LONG + b"x", "of at most|of which at most"),
     "a segment longer than the file": (b"\x00\x00\x00\x03" + (1 << 27).to_bytes(8) + b"x", "the file ends"),
@@ -179,6 +186,8 @@ HOSTILE_BACKUPS = {
         "a footer of more numbers",
     ),
     "a field that is unknown": (assembled([*segments(BACKUP), (3, field(99, 1))]), "not known"),
+    "a field of the footer that is unknown": (more_in_footer(field(9, 1)), "footer has fields"),
+    "one in what it tells of segments": (more_in_footer(field(3, field(9, 1))), "footer has fields"),
     "an item of another kind": (assembled([*segments(BACKUP), (3, field(13, b""))]), "holds"),
     "another mark": (assembled(segments(BACKUP), footer(segments(BACKUP), magic=7)), "the mark 7"),
     "another version": (assembled(segments(BACKUP), footer(segments(BACKUP), version=2)), "version 2"),

@@ -225,6 +225,8 @@ class BackupFile:
             raise BadFile(f"the footer has the mark {footer.magic} instead of {MAGIC}", began)
         if footer.version != VERSION:
             raise BadFile(f"this is version {footer.version} of the format, of which 1 is known", began)
+        if has_unknown(footer):
+            raise BadFile("the footer has fields that are not known", began)
         told = {entry.key: Info(array("Q", entry.value.offset), entry.value.num) for entry in footer.infos}
         for name in sorted(told.keys() | self.infos.keys()):
             if told.get(name) != self.infos.get(name):
