@@ -478,6 +478,11 @@ HOSTILE_DUMPS = {
     "an empty name": (tree(FILE % "").replace(b'"x"', b'""'), "impossible name"),
     "a name without end": (tree('"' + "x" * (40 << 20)), "a value of more than"),
     "lists in lists": (tree(FILE % (', "xattrs": ' + "[" * 100000)), "cannot be read|no JSON"),
+    "a value of too many parts": (
+        tree(FILE % (', "xattrs": [' + "{}," * 600_000)),
+        "more than 1048576 parts",
+    ),
+    "settings of 4 MiB": (b'{"Setting": {"Name": "' + b"x" * (4 << 20), "more than 1048576 characters"),
     "the root once more": (
         tree('"r": {"attr": {"inode":1,"type":"directory"}, "entries": {}}'),
         "second name",
@@ -494,6 +499,67 @@ def test_hostile_dump(name: str) -> None:
     with pytest.raises(BadFile, match=wanted):
         survey(io.BytesIO(data))
     assert time.monotonic() - began < MOST_SECONDS
+
+
+LIMITS: dict[str, tuple[str, Callable[[int], bytes], str]] = {
+    "directories in each other": (
+        "MOST_DEPTH",
+        lambda number: tree(nested(4 + number, lambda n: 2 + n)),
+        "more than 5 directories in each other",
+    ),
+    "quotas": (
+        "MOST_QUOTAS",
+        lambda number: tree(
+            "", '}, "UserQuotas": {' + ", ".join(f'"{id}": {{}}' for id in range(5 + number))
+        ),
+        "more than 5 UserQuotas",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_of_a_dump(name: str) -> None:
+    """What takes much memory may come often enough for any dump of JuiceFS, and no more often."""
+    limit, made, wanted = LIMITS[name]
+    with mock.patch.object(dumpfile, limit, 5):
+        assert not fault(survey, made(0))
+        assert wanted in fault(survey, made(1))
+
+
+def test_parts_behind_a_value() -> None:
+    """A long value is not refused for what follows it."""
+    long = tree(FILE % (', "xattrs": [{"name": "x", "value": "' + "x" * (3 << 20) + '"}]'))
+    assert not fault(survey, long[:-1] + b', "ChangeLog": [' + b'"",' * 500_000 + b'""]}')
+
+
+CHUNKS = ", ".join(
+    f'{{"index":{index}, "slices": [{{"id":{7 + index // 3},"size":{1 + index % 2},"len":1}}]}}'
+    for index in range(20)
+)
+
+
+@pytest.mark.parametrize("many", [1, 2, 7, 1000])
+def test_chunks_of_a_large_file(many: int) -> None:
+    """A file of very many chunks is told in turns, and adds up to the same; its second name adds nothing."""
+    attr = '{"attr": {"inode":2,"type":"regular"}, "chunks": ['
+    data = tree(f'"a": {attr}{CHUNKS}]}}, "b": {attr}{CHUNKS}]}}')
+    with mock.patch.object(dumpfile, "MANY", many):
+        found = survey(io.BytesIO(data))
+        turns = [value for kind, value in DumpFile(io.BytesIO(data)).events() if kind == "chunks"]
+        twice = fault(survey, tree(f'"a": {attr}{CHUNKS}, {{"index":0}}]}}'))
+    assert (found.kinds["slice"], found.last_slice, found.shared) == (20, 13, {*range(7, 14)})
+    assert found.links == {2: 2}
+    assert len(turns) == {1: 40, 2: 40, 7: 10, 1000: 0}[many]
+    assert "inode 2 has a chunk twice" in twice
+
+
+def test_a_name_twice_among_many() -> None:
+    """In a directory of very many names, one that comes again is found at its end."""
+    names = ", ".join(
+        f'"{name % 30}": {{"attr": {{"inode":{2 + name},"type":"regular"}}}}' for name in range(31)
+    )
+    with mock.patch.object(hashes, "RECENT", 5):
+        assert "directory 1 has a name twice, far apart" in fault(survey, tree(names))
 
 
 def test_depth_takes_no_stack() -> None:
@@ -527,6 +593,7 @@ HEAVY: dict[str, tuple[str, Callable[[], bytes], str]] = {
         lambda: assembled([(8, field(8, field(2, b"\1" * (32 << 20))))], b""),
         "item of",
     ),
+    "empty objects": ("load", lambda: tree(FILE % (', "xattrs": [' + "{}," * (5 << 20))), "parts"),
     "offsets": (
         "restore",
         lambda: assembled([], field(3, field(2, field(1, b"\1" * (32 << 20))))),

@@ -24,6 +24,7 @@ from .dumpnodes import (
 )
 from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
 from .jsontext import JsonText, size
+from .numbersets import Numbers
 
 T = TypeVar("T")
 
@@ -66,6 +67,18 @@ QUOTA: Limits = {"maxSpace": I64, "maxInodes": I64}
 RULE: Limits = {"owner": U16, "group": U16, "other": U16, "mask": U16}
 NAMED: Limits = {"id": U32, "perm": U16}
 
+MOST_SETTING = 1 << 20
+"""Characters that the settings may have; they are a page of text."""
+
+MOST_QUOTAS = 1 << 19
+"""Quotas of each kind; of so many a client of JuiceFS reads all every few seconds."""
+
+MOST_DEPTH = 1 << 17
+"""Directories in each other; JuiceFS indents each, so that a dump of so many would have 100 GB of spaces."""
+
+MANY = 1 << 12
+"""Chunks of a file, and slices in them, that are told before its end."""
+
 AT_ONCE = 1 << 14
 """Characters of entries that are read at once."""
 
@@ -78,7 +91,8 @@ Event: TypeAlias = tuple[str, Any]
 
 `Setting` (Format), `Counters` (dict), `Sustained` (sid, inodes), `DelFiles` (inode, length, expire), the
 three kinds of quotas (id, most bytes, most inodes); `enter` and `leave` with a `Child`, of which all is known
-when it is left; `leaves` with a list of some that are no directories.
+when it is left; `leaves` with a list of some that are no directories; before those, `chunks` with a file that
+has very many, of which it has some now.
 """
 
 
@@ -131,7 +145,7 @@ class DumpFile:
 
     def _setting(self, name: str) -> Iterator[Event]:
         offset = self._json.offset
-        value = self._json.value()
+        value = self._json.value(MOST_SETTING)
         try:
             if not isinstance(value, dict):
                 raise codec.CorruptValue("the setting is not a JSON object")
@@ -164,6 +178,8 @@ class DumpFile:
             if int(text) in ids:
                 raise self._json.bad_value(f"there is a second quota of {text}")
             ids.add(int(text))
+            if len(ids) > MOST_QUOTAS:
+                raise self._json.bad_value(f"more than {MOST_QUOTAS} {name}")
             quota = self._numbers(f"the quota of {text}", value, QUOTA)
             yield name, (int(text), quota.get("maxSpace", 0), quota.get("maxInodes", 0))
 
@@ -189,7 +205,7 @@ class DumpFile:
         first = True
         while open_ones:
             child = open_ones[-1]
-            if child.inside and (some := self._leaves(child.inode, first, STEP * (2 * len(open_ones) + 1))):
+            if child.inside and (some := self._leaves(child.inode, first, 2 * len(open_ones) + 1)):
                 first = False
                 yield "leaves", some
                 continue
@@ -204,6 +220,8 @@ class DumpFile:
             elif child.inside:
                 entry = self._begin(self._entry_name(key), child.inode)
                 open_ones.append(entry)
+                if len(open_ones) > MOST_DEPTH:
+                    raise self._json.bad(f"more than {MOST_DEPTH} directories in each other", entry.offset)
                 if entry.type == DIRECTORY:
                     yield "enter", entry
             else:
@@ -213,17 +231,25 @@ class DumpFile:
                 if key == "entries" and child.type == DIRECTORY:
                     self._json.take("{")
                     child.inside = first = True
+                elif key == "chunks" and child.type == FILE:
+                    for _ in self._chunks(child):
+                        yield "chunks", child
                 else:
-                    self._field(child, key)
+                    self._take_field(child, key, self._json.value())
 
-    def _leaves(self, parent: int, first: bool, margin: str) -> list[Child]:
+    def _leaves(self, parent: int, first: bool, depth: int) -> list[Child]:
         """The next entries of a directory, read at once; none where one is a directory, or is not usual.
 
-        `margin` is what stands before each of them.
+        `depth` is that of indentation.
         """
-        if self._json.offset < self._unusual:
+        if depth * len(STEP) > AT_ONCE or self._json.offset < self._unusual:
             return []
+        margin = STEP * depth
         text = self._json.ahead(AT_ONCE)
+        if "\n" not in text:
+            # Nothing is laid out here: to look for the ends of entries before each takes long.
+            self._unusual = self._json.offset + len(text)
+            return []
         members = text[: end_of_leaves(text, margin)]
         if not members or members.startswith(",") == first:
             return []
@@ -257,20 +283,26 @@ class DumpFile:
         self._numbers("an attribute", {"inode": 0, **_without(value, "type")}, ATTR)
         return AttrShape(**value)
 
-    def _field(self, child: Child, key: str) -> None:
-        """A field of a node that is neither its attributes nor its entries; a long list piece by piece."""
-        if key == "chunks":
-            self._take_field(child, key, self._json.items())
-        else:
-            self._take_field(child, key, self._json.value())
+    def _chunks(self, child: Child) -> Iterator[None]:
+        """The chunks of a file, which are those of `child` in turns; its last ones stay."""
+        json, indexes = self._json, Numbers()
+        chunks, number = list[ChunkShape](), 0
+        child.node.chunks = chunks
+        for item in json.items():
+            chunk = self._chunk(item)
+            if not indexes.add(chunk.index):
+                raise json.bad_value(f"inode {child.inode} has a chunk twice")
+            chunks.append(chunk)
+            number += 1 + len(chunk.slices or ())
+            if number >= MANY:
+                yield
+                chunks.clear()
+                number = 0
 
     def _take_field(self, child: Child, key: str, value: Any) -> None:
+        """A field of a node that is neither its attributes, nor its entries or chunks."""
         node = child.node
-        if key == "chunks" and child.type == FILE:
-            node.chunks = self._each("the chunks of a file", value, self._chunk) or []
-            if len({chunk.index for chunk in node.chunks}) < len(node.chunks):
-                raise self._json.bad_value(f"inode {child.inode} has a chunk twice")
-        elif key == "symlink" and child.type == SYMLINK:
+        if key == "symlink" and child.type == SYMLINK:
             if not isinstance(value, str):
                 raise self._json.bad_value("the target of a symbolic link is no text")
             node.symlink = value
@@ -289,7 +321,7 @@ class DumpFile:
         """What `read` makes of each element of a list; None of null."""
         if value is None:
             return None
-        if not isinstance(value, list | Iterator):
+        if not isinstance(value, list):
             raise self._json.bad_value(f"{what} are no list")
         return [*map(read, value)]
 

@@ -24,7 +24,8 @@ class Hashes:
 
     def __init__(self) -> None:
         self._recent = set[int]()
-        self._parts = [array("q") for _ in range(PARTS)]
+        self._parts: list[array[int]] = []
+        """Those before, once there are any."""
 
     def second(self, hashes: Sequence[int]) -> int | None:
         """Take in hashes; the place of the first that is known to have come before, if there is one."""
@@ -52,12 +53,13 @@ class Hashes:
 
     def twice(self) -> bool:
         """Whether one has come twice that was not known then; no more can be taken in."""
-        if any(self._parts):
+        if self._parts:
             self._settle()
         return any(len({*part}) < len(part) for part in self._parts)
 
     def _settle(self) -> None:
         """Keep those that came last with all others."""
+        self._parts = self._parts or [array("q") for _ in range(PARTS)]
         appends = [part.append for part in self._parts]
         for hash in self._recent:
             appends[hash % PARTS](hash)

@@ -19,6 +19,15 @@ CHUNK = 1 << 18
 MOST = 1 << 24
 """Characters that one value may have; what is larger in a dump comes in pieces."""
 
+PARTS = 1 << 20
+"""Elements, members and texts that one value may have, together: each takes up to a hundred bytes."""
+
+MARKS = '{["'
+"""What they begin with; all but the first stand behind a comma, too."""
+
+STEP = 1 << 19
+"""Characters that are read on at once where a value has more: what follows it counts for it."""
+
 MARGIN = 1 << 12
 """Characters that are kept ahead, so that a name and what is around it are seldom cut."""
 
@@ -131,17 +140,18 @@ class JsonText:
             first = False
             yield name, self.value()
 
-    def value(self) -> Any:
-        """A whole value, of at most `MOST` characters."""
+    def value(self, most: int = MOST) -> Any:
+        """A whole value, of at most so many characters."""
         self._skip_space()
         while True:
+            self._require_few_parts()
             try:
                 value, end = DECODER.raw_decode(self._text, self._at)
-                if end < len(self._text) or not self._more():
+                if end < len(self._text) or not self._more(most):
                     self._value_at, self._at = self._at, end
                     return value
             except json.JSONDecodeError as wrong:
-                if not self._more():
+                if not self._more(most):
                     raise self._unreadable(wrong) from None
             except (ValueError, RecursionError) as wrong:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
@@ -189,13 +199,21 @@ class JsonText:
         while len(self._text) - self._at < number and self._fill(CHUNK):
             pass
 
-    def _more(self) -> bool:
+    def _require_few_parts(self) -> None:
+        """Raise `BadFile` before a value is read whose parts would take much more memory than its text."""
+        text = self._text
+        if len(text) - self._at <= PARTS:
+            return
+        if text.count(",", self._at) + sum(text.count(mark, self._at) for mark in MARKS) > PARTS:
+            raise self.bad(f"a value of more than {PARTS} parts")
+
+    def _more(self, most: int) -> bool:
         """Read on in a value that is not whole yet; False at the end of the file."""
         held = len(self._text) - self._at
-        if held > MOST:
-            raise self.bad(f"a value of more than {MOST} characters")
+        if held > most:
+            raise self.bad(f"a value of more than {most} characters")
         # As much again as there is, so that a long value is not parsed too often.
-        return self._fill(max(CHUNK, held))
+        return self._fill(max(CHUNK, min(held, STEP)))
 
     def _fill(self, number: int) -> bool:
         if self._ended:

@@ -138,6 +138,8 @@ class Filler:
         for kind, value in events:
             if kind == "leaves":
                 self._leaves(value)
+            elif kind == "chunks":
+                self._chunks(value)
             elif kind == "enter":
                 self._open.append(Directory(value))
             elif kind == "leave":
@@ -218,9 +220,7 @@ class Filler:
                 self._ready.append(self._volume.count_parent(inode, child.parent, 1))
                 continue
             length = node.attr.length
-            for chunk in node.chunks or ():
-                slices += [(one.id, one.size) for one in chunk.slices or ()]
-                self._chunk(inode, chunk)
+            slices += self._chunks_of(child)
             if child.type != FILE:
                 target = codec.unescape(node.symlink or "")
                 length = len(target)
@@ -229,6 +229,19 @@ class Filler:
             self._node(child, 1, length)
         if slices:
             self._slices.put(slices)
+
+    def _chunks(self, child: Child) -> None:
+        """Some chunks of a file that has very many."""
+        if not child.again and (slices := self._chunks_of(child)):
+            self._slices.put(slices)
+
+    def _chunks_of(self, child: Child) -> list[tuple[int, int]]:
+        """Write the chunks that a file has now; the ids and sizes of their slices."""
+        slices: list[tuple[int, int]] = []
+        for chunk in child.node.chunks or ():
+            slices += [(one.id, one.size) for one in chunk.slices or ()]
+            self._chunk(child.inode, chunk)
+        return slices
 
     def _leave(self) -> None:
         """A directory of which everything is known."""

@@ -13,6 +13,7 @@ from .codec.corrupt import I64
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child
 from .dumptext import DIRECTORY, FILE, TYPE_NAMES
+from .hashes import Hashes
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
@@ -60,7 +61,7 @@ class Survey:
 class Directory:
     """A directory whose entries are being read."""
 
-    names: set[bytes] = field(default_factory=set)
+    names: Hashes = field(default_factory=Hashes)
     space: int = 0
     """What is in it and below takes, in bytes."""
 
@@ -85,6 +86,10 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
         if kind == "leaves":
             _take_entries(value, open_ones[-1], found)
             _take_leaves(value, found, others, slices)
+        elif kind == "chunks":
+            value.again = value.inode in others[FILE]
+            if not value.again:
+                _take_slices([value], found, slices)
         elif kind == "enter":
             if open_ones:
                 _take_entries([value], open_ones[-1], found)
@@ -112,19 +117,18 @@ def _take_entries(some: Sequence[Child], directory: Directory, found: Survey) ->
     directory.space += sum(
         [codec.aligned(child.node.attr.length if child.type == FILE else 0) for child in some]
     )
-    new, names = [child.name for child in some], directory.names
-    if len({*new}) < len(new) or not names.isdisjoint(new):
-        for child in some:
-            if child.name in names:
-                raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
-            names.add(child.name)
-    names.update(new)
-    found.kinds["name"] += len(new)
+    place = directory.names.second([hash(child.name) for child in some])
+    if place is not None:
+        child = some[place]
+        raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
+    found.kinds["name"] += len(some)
 
 
 def _leave(child: Child, open_ones: list[Directory]) -> None:
     """A directory is over: what it holds, under each name, counts for the one that it is in."""
     directory = open_ones.pop()
+    if directory.names.twice():
+        raise BadFile(f"directory {child.inode} has a name twice, far apart", child.offset)
     if directory.space > I64[1]:
         raise BadFile(f"what is in directory {child.inode} takes more than {I64[1]} bytes", child.offset)
     if open_ones:

@@ -20,7 +20,7 @@ from metaparity.conformance.scenes.backups import assembled, contents, field, se
 from metaparity.conformance.scenes.dumps import GOLDEN, document, put_keys
 from metaparity.conformance.traces.form import Trace
 from metaparity.conformance.traces.keys import keyspace_differences, recorded_keys
-from metaparity.drivers.engine import codec
+from metaparity.drivers.engine import codec, dumpfile
 from metaparity.drivers.engine.inventory import Check, Inventory, inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
@@ -69,6 +69,14 @@ def differences(server: LocalServer, recorded: Any) -> list[str]:
 def test_load_as_recorded(engine: OpenEngine, server: LocalServer, name: str) -> None:
     """With the defects, every recorded dump loads to the recorded keys, none more and none less."""
     engine("1.4.1").load_dump(str(GOLDEN.joinpath(LOADS[name])))
+    assert differences(server, document(name)) == []
+
+
+@pytest.mark.parametrize("name", ["loaded-json-secret.json", "loaded-subtree.json"])
+def test_load_of_chunks_in_turns(engine: OpenEngine, server: LocalServer, name: str) -> None:
+    """A dump loads to the same keys where each chunk is told by itself, as when a file has very many."""
+    with mock.patch.multiple(dumpfile, MANY=1, AT_ONCE=0):
+        engine("1.4.1").load_dump(str(GOLDEN.joinpath(LOADS[name])))
     assert differences(server, document(name)) == []
 
 
