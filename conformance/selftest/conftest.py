@@ -80,6 +80,9 @@ wobbly = Driver("wobbly", "a toy with a fault", ("wobbly",), DECLARED, Wobbly)
 lawless = Driver("lawless", "a toy that breaks a law", ("lawless",), DECLARED, Lawless)
 """
 
+PATIENCE = 240
+"""Seconds that a program may take: a tenth of it will do, but for a machine that is slow, or busy."""
+
 ENTRY_POINTS = """[metaparity.drivers]
 steady = toydrivers:steady
 wobbly = toydrivers:wobbly
@@ -155,7 +158,9 @@ def finished(command: list[str], folder: Path) -> Ran:
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     for name in [name for name in environment if name.startswith(("PYTEST_", "HYPOTHESIS_"))]:
         del environment[name]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE
+    )
     return Ran(done.returncode, done.stdout, done.stderr, folder)
 
 

@@ -20,6 +20,8 @@ from metaparity.conformance.museum.exhibit import EXHIBITS, Exhibit
 from metaparity.reports import results
 from metaparity.reports.results import Failure, Verdict
 
+from .conftest import PATIENCE
+
 SERVER = "local" if shutil.which("redis-server") else "embedded"
 
 ANSWERS = frozenset({"refused", "unsupported"})
@@ -47,7 +49,7 @@ def failures_of(driver: str, clause: str, folder: Path) -> tuple[Failure, ...]:
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert completed.returncode == 1, completed.stdout + completed.stderr
