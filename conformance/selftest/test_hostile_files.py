@@ -30,6 +30,7 @@ from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine import dumpfile, entrynames, hashes
 from metaparity.drivers.engine import pieces as pieces_module
 from metaparity.drivers.engine import segments as segments_module
+from metaparity.drivers.engine import survey as survey_module
 from metaparity.drivers.engine.codec import encode_slice
 from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.inventory import inventory
@@ -528,7 +529,7 @@ def test_limits_of_a_dump(name: str) -> None:
 
 def test_parts_behind_a_value() -> None:
     """A long value is not refused for what follows it."""
-    long = tree(FILE % (', "xattrs": [{"name": "x", "value": "' + "x" * (3 << 20) + '"}]'))
+    long = tree(FILE % (', "xattrs": [{"name": "x", "value": "' + "x" * (9 << 18) + '"}]'))
     assert not fault(survey, long[:-1] + b', "ChangeLog": [' + b'"",' * 500_000 + b'""]}')
 
 
@@ -558,7 +559,7 @@ def test_a_name_twice_among_many() -> None:
     names = ", ".join(
         f'"{name % 30}": {{"attr": {{"inode":{2 + name},"type":"regular"}}}}' for name in range(31)
     )
-    with mock.patch.object(hashes, "RECENT", 5):
+    with mock.patch.object(hashes, "RECENT", 5), mock.patch.object(survey_module, "MANY", 5):
         assert "directory 1 has a name twice, far apart" in fault(survey, tree(names))
 
 

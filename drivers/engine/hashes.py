@@ -22,6 +22,8 @@ SALT = secrets.randbits(61)
 class Hashes:
     """A set of hashes.  Of many the last are known at once, and others at the end, by eight bytes each."""
 
+    __slots__ = ("_parts", "_recent")
+
     def __init__(self) -> None:
         self._recent = set[int]()
         self._parts: list[array[int]] = []

@@ -21,6 +21,9 @@ from .progress import Progress
 Others: TypeAlias = defaultdict[int, Numbers]
 """The inodes that are no directories, by their type."""
 
+MANY = 1 << 18
+"""Names of a directory of which more are kept as hashes: as they are, one takes some hundred bytes."""
+
 QUOTAS = {"Quotas": QuotaType.DIR, "UserQuotas": QuotaType.USER, "GroupQuotas": QuotaType.GROUP}
 """The kinds of quotas, by the names that a dump has for them."""
 
@@ -61,7 +64,10 @@ class Survey:
 class Directory:
     """A directory whose entries are being read."""
 
-    names: Hashes = field(default_factory=Hashes)
+    names: set[bytes] = field(default_factory=set)
+    """Those of its entries, unless there are many."""
+    many: Hashes | None = None
+    """Their hashes then."""
     space: int = 0
     """What is in it and below takes, in bytes."""
 
@@ -117,17 +123,32 @@ def _take_entries(some: Sequence[Child], directory: Directory, found: Survey) ->
     directory.space += sum(
         [codec.aligned(child.node.attr.length if child.type == FILE else 0) for child in some]
     )
-    place = directory.names.second([hash(child.name) for child in some])
+    place = _second(directory, [child.name for child in some])
     if place is not None:
         child = some[place]
         raise BadFile(f"a second entry {child.name[:40]!r} of directory {child.parent}", child.offset)
     found.kinds["name"] += len(some)
 
 
+def _second(directory: Directory, new: Sequence[bytes]) -> int | None:
+    """Take in names of a directory; the place of the first known to have come before."""
+    names = directory.names
+    if directory.many is not None:
+        return directory.many.second([*map(hash, new)])
+    if len({*new}) < len(new) or not names.isdisjoint(new):
+        return next(place for place, name in enumerate(new) if name in names or name in new[:place])
+    names.update(new)
+    if len(names) > MANY:
+        directory.many = Hashes()
+        directory.many.update(map(hash, names))
+        names.clear()
+    return None
+
+
 def _leave(child: Child, open_ones: list[Directory]) -> None:
     """A directory is over: what it holds, under each name, counts for the one that it is in."""
     directory = open_ones.pop()
-    if directory.names.twice():
+    if directory.many is not None and directory.many.twice():
         raise BadFile(f"directory {child.inode} has a name twice, far apart", child.offset)
     if directory.space > I64[1]:
         raise BadFile(f"what is in directory {child.inode} takes more than {I64[1]} bytes", child.offset)
