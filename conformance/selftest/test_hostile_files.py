@@ -33,11 +33,13 @@ from metaparity.drivers.engine import segments as segments_module
 from metaparity.drivers.engine import survey as survey_module
 from metaparity.drivers.engine.codec import encode_slice
 from metaparity.drivers.engine.dumpfile import DumpFile
+from metaparity.drivers.engine.dumpnodes import AttrShape, Child, NodeShape
+from metaparity.drivers.engine.dumptext import TYPE_NAMES
 from metaparity.drivers.engine.inventory import inventory
 from metaparity.drivers.engine.jsontext import BadFile
 from metaparity.drivers.engine.schema import messages
 from metaparity.drivers.engine.segments import NUMBERS
-from metaparity.drivers.engine.survey import survey
+from metaparity.drivers.engine.survey import Survey, survey, surveyed
 from metaparity.drivers.files import reading
 from metaparity.drivers.types import Slice
 
@@ -552,6 +554,16 @@ def test_chunks_of_a_large_file(many: int) -> None:
     assert found.links == {2: 2}
     assert len(turns) == {1: 40, 2: 40, 7: 10, 1000: 0}[many]
     assert "inode 2 has a chunk twice" in twice
+
+
+def test_a_name_twice_among_entries_read_at_once() -> None:
+    """Two spellings of a name are one name, and the second of them is told."""
+    root, *files = (
+        Child(name, NodeShape(AttrShape(inode, TYPE_NAMES[type])), type, inode, 100 * inode, 1)
+        for name, inode, type in ((b"", 1, 2), (b"a", 2, 1), (b"b", 3, 1), (b"a", 4, 1))
+    )
+    with pytest.raises(BadFile, match="a second entry b'a' of directory 1 at byte 400"):
+        [*surveyed([("enter", root), ("leaves", files)], Survey())]
 
 
 def test_a_name_twice_among_many() -> None:
