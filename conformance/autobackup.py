@@ -28,7 +28,7 @@ from metaparity.drivers.query import parse_duration
 from metaparity.drivers.types import ROOT_INODE
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
-from .opened import on_volume, place_of, progress
+from .opened import on_volume, progress, reason_of
 
 TRIES = 10
 """How often in an interval it is asked whether a backup is due."""
@@ -163,7 +163,5 @@ def _rotated(folder: str, now: datetime) -> int:
 
 def _lament(plan: Plan, now: datetime, failure: OSError | Refused) -> None:
     """Say why there is no backup of this time."""
-    reason: object = failure
-    if isinstance(failure, OSError):
-        reason = f"{failure.filename or place_of(plan.url)}: {failure.strerror}"
+    reason = reason_of(failure, plan.url) if isinstance(failure, OSError) else failure
     complain(f"no backup at {stamp(now).decode()}: {reason}", ENVIRONMENT)

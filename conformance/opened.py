@@ -44,9 +44,14 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
     except BrokenPipeError:
         raise  # nobody reads what is printed: a server that is gone is a `Disconnected`
     except OSError as failure:
-        return complain(f"{failure.filename or place_of(url)}: {failure.strerror}", blame(failure))
+        return complain(reason_of(failure, url), blame(failure))
     finally:
         engine.close()
+
+
+def reason_of(failure: OSError, url: str) -> str:
+    """What failed, and where: a file, or else the server."""
+    return f"{failure.filename or place_of(url)}: {failure.strerror}"
 
 
 def blame(failure: OSError) -> int:

@@ -46,7 +46,7 @@ from metaparity.conformance.scenes.dumps import (
     with_long_name,
 )
 from metaparity.conformance.scenes.holdings import Held, differing, full
-from metaparity.conformance.scenes.quotas import DIR, USER
+from metaparity.conformance.scenes.quotas import DIR, LIMITS, USER
 from metaparity.conformance.verbs import refuses, soon, unchanged
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import FileType, LockType, Quota
@@ -136,7 +136,7 @@ def test_odd_attribute(volume: Volume, path: Path) -> None:
 @clause("backup/leaves-out-quotas-that-are-none", source="L5.10", needs="backup.binary")
 def test_no_quotas(volume: Volume, path: Path) -> None:
     """The quota of what is no number, or whose record has another length, is left out; others are told."""
-    limits = (1 << 30).to_bytes(8) + (100).to_bytes(8)
+    limits = LIMITS.pack(1 << 30, 100)
     volume.raw.hset("dirQuota", mapping={"1": limits, "0": limits[1:], "x": limits, "-2": limits})
     volume.raw.hset("dirQuotaUsedInodes", mapping={"y": 1, "1_0": 1, "-3": 1})
     assert [dict(wire(item.data)) for item in items(backed_up(volume.fs, path), "quota")] == [

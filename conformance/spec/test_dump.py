@@ -31,7 +31,7 @@ from metaparity.conformance.scenes.dumps import (
     without_counters,
 )
 from metaparity.conformance.scenes.holdings import Held, differing, full
-from metaparity.conformance.scenes.quotas import DIR, GROUP, USER, stored
+from metaparity.conformance.scenes.quotas import DIR, GROUP, LIMITS, USER, stored
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.errors import Refused
 from metaparity.drivers.types import CHUNK_SIZE, TRASH_INODE, FileType, Quota
@@ -225,7 +225,7 @@ def test_damage(volume: Volume, path: Path) -> None:
 @clause("dump/leaves-out-quotas-that-are-none", source="L4.6", needs="dump.json")
 def test_no_quotas(volume: Volume, path: Path) -> None:
     """The quota of what is no number, or whose record has another length, is left out; others are told."""
-    limits = (1 << 30).to_bytes(8) + (100).to_bytes(8)
+    limits = LIMITS.pack(1 << 30, 100)
     volume.raw.hset(
         "dirQuota", mapping={"1": limits, "0": limits[1:], "x": limits, "-2": limits, "1_0": limits}
     )
@@ -313,8 +313,7 @@ def test_recorded_load(volume: Volume, path: Path, name: str) -> None:
     source = LOADED[name]
     path.write_bytes(recorded(source) if source else json.dumps(document(name)["document"]).encode())
     made_by_hand(volume)
-    volume.raw.flushdb()
-    volume.connect().load_dump(str(path))
+    reloaded(volume, path)
     assert but_own(volume.keyspace()) == but_own(keys_of(name))
 
 
