@@ -212,7 +212,7 @@ class JsonText:
         held = len(self._text) - self._at
         if held > most:
             raise self.bad(f"a value of more than {most} characters")
-        # As much again as there is, so that a long value is not parsed too often, but for no more than a step.
+        # As much again as there is, up to a step, so that a long value is not parsed too often.
         return self._fill(max(CHUNK, min(held, STEP)))
 
     def _fill(self, number: int) -> bool:
