@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from ..types import Attr, FileType, Rule, Slice
+from ..types import Attr, FileType, Rule
 from . import codec
 
 STEP = "  "
@@ -27,16 +27,20 @@ TYPE_NAMES: dict[int, str] = {
 """How a dump calls the types of nodes (L4.8)."""
 
 
+Chunk: TypeAlias = tuple[int, Sequence[codec.SliceNumbers]]
+"""A chunk of a file: its index, and its slices."""
+
+
 @dataclass(slots=True)
 class Dumped:
     """A node as a dump shows it under each of its names."""
 
     inode: int
     attr: Attr
-    xattrs: list[tuple[bytes, bytes]] = field(default_factory=list)
+    xattrs: Sequence[tuple[bytes, bytes]] = ()
     access: Rule | None = None
     default: Rule | None = None
-    chunks: list[tuple[int, list[Slice]]] = field(default_factory=list)
+    chunks: Sequence[Chunk] = ()
     target: bytes = b""
 
 
@@ -46,30 +50,36 @@ def head(fields: dict[str, Any]) -> str:
 
 
 def attr_text(inode: int, attr: Attr) -> str:
-    """The attributes of a node on one line (L4.8)."""
+    """The attributes of a node on one line; most are left out when they are zero (L4.8)."""
     (at, atn), (mt, mtn), (ct, ctn) = attr.atime, attr.mtime, attr.ctime
-    kind = TYPE_NAMES.get(attr.type, "unknown")
-    return (
-        f'{{"inode":{inode}{_some("flags", attr.flags)},"type":"{kind}","mode":{attr.mode}'
+    text = f'{{"inode":{inode}'
+    if attr.flags:
+        text += f',"flags":{attr.flags}'
+    text += (
+        f',"type":"{TYPE_NAMES.get(attr.type, "unknown")}","mode":{attr.mode}'
         f',"uid":{attr.uid},"gid":{attr.gid},"atime":{at},"mtime":{mt},"ctime":{ct}'
-        f"{_some('atimensec', atn)}{_some('mtimensec', mtn)}{_some('ctimensec', ctn)}"
-        f',"nlink":{attr.nlink},"length":{attr.length if attr.type == FILE else 0}'
-        f"{_some('rdev', attr.rdev)}{_some('tier', attr.tier)}}}"
     )
+    if atn:
+        text += f',"atimensec":{atn}'
+    if mtn:
+        text += f',"mtimensec":{mtn}'
+    if ctn:
+        text += f',"ctimensec":{ctn}'
+    text += f',"nlink":{attr.nlink},"length":{attr.length if attr.type == FILE else 0}'
+    if attr.rdev:
+        text += f',"rdev":{attr.rdev}'
+    if attr.tier:
+        text += f',"tier":{attr.tier}'
+    return text + "}"
 
 
-def _some(name: str, value: int) -> str:
-    """A field that is left out when it is zero."""
-    return f',"{name}":{value}' if value else ""
-
-
-def rule_fields(rule: Rule) -> dict[str, Any]:
+def rule_text(rule: Rule) -> str:
     """An ACL rule (L4.10)."""
 
     def named(entries: Iterable[tuple[int, int]]) -> list[dict[str, int]] | None:
         return [{"id": id, "perm": permissions} for id, permissions in entries] or None
 
-    return {
+    fields = {
         "owner": rule.owner,
         "group": rule.group,
         "other": rule.other,
@@ -77,68 +87,72 @@ def rule_fields(rule: Rule) -> dict[str, Any]:
         "users": named(rule.users),
         "groups": named(rule.groups),
     }
+    return codec.json_text(fields, separators=COMPACT)
 
 
-def chunk_text(index: int, slices: Sequence[Slice]) -> str:
+def chunk_text(index: int, slices: Iterable[codec.SliceNumbers]) -> str:
     """A chunk with its slices as they are stored (L4.9)."""
-    listed = ",".join(
-        f'{{"id":{one.id}{_some("pos", one.pos)},"size":{one.size}{_some("off", one.off)},"len":{one.len}}}'
-        for one in slices
-    )
-    return f'{{"index":{index},"slices":[{listed}]}}'
+    return f'{{"index":{index},"slices":[{",".join([slice_text(*one) for one in slices])}]}}'
+
+
+def slice_text(pos: int, id: int, size: int, off: int, length: int) -> str:
+    """A slice; places are left out when they are zero (L4.9)."""
+    text = f'{{"id":{id}'
+    if pos:
+        text += f',"pos":{pos}'
+    text += f',"size":{size}'
+    if off:
+        text += f',"off":{off}'
+    return text + f',"len":{length}}}'
 
 
 class TreeText:
-    """The nodes of one tree, in the order of the walk: `enter`, `leaf` and `leave` give the text of each."""
+    """The text of nodes at one depth of a tree, each without the comma that parts it from the one before."""
 
-    def __init__(self, escape: Callable[[bytes], str]) -> None:
-        """`escape` spells names and values."""
+    def __init__(self, escape: Callable[[bytes], str], depth: int) -> None:
+        """`escape` spells names and values; `depth` is that of indentation."""
+        outer, inner = STEP * depth, STEP * (depth + 1)
         self._escape = escape
-        self._depth = 1
-        self._first = True
+        self._name = f'\n{outer}"'
+        self._attr = f'": {{\n{inner}"attr": '
+        self._field = f',\n{inner}"'
+        self._chunk = f"\n{inner}{STEP}"
+        self._inner_end = f"\n{inner}"
+        self._end = f"\n{outer}}}"
 
     def enter(self, name: bytes, node: Dumped) -> str:
-        """The begin of a directory, up to its entries."""
-        text = self._begin(name, node) + f',\n{STEP * (self._depth + 1)}"entries": {{'
-        self._depth += 2
-        self._first = True
-        return text
+        """The begin of a directory, up to its entries, which are two steps deeper."""
+        return f'{self._begin(name, node)}{self._field}entries": {{'
 
     def leave(self) -> str:
-        """The end of the directory entered last."""
-        self._depth -= 2
-        self._first = False
-        return f"\n{STEP * (self._depth + 1)}}}\n{STEP * self._depth}}}"
+        """The end of a directory, behind its entries."""
+        return f"{self._inner_end}}}{self._end}"
 
     def leaf(self, name: bytes, node: Dumped) -> str:
         """A node that has no entries."""
         text = self._begin(name, node)
-        margin = ",\n" + STEP * (self._depth + 1)
-        chunks = [chunk_text(index, slices) for index, slices in node.chunks]
-        if len(chunks) == 1:
-            text += f'{margin}"chunks": [{chunks[0]}]'
-        elif chunks:
-            inner = "\n" + STEP * (self._depth + 2)
-            text += f'{margin}"chunks": [{inner}' + f",{inner}".join(chunks) + f"{margin[1:]}]"
-        self._first = False
-        return text + f"\n{STEP * self._depth}}}"
+        if node.chunks:
+            chunks = [chunk_text(*chunk) for chunk in node.chunks]
+            if len(chunks) == 1:
+                text += f'{self._field}chunks": [{chunks[0]}]'
+            else:
+                listed = f",{self._chunk}".join(chunks)
+                text += f'{self._field}chunks": [{self._chunk}{listed}{self._inner_end}]'
+        return text + self._end
 
     def _begin(self, name: bytes, node: Dumped) -> str:
-        """What every node has, behind the comma that parts it from the one before."""
-        comma = "" if self._first else ","
-        margin = STEP * (self._depth + 1)
-        text = f'{comma}\n{STEP * self._depth}"{self._escape(name)}": {{\n{margin}"attr": '
-        text += attr_text(node.inode, node.attr)
-        margin = ",\n" + margin
+        """What every node has."""
+        text = f"{self._name}{self._escape(name)}{self._attr}{attr_text(node.inode, node.attr)}"
         if node.target:
-            text += f'{margin}"symlink": "{self._escape(node.target)}"'
+            text += f'{self._field}symlink": "{self._escape(node.target)}"'
         if node.xattrs:
             listed = [
                 {"name": name.decode("utf-8", "surrogateescape"), "value": self._escape(value)}
                 for name, value in sorted(node.xattrs)
             ]
-            text += f'{margin}"xattrs": {codec.json_text(listed, separators=COMPACT)}'
-        for title, rule in (("posix_acl_access", node.access), ("posix_acl_default", node.default)):
-            if rule is not None:
-                text += f'{margin}"{title}": {codec.json_text(rule_fields(rule), separators=COMPACT)}'
+            text += f'{self._field}xattrs": {codec.json_text(listed, separators=COMPACT)}'
+        if node.access is not None:
+            text += f'{self._field}posix_acl_access": {rule_text(node.access)}'
+        if node.default is not None:
+            text += f'{self._field}posix_acl_default": {rule_text(node.default)}'
         return text

@@ -13,9 +13,9 @@ from typing import Any
 from ..errors import Refused
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
-from .ahead import ahead, aside
+from .ahead import aside
 from .core import Core, optional_attr
-from .dumptext import DIRECTORY, FILE, SYMLINK, Dumped, TreeText
+from .dumptext import DIRECTORY, FILE, SYMLINK, Chunk, Dumped, TreeText
 from .numbersets import Numbers
 from .store import Answer, Command, Reply, pairs
 
@@ -33,6 +33,12 @@ READERS = 8
 MOST_AHEAD = 8192
 """Entries above which no directory more is looked into before its turn: memory does not grow with depth."""
 
+PIECE = 1 << 15
+"""Characters that are written at once."""
+
+ROOT_DEPTH = 1
+"""How far the root of a tree is indented."""
+
 MOST_CHUNKS = 1 << 16
 """Chunks of a file above which those that are there are looked for, rather than asked for one by one."""
 
@@ -45,6 +51,8 @@ class Named:
     type: int
     inode: int
     node: Dumped | None = None
+    text: str = ""
+    """How its node is spelled, where nothing more is to be read of that: then that is all that is kept."""
     recorded: bool = True
     """Whether its node has attributes."""
     first_page: Reply = None
@@ -58,6 +66,8 @@ class Walk:
     """A directory whose entries are being told."""
 
     inode: int
+    depth: int
+    """That of indentation, of its entries."""
     listed: list[tuple[bytes, tuple[int, int]]]
     """Its entries in the order of their names: name, type, inode (L4.11)."""
     taken: int = 0
@@ -72,6 +82,14 @@ class Walk:
     """The directories among them that have not been looked into."""
     opened: int = 0
     """How many have been, and have not had their turn."""
+    begun: bool = False
+    """Whether an entry has been told."""
+
+    @property
+    def comma(self) -> str:
+        """What parts the next entry from the one before."""
+        begun, self.begun = self.begun, True
+        return "," * begun
 
 
 @contextmanager
@@ -101,8 +119,8 @@ class Walker:
         self._volume = volume
         self._db = volume.db
         self._keys = volume.keys
-        self._readers = readers
         self._ask = ask
+        self._escape = codec.escape_losing if volume.quirks else codec.escape
         self._wide = readers if readers > 1 else 0
         """Directories of one directory that are looked into before their turn."""
         self._entries_ahead = 0
@@ -112,21 +130,18 @@ class Walker:
 
     def tree(self, name: bytes, inode: int) -> Iterator[str]:
         """The text of a tree, a piece for some nodes."""
-        text = TreeText(codec.escape_losing if self._volume.quirks else codec.escape)
-        spell: dict[str, Callable[..., str]] = {"enter": text.enter, "leaf": text.leaf, "leave": text.leave}
-        with ahead(weighed(self._walked(name, inode)), self._readers) as groups:
-            for group in groups:
-                yield "".join([spell[how](*node) for how, *node in group])
+        yield from gathered(self._walked(name, inode))
 
     # -- the order ---------------------------------------------------------------------------------
 
-    def _walked(self, name: bytes, inode: int) -> Iterator[tuple[Any, ...]]:
-        """What `TreeText` spells: `enter` and `leaf` with a name and a node, `leave`."""
+    def _walked(self, name: bytes, inode: int) -> Iterator[str]:
+        """The text of a tree: of each node that has no entries at once, of a directory around its own."""
         top = Named(name, DIRECTORY, inode)
         self._read([top])
         self._directories.add(inode)
-        yield "enter", name, top.node
-        walks = [self._walk(top)]
+        assert top.node is not None
+        yield self._text(ROOT_DEPTH).enter(name, top.node)
+        walks = [self._walk(top, ROOT_DEPTH + 2)]
         self._count()
         while walks:
             walk = walks[-1]
@@ -134,33 +149,42 @@ class Walker:
                 self._take(walk)
             if not walk.ready:
                 walks.pop()
-                yield ("leave",)
+                yield self._text(walk.depth - 2).leave()
                 continue
             entry = walk.ready.popleft()
             if entry.type != DIRECTORY:
-                assert entry.node is not None
-                entry.node.chunks += self._later_chunks(entry.node)
-                yield "leaf", entry.name, entry.node
+                yield walk.comma
+                yield entry.text or self._long_file(walk, entry)
                 self._count()
                 continue
             inside = self._entered(walk, entry)
             if self._directories.add(entry.inode) or self._volume.quirks:
-                yield "enter", entry.name, entry.node
+                assert entry.node is not None
+                yield walk.comma + self._text(walk.depth).enter(entry.name, entry.node)
                 walks.append(inside)
             else:
                 # It has moved meanwhile, or is in itself: the original tells it again, if need be for ever.
                 log.warning("directory %d is left out under its second name %r", entry.inode, entry.name)
             self._count()
 
+    def _text(self, depth: int) -> TreeText:
+        return TreeText(self._escape, depth)
+
+    def _long_file(self, walk: Walk, entry: Named) -> str:
+        """A file of which more chunks are to be read."""
+        assert entry.node is not None
+        entry.node.chunks = [*entry.node.chunks, *self._later_chunks(entry.node)]
+        return self._text(walk.depth).leaf(entry.name, entry.node)
+
     def _count(self) -> None:
         self._done += 1
         self._volume.tell("entries dumped", self._done, self._total)
 
-    def _walk(self, directory: Named) -> Walk:
+    def _walk(self, directory: Named, depth: int) -> Walk:
         """A directory with its entries in the order of their names (L4.11), the first asked for."""
         listed = self._volume.listed(directory.inode, directory.first_page)
         directory.first_page = None
-        walk = Walk(directory.inode, sorted(listed.items()))
+        walk = Walk(directory.inode, depth, sorted(listed.items()))
         self._ask_for_more(walk)
         return walk
 
@@ -176,7 +200,8 @@ class Walker:
         """Wait for the entries that have been asked for, and ask for the next."""
         batch, replies = walk.asked, walk.replies()
         self._ask_for_more(walk)
-        self._read(self._told(batch, replies))
+        text = self._text(walk.depth)
+        self._read(self._told(batch, replies, text), text)
         batch = self._still_there(walk.inode, batch)
         walk.ready.extend(batch)
         walk.closed.extend(entry for entry in batch if entry.type == DIRECTORY)
@@ -188,7 +213,7 @@ class Walker:
             if cursor != b"0":
                 break
             entry = walk.closed.popleft()
-            entry.walk = self._walk(entry)
+            entry.walk = self._walk(entry, walk.depth + 2)
             self._entries_ahead += len(entry.walk.listed)
             walk.opened += 1
 
@@ -197,7 +222,7 @@ class Walker:
         inside, entry.walk = entry.walk, None
         if inside is None:
             walk.closed.popleft()
-            inside = self._walk(entry)
+            inside = self._walk(entry, walk.depth + 2)
         else:
             walk.opened -= 1
             self._entries_ahead -= len(inside.listed)
@@ -219,10 +244,10 @@ class Walker:
         value = self._db.read_one("HGET", self._keys.dentries(directory), entry.name)
         return value is None or codec.decode_entry(value)[1] != entry.inode
 
-    def _read(self, entries: Sequence[Named]) -> None:
+    def _read(self, entries: Sequence[Named], text: TreeText | None = None) -> None:
         """Read the nodes of some entries, those whose type the entry tells wrongly once more (L4.13)."""
         while entries:
-            entries = self._told(entries, self._db.read(*self._questions(entries)))
+            entries = self._told(entries, self._db.read(*self._questions(entries)), text)
 
     def _questions(self, entries: Sequence[Named]) -> list[Command]:
         """What asks for the nodes of some entries, by the types that those tell."""
@@ -232,8 +257,11 @@ class Walker:
             commands += self._own(entry)
         return commands
 
-    def _told(self, entries: Sequence[Named], replies: Sequence[Reply]) -> list[Named]:
-        """Note what was asked of nodes; those of another type than the entry told, which tells it now."""
+    def _told(self, entries: Sequence[Named], replies: Sequence[Reply], text: TreeText | None) -> list[Named]:
+        """Note what was asked of nodes; those of another type than the entry told, which tells it now.
+
+        Nodes of which nothing more is to be read are spelled at once, if it is told how.
+        """
         blobs, *rest = replies
         each = iter(rest)
         wrong = []
@@ -246,7 +274,7 @@ class Walker:
                 entry.type = attr.type
                 wrong.append(entry)
                 continue
-            entry.node = node = Dumped(entry.inode, attr)
+            node = Dumped(entry.inode, attr)
             if xattrs:
                 node.xattrs = self._told_apart(entry.inode, pairs(xattrs))
             if attr.access_acl or attr.default_acl:
@@ -257,6 +285,10 @@ class Walker:
                 entry.first_page = own
             elif attr.type == SYMLINK:
                 node.target = own or b""
+            if text is None or attr.type == DIRECTORY or has_more_chunks(attr):
+                entry.node = node
+            else:
+                entry.text = text.leaf(entry.name, node)
         return wrong
 
     def _own(self, entry: Named) -> list[Command]:
@@ -292,16 +324,14 @@ class Walker:
     def _rule(self, id: int) -> Any:
         return self._volume.rules.get(id) if id else None
 
-    def _later_chunks(self, node: Dumped) -> list[tuple[int, list[Any]]]:
-        """The chunks of a node below its length that have slices (L4.9), but for the first.
+    def _later_chunks(self, node: Dumped) -> list[Chunk]:
+        """The chunks of a file below its length that have slices (L4.9), but for the first.
 
-        They are read when it is the turn of the node: there may be many.
+        They are read when it is the turn of the file: there may be many.
         """
         number = -(-node.attr.length // CHUNK_SIZE)
-        if node.attr.type != FILE or number <= 1:
-            return []
         indexes = range(1, number) if number <= MOST_CHUNKS else self._indexes(node.inode, number)
-        found = []
+        found: list[Chunk] = []
         for start in range(0, len(indexes), PAGE):
             some = indexes[start : start + PAGE]
             lists = self._db.read(*(("LRANGE", self._keys.chunk(node.inode, index), 0, -1) for index in some))
@@ -316,12 +346,12 @@ class Walker:
         )
 
     @staticmethod
-    def _slices(inode: int, chunks: Iterable[tuple[int, Reply]]) -> list[tuple[int, list[Any]]]:
+    def _slices(inode: int, chunks: Iterable[tuple[int, Reply]]) -> list[Chunk]:
         """The slices of chunks that are there; none where a record of the chunk is corrupt (L4.9)."""
-        found: list[tuple[int, list[Any]]] = []
+        found: list[Chunk] = []
         for index, records in chunks:
             try:
-                found += [(index, codec.decode_slices(records))] if records else []
+                found += [(index, codec.slice_numbers(records))] if records else []
             except codec.CorruptValue as corrupt:
                 log.error("chunk %d of inode %d is dumped without slices: %s", index, inode, corrupt)
                 found.append((index, []))
@@ -332,15 +362,20 @@ OWN = frozenset({FILE, DIRECTORY, SYMLINK})
 """The types of nodes of which more is read than attributes."""
 
 
-def weighed(nodes: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """What is to be spelled, some at a time: many nodes, or few with many chunks."""
-    some: list[tuple[Any, ...]] = []
-    room = BATCH
-    for told in nodes:
-        some.append(told)
-        room -= max(1, len(told[2].chunks)) if told[0] == "leaf" else 1
-        if room <= 0:
-            yield some
-            some, room = [], BATCH
+def has_more_chunks(attr: Attr) -> bool:
+    """Whether a node is a file with more than its first chunk."""
+    return attr.type == FILE and attr.length > CHUNK_SIZE
+
+
+def gathered(texts: Iterable[str]) -> Iterator[str]:
+    """The texts, many of them in one."""
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        some.append(text)
+        size += len(text)
+        if size >= PIECE:
+            yield "".join(some)
+            some, size = [], 0
     if some:
-        yield some
+        yield "".join(some)

@@ -45,6 +45,7 @@ from .nodes import (
 )
 from .slices import (
     RECORD,
+    SliceNumbers,
     decode_delayed_slices,
     decode_slice,
     decode_slices,
@@ -58,6 +59,7 @@ from .slices import (
     parse_delayed_slices_field,
     parse_delfile_member,
     parse_slice_ref_field,
+    slice_numbers,
     slice_ref_field,
 )
 
@@ -68,6 +70,7 @@ __all__ = [
     "PLAIN",
     "RECORD",
     "CorruptValue",
+    "SliceNumbers",
     "aligned",
     "as_utf8",
     "compare_versions",
@@ -112,6 +115,7 @@ __all__ = [
     "possible_names",
     "rule_checksum",
     "session_time",
+    "slice_numbers",
     "slice_ref_field",
     "trash_name",
     "unescape",

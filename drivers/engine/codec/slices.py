@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from ...types import Slice
 from .corrupt import (
@@ -27,6 +28,10 @@ LEGACY_LENGTH = 1 << 30
 """What is assumed of a deleted file whose length an old client did not note (S1.5)."""
 
 
+SliceNumbers: TypeAlias = tuple[int, int, int, int, int]
+"""A slice as it is stored: pos, id, size, off, len (S2.4)."""
+
+
 def encode_slice(slice: Slice) -> bytes:
     """One record of a chunk's list, 24 bytes.
 
@@ -37,8 +42,14 @@ def encode_slice(slice: Slice) -> bytes:
 
 def decode_slice(record: bytes) -> Slice:
     """The slice in a record.  Raises `CorruptValue`.  Source: S2.4."""
-    require_length("a slice record", record, RECORD.size)
-    return Slice(*RECORD.unpack(record))
+    return Slice(*slice_numbers([record])[0])
+
+
+def slice_numbers(records: Sequence[bytes]) -> list[SliceNumbers]:
+    """The slices of a chunk's list as bare numbers.  Raises `CorruptValue`.  Source: S2.4."""
+    for record in records:
+        require_length("a slice record", record, RECORD.size)
+    return [RECORD.unpack(record) for record in records]
 
 
 def encode_slices(slices: Sequence[Slice]) -> list[bytes]:
@@ -48,7 +59,7 @@ def encode_slices(slices: Sequence[Slice]) -> list[bytes]:
 
 def decode_slices(records: Sequence[bytes]) -> list[Slice]:
     """The slices of a chunk's list; one corrupt record makes the chunk corrupt (S1.8)."""
-    return [decode_slice(record) for record in records]
+    return [Slice(*numbers) for numbers in slice_numbers(records)]
 
 
 def slice_ref_field(id: int, size: int) -> bytes:
