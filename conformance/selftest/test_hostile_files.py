@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 import subprocess
 import sys
 import time
@@ -22,11 +21,12 @@ from typing import Any, BinaryIO, TypeAlias
 from unittest import mock
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, wire
 from metaparity.conformance.scenes.dumps import GOLDEN
+from metaparity.conformance.selftest.damaged import changed, pieces
 from metaparity.drivers.engine import dumpfile, entrynames, hashes
 from metaparity.drivers.engine import pieces as pieces_module
 from metaparity.drivers.engine import segments as segments_module
@@ -88,22 +88,6 @@ def test_whole(kind: str) -> None:
     assert not fault(*FILES[kind])
 
 
-def changed(data: bytes, drawn: list[tuple[int, int, bytes]]) -> bytes:
-    """A file with some pieces replaced by others."""
-    for at, length, piece in drawn:
-        at %= len(data) + 1
-        data = data[:at] + piece + data[at + length :]
-    return data
-
-
-pieces = st.one_of(
-    st.binary(max_size=20),
-    st.sampled_from(
-        [b"{", b"}", b'"', b"[", b",", b"null", b"1e9", b"\xff", b"\x00\x74\x70\x83", b"\x7f" * 8]
-    ),
-)
-
-
 @pytest.mark.parametrize("kind", FILES)
 @given(drawn=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 40), pieces), min_size=1, max_size=4))
 @settings(deadline=None)
@@ -111,59 +95,6 @@ def test_any_change(kind: str, drawn: list[tuple[int, int, bytes]]) -> None:
     """Whatever is put into a file or cut out of it, it is whole or has one fault with a place."""
     read, data = FILES[kind]
     fault(read, changed(data, drawn))
-
-
-def with_lines(drawn: list[tuple[int, int, int]]) -> bytes:
-    """The dump with copies of some lines in the place of, or between, others."""
-    lines = DUMP.splitlines(keepends=True)
-    for source, at, replaced in drawn:
-        at %= len(lines)
-        lines[at : at + replaced] = [lines[source % len(lines)]]
-    return b"".join(lines)
-
-
-def told(data: bytes) -> tuple[list[tuple[Any, ...]], str]:
-    """Everything that a dump tells, entry by entry, and what is wrong then."""
-    events: list[tuple[Any, ...]] = []
-    try:
-        for kind, value in DumpFile(io.BytesIO(data)).events():
-            if kind == "leaves":
-                events += [("leaf", one.name, repr(one.node), one.offset, one.parent) for one in value]
-            else:
-                events.append((kind, repr(value)))
-    except BadFile as bad:
-        return events, str(bad)
-    return events, ""
-
-
-copies = st.lists(st.tuples(st.integers(0, 1 << 10), st.integers(0, 1 << 10), st.integers(0, 2)), max_size=3)
-few = st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 3), pieces), max_size=1)
-
-
-@given(drawn=copies, more=few, at_once=st.sampled_from([400, 4000, dumpfile.AT_ONCE]))
-@example(drawn=[(641, 426, 0)], more=[], at_once=dumpfile.AT_ONCE).via("attributes that came second")
-@example(drawn=[(523, 696, 0)], more=[(56101, 2, b"\n")], at_once=dumpfile.AT_ONCE).via("a comma too many")
-@settings(deadline=None)
-def test_entries_at_once_are_those_one_by_one(
-    drawn: list[tuple[int, int, int]], more: list[tuple[int, int, bytes]], at_once: int
-) -> None:
-    """Entries read at once, or each field by field: a file tells the same, faults included."""
-    data = changed(with_lines(drawn), more)
-    with mock.patch.object(dumpfile, "AT_ONCE", 0):
-        one_by_one = told(data)
-    with mock.patch.object(dumpfile, "AT_ONCE", at_once):
-        assert told(data) == one_by_one
-
-
-def test_slices_as_they_were_once_called() -> None:
-    """A dump by an old version says `chunkid` where a new one says `id`."""
-    old, number = re.subn(rb'\{"id":(\d+,"(?:pos|size)")', rb'{"chunkid":\1', DUMP)
-    assert number > 5
-    (now, _), (once, fault) = told(DUMP), told(old)
-    assert not fault
-    assert [event[:3] for event in once if event[0] == "leaf"] == [
-        event[:3] for event in now if event[0] == "leaf"
-    ]
 
 
 LONG = (1 << 63).to_bytes(8)
@@ -546,7 +477,7 @@ def test_chunks_of_a_large_file(many: int) -> None:
     """A file of very many chunks is told in turns, and adds up to the same; its second name adds nothing."""
     attr = '{"attr": {"inode":2,"type":"regular"}, "chunks": ['
     data = tree(f'"a": {attr}{CHUNKS}]}}, "b": {attr}{CHUNKS}]}}')
-    with mock.patch.object(dumpfile, "MANY", many):
+    with mock.patch.multiple(dumpfile, MANY=many, AT_ONCE=0):
         found = survey(io.BytesIO(data))
         turns = [value for kind, value in DumpFile(io.BytesIO(data)).events() if kind == "chunks"]
         twice = fault(survey, tree(f'"a": {attr}{CHUNKS}, {{"index":0}}]}}'))

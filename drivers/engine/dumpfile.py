@@ -18,11 +18,11 @@ from .dumpnodes import (
     RuleShape,
     SliceShape,
     XattrShape,
-    end_of_leaves,
     leaves,
     repeated,
+    whole_leaves,
 )
-from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
+from .dumptext import DIRECTORY, FILE, SYMLINK, TYPE_NAMES
 from .jsontext import JsonText, size
 from .numbersets import Numbers
 
@@ -205,7 +205,7 @@ class DumpFile:
         first = True
         while open_ones:
             child = open_ones[-1]
-            if child.inside and (some := self._leaves(child.inode, first, 2 * len(open_ones) + 1)):
+            if child.inside and (some := self._leaves(child.inode, first)):
                 first = False
                 yield "leaves", some
                 continue
@@ -237,23 +237,16 @@ class DumpFile:
                 else:
                     self._take_field(child, key, self._json.value())
 
-    def _leaves(self, parent: int, first: bool, depth: int) -> list[Child]:
-        """The next entries of a directory, read at once; none where one is a directory, or is not usual.
-
-        `depth` is that of indentation.
-        """
-        if depth * len(STEP) > AT_ONCE or self._json.offset < self._unusual:
+    def _leaves(self, parent: int, first: bool) -> list[Child]:
+        """The next entries of a directory, read at once; none where one is a directory, or is not usual."""
+        if self._json.offset < self._unusual:
             return []
-        margin = STEP * depth
         text = self._json.ahead(AT_ONCE)
-        if "\n" not in text:
-            # Nothing is laid out here: to look for the ends of entries before each takes long.
-            self._unusual = self._json.offset + len(text)
+        begins, end = whole_leaves(text)
+        if not begins or text.startswith(",") == first:
             return []
-        members = text[: end_of_leaves(text, margin)]
-        if not members or members.startswith(",") == first:
-            return []
-        some = leaves(members, margin, parent, self._json.offset)
+        members = text[:end]
+        some = leaves(members, begins, parent, self._json.offset)
         if some:
             self._json.skip(len(members))
         else:

@@ -6,7 +6,8 @@ Those that are no directories are read many at once, within their limits, by msg
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Set
+from collections.abc import Collection, Sequence, Set
+from itertools import pairwise
 from operator import attrgetter
 from typing import Annotated, TypeAlias
 
@@ -15,7 +16,7 @@ from msgspec import Meta
 
 from ..types import Attr, Rule
 from . import codec
-from .dumptext import DIRECTORY, FILE, STEP, SYMLINK, TYPE_NAMES
+from .dumptext import DIRECTORY, FILE, SYMLINK, TYPE_NAMES
 from .jsontext import size
 
 TYPES = {name: type for type, name in TYPE_NAMES.items()}
@@ -117,38 +118,53 @@ class Child(msgspec.Struct, gc=False):
 
 
 DECODER = msgspec.json.Decoder(dict[str, NodeShape])
+
+NODE = re.compile(r'\{[ \t\n\r]*+"attr"[ \t\n\r]*+:')
+OBJECT = r"\{[^{}]*+\}"
+for _ in range(2):
+    OBJECT = rf"\{{[^{{}}]*+(?:{OBJECT}[^{{}}]*+)*+\}}"
+LEAF = re.compile(OBJECT)
+"""A node with objects in it that have others, as chunks have slices."""
+
 FIELDS = [(f'"{name}"', attrgetter(name)) for name in NodeShape.__struct_fields__]
 
 
-def end_of_leaves(text: str, margin: str) -> int:
-    """Where the entries end that begin a text, as far as none is a directory; 0 where the first is one.
+def whole_leaves(text: str) -> tuple[list[int], int]:
+    """Where the nodes begin that a text has first, as far as none has entries, and where the last one ends.
 
-    They are found by how dumps are laid out: `margin` is what stands before each entry.
+    The layout may be any.  A brace in a text of theirs may hide those behind it.
     """
-    directory = text.find(f'\n{margin}{STEP}"entries": {{')
-    before = len(text) if directory < 0 else directory
-    end = text.find(f"\n{margin.removesuffix(STEP)}}}", 0, before)
-    if end >= 0:
-        return end
+    directory = text.find('"entries"')
+    begins = [found.start() for found in NODE.finditer(text, 0, len(text) if directory < 0 else directory)]
     if directory >= 0:
-        return max(text.rfind(f',\n{margin}"', 0, directory), 0)
-    whole, ended, _ = text.rpartition(f"\n{margin}}},")
-    return len(whole + ended) - len(",") if ended else 0
+        del begins[-1:]
+    if begins and not balanced(text, begins[0], begins[-1]):
+        # Somewhere the directory ends that they are in.
+        last = next(place for place, around in enumerate(pairwise(begins)) if not balanced(text, *around))
+        del begins[last + 1 :]
+    while begins:
+        if whole := LEAF.match(text, begins[-1]):
+            return begins, whole.end()
+        begins.pop()
+    return [], 0
 
 
-def leaves(text: str, margin: str, parent: int, offset: int) -> list[Child]:
-    """The entries in a text that `end_of_leaves` has found, behind the comma that parts them from others.
+def balanced(text: str, begin: int, end: int) -> bool:
+    """Whether a part of a text has as many braces of either kind."""
+    return text.count("{", begin, end) == text.count("}", begin, end)
+
+
+def leaves(text: str, begins: Sequence[int], parent: int, offset: int) -> list[Child]:
+    """The entries in a text, behind the comma that parts them from others; `begins` are those of their nodes.
 
     `offset` is where the text begins in the file, in bytes.  Nothing where not all of them are usual ones:
-    then they are read field by field, which tells what is wrong.  Usual is what is no directory, and has its
-    attributes first and each of its fields once.
+    then they are read field by field, which tells what is wrong.  Usual is what is no directory, and has each
+    of its fields once.
     """
     try:
         shapes = DECODER.decode(f"{{{text.removeprefix(',')}}}")
     except (msgspec.DecodeError, UnicodeError):
         return []
-    begin = f'\n{margin}"[^"\n]*": (?={{\n{margin}{STEP}"attr": )'
-    begins = [found.end() for found in re.finditer(begin, text)]
     names = codec.unescape_all([*shapes])
     if len(begins) != len(names) or not codec.possible_names(names) or not told_once(text, shapes.values()):
         return []
@@ -169,7 +185,9 @@ def told_once(text: str, shapes: Collection[NodeShape]) -> bool:
         return False
     for name, field in FIELDS:
         number = len(shapes) - [*map(field, shapes)].count(None)
-        if number and text.count(name) != number:
+        # One of the fields is called as a type is.
+        types = [shape.attr.type for shape in shapes].count("symlink") if name == '"symlink"' else 0
+        if number and text.count(name) != number + types:
             return False
     return True
 

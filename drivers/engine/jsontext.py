@@ -157,7 +157,8 @@ class JsonText:
                 raise self.bad(f"a value cannot be read ({wrong})") from None
 
     def ahead(self, number: int) -> str:
-        """The text from here on, so many characters of it where the file has them; none is taken."""
+        """The text behind white space, so many characters of it where the file has them; none is taken."""
+        self._skip_space()
         self._want(number)
         return self._text[self._at : self._at + number]
 
