@@ -761,7 +761,7 @@ class Engine:
         skip_trash: bool = False,
         threads: int = 0,
     ) -> None:
-        """Write a JSON dump to a file.  Source: L4."""
+        """Write a JSON dump to a file.  Raises ENOENT and ENOTDIR for its root.  Source: L4."""
         raise Unsupported("dump")
 
     @primitive("dump.json", "L4")

@@ -171,6 +171,17 @@ def test_subtree(volume: Volume, path: Path) -> None:
     assert (attr.type, attr.parent, attr.nlink) == (FileType.DIRECTORY, 1, 3)
 
 
+@clause("dump/of-what-is-no-directory-is-refused", source="L4.13", needs="dump.json")
+def test_no_directory(volume: Volume, path: Path) -> None:
+    """A dump of a part that is no directory is ENOTDIR, of what is not there ENOENT; no file is made."""
+    x = volume.file("x")
+    with pytest.raises(NotADirectoryError):
+        volume.fs.dump(str(path), root=x)
+    with pytest.raises(FileNotFoundError):
+        volume.fs.dump(str(path), root=x + 1)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize("root", [0, 1])
 @clause("dump/root-0-is-the-real-root", source="L4.13", needs="dump.json")
 def test_root(volume: Volume, path: Path, root: int) -> None:

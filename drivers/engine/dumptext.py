@@ -106,27 +106,25 @@ def slice_text(pos: int, id: int, size: int, off: int, length: int) -> str:
     return text + f',"len":{length}}}'
 
 
-class TreeText:
-    """The text of nodes at one depth of a tree, each without the comma that parts it from the one before."""
+def indented(text: str, depth: int) -> str:
+    """The text of a node so deep in a tree.  Until its turn it is not indented: it would take more memory."""
+    return text.replace("\n", "\n" + STEP * depth)
 
-    def __init__(self, escape: Callable[[bytes], str], depth: int) -> None:
-        """`escape` spells names and values; `depth` is that of indentation."""
-        outer, inner = STEP * depth, STEP * (depth + 1)
+
+class NodeText:
+    """The text of nodes, not indented, without the comma that parts each from the one before."""
+
+    def __init__(self, escape: Callable[[bytes], str]) -> None:
+        """`escape` spells names and values."""
         self._escape = escape
-        self._name = f'\n{outer}"'
-        self._attr = f'": {{\n{inner}"attr": '
-        self._field = f',\n{inner}"'
-        self._chunk = f"\n{inner}{STEP}"
-        self._inner_end = f"\n{inner}"
-        self._end = f"\n{outer}}}"
 
     def enter(self, name: bytes, node: Dumped) -> str:
         """The begin of a directory, up to its entries, which are two steps deeper."""
-        return f'{self._begin(name, node)}{self._field}entries": {{'
+        return f'{self._begin(name, node)},\n{STEP}"entries": {{'
 
     def leave(self) -> str:
         """The end of a directory, behind its entries."""
-        return f"{self._inner_end}}}{self._end}"
+        return f"\n{STEP}}}\n}}"
 
     def leaf(self, name: bytes, node: Dumped) -> str:
         """A node that has no entries."""
@@ -134,25 +132,25 @@ class TreeText:
         if node.chunks:
             chunks = [chunk_text(*chunk) for chunk in node.chunks]
             if len(chunks) == 1:
-                text += f'{self._field}chunks": [{chunks[0]}]'
+                text += f',\n{STEP}"chunks": [{chunks[0]}]'
             else:
-                listed = f",{self._chunk}".join(chunks)
-                text += f'{self._field}chunks": [{self._chunk}{listed}{self._inner_end}]'
-        return text + self._end
+                inner = f"\n{STEP}{STEP}"
+                text += f',\n{STEP}"chunks": [{inner}{f",{inner}".join(chunks)}\n{STEP}]'
+        return text + "\n}"
 
     def _begin(self, name: bytes, node: Dumped) -> str:
         """What every node has."""
-        text = f"{self._name}{self._escape(name)}{self._attr}{attr_text(node.inode, node.attr)}"
+        text = f'\n"{self._escape(name)}": {{\n{STEP}"attr": {attr_text(node.inode, node.attr)}'
         if node.target:
-            text += f'{self._field}symlink": "{self._escape(node.target)}"'
+            text += f',\n{STEP}"symlink": "{self._escape(node.target)}"'
         if node.xattrs:
             listed = [
                 {"name": name.decode("utf-8", "surrogateescape"), "value": self._escape(value)}
                 for name, value in sorted(node.xattrs)
             ]
-            text += f'{self._field}xattrs": {codec.json_text(listed, separators=COMPACT)}'
+            text += f',\n{STEP}"xattrs": {codec.json_text(listed, separators=COMPACT)}'
         if node.access is not None:
-            text += f'{self._field}posix_acl_access": {rule_text(node.access)}'
+            text += f',\n{STEP}"posix_acl_access": {rule_text(node.access)}'
         if node.default is not None:
-            text += f'{self._field}posix_acl_default": {rule_text(node.default)}'
+            text += f',\n{STEP}"posix_acl_default": {rule_text(node.default)}'
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..errors import Refused
+from ..errors import Refused, refuse_if
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
 from .ahead import aside
 from .core import Core, optional_attr
-from .dumptext import DIRECTORY, FILE, SYMLINK, Chunk, Dumped, TreeText
+from .dumptext import DIRECTORY, FILE, SYMLINK, Chunk, Dumped, NodeText, indented
 from .numbersets import Numbers
 from .store import Answer, Command, Reply, pairs
 
@@ -52,7 +53,7 @@ class Named:
     inode: int
     node: Dumped | None = None
     text: str = ""
-    """How its node is spelled, where nothing more is to be read of that: then that is all that is kept."""
+    """How its node is spelled, where nothing more is to be read of it: then that is all that is kept."""
     recorded: bool = True
     """Whether its node has attributes."""
     first_page: Reply = None
@@ -67,7 +68,7 @@ class Walk:
 
     inode: int
     depth: int
-    """That of indentation, of its entries."""
+    """How far its entries are indented."""
     listed: list[tuple[bytes, tuple[int, int]]]
     """Its entries in the order of their names: name, type, inode (L4.11)."""
     taken: int = 0
@@ -82,14 +83,13 @@ class Walk:
     """The directories among them that have not been looked into."""
     opened: int = 0
     """How many have been, and have not had their turn."""
-    begun: bool = False
-    """Whether an entry has been told."""
+    comma: str = ""
+    """What parts the next entry from the one before."""
 
-    @property
-    def comma(self) -> str:
-        """What parts the next entry from the one before."""
-        begun, self.begun = self.begun, True
-        return "," * begun
+    def told(self, text: str) -> str:
+        """The text of the next entry in its place."""
+        comma, self.comma = self.comma, ","
+        return comma + indented(text, self.depth)
 
 
 @contextmanager
@@ -120,7 +120,7 @@ class Walker:
         self._db = volume.db
         self._keys = volume.keys
         self._ask = ask
-        self._escape = codec.escape_losing if volume.quirks else codec.escape
+        self._text = NodeText(codec.escape_losing if volume.quirks else codec.escape)
         self._wide = readers if readers > 1 else 0
         """Directories of one directory that are looked into before their turn."""
         self._entries_ahead = 0
@@ -140,7 +140,11 @@ class Walker:
         self._read([top])
         self._directories.add(inode)
         assert top.node is not None
-        yield self._text(ROOT_DEPTH).enter(name, top.node)
+        if not self._volume.quirks:
+            # The original tells of an empty directory then.
+            refuse_if(not top.recorded and inode != TRASH_INODE, errno.ENOENT)
+            refuse_if(top.type != DIRECTORY, errno.ENOTDIR)
+        yield indented(self._text.enter(name, top.node), ROOT_DEPTH)
         walks = [self._walk(top, ROOT_DEPTH + 2)]
         self._count()
         while walks:
@@ -149,32 +153,28 @@ class Walker:
                 self._take(walk)
             if not walk.ready:
                 walks.pop()
-                yield self._text(walk.depth - 2).leave()
+                yield indented(self._text.leave(), walk.depth - 2)
                 continue
             entry = walk.ready.popleft()
             if entry.type != DIRECTORY:
-                yield walk.comma
-                yield entry.text or self._long_file(walk, entry)
+                yield walk.told(entry.text or self._long_file(entry))
                 self._count()
                 continue
             inside = self._entered(walk, entry)
             if self._directories.add(entry.inode) or self._volume.quirks:
                 assert entry.node is not None
-                yield walk.comma + self._text(walk.depth).enter(entry.name, entry.node)
+                yield walk.told(self._text.enter(entry.name, entry.node))
                 walks.append(inside)
             else:
                 # It has moved meanwhile, or is in itself: the original tells it again, if need be for ever.
                 log.warning("directory %d is left out under its second name %r", entry.inode, entry.name)
             self._count()
 
-    def _text(self, depth: int) -> TreeText:
-        return TreeText(self._escape, depth)
-
-    def _long_file(self, walk: Walk, entry: Named) -> str:
+    def _long_file(self, entry: Named) -> str:
         """A file of which more chunks are to be read."""
         assert entry.node is not None
         entry.node.chunks = [*entry.node.chunks, *self._later_chunks(entry.node)]
-        return self._text(walk.depth).leaf(entry.name, entry.node)
+        return self._text.leaf(entry.name, entry.node)
 
     def _count(self) -> None:
         self._done += 1
@@ -182,7 +182,8 @@ class Walker:
 
     def _walk(self, directory: Named, depth: int) -> Walk:
         """A directory with its entries in the order of their names (L4.11), the first asked for."""
-        listed = self._volume.listed(directory.inode, directory.first_page)
+        page = directory.first_page
+        listed = self._volume.listed(directory.inode, page) if page is not None else {}
         directory.first_page = None
         walk = Walk(directory.inode, depth, sorted(listed.items()))
         self._ask_for_more(walk)
@@ -200,9 +201,9 @@ class Walker:
         """Wait for the entries that have been asked for, and ask for the next."""
         batch, replies = walk.asked, walk.replies()
         self._ask_for_more(walk)
-        text = self._text(walk.depth)
-        self._read(self._told(batch, replies, text), text)
+        self._read(self._told(batch, replies))
         batch = self._still_there(walk.inode, batch)
+        self._spell(batch)
         walk.ready.extend(batch)
         walk.closed.extend(entry for entry in batch if entry.type == DIRECTORY)
 
@@ -229,6 +230,14 @@ class Walker:
         self._look_ahead(walk)
         return inside
 
+    def _spell(self, batch: Sequence[Named]) -> None:
+        """Keep of nodes of which nothing more is to be read their text only."""
+        for entry in batch:
+            node = entry.node
+            assert node is not None
+            if entry.type != DIRECTORY and not has_more_chunks(node.attr):
+                entry.text, entry.node = self._text.leaf(entry.name, node), None
+
     # -- the nodes ---------------------------------------------------------------------------------
 
     def _still_there(self, directory: int, batch: list[Named]) -> list[Named]:
@@ -244,10 +253,10 @@ class Walker:
         value = self._db.read_one("HGET", self._keys.dentries(directory), entry.name)
         return value is None or codec.decode_entry(value)[1] != entry.inode
 
-    def _read(self, entries: Sequence[Named], text: TreeText | None = None) -> None:
+    def _read(self, entries: Sequence[Named]) -> None:
         """Read the nodes of some entries, those whose type the entry tells wrongly once more (L4.13)."""
         while entries:
-            entries = self._told(entries, self._db.read(*self._questions(entries)), text)
+            entries = self._told(entries, self._db.read(*self._questions(entries)))
 
     def _questions(self, entries: Sequence[Named]) -> list[Command]:
         """What asks for the nodes of some entries, by the types that those tell."""
@@ -257,11 +266,8 @@ class Walker:
             commands += self._own(entry)
         return commands
 
-    def _told(self, entries: Sequence[Named], replies: Sequence[Reply], text: TreeText | None) -> list[Named]:
-        """Note what was asked of nodes; those of another type than the entry told, which tells it now.
-
-        Nodes of which nothing more is to be read are spelled at once, if it is told how.
-        """
+    def _told(self, entries: Sequence[Named], replies: Sequence[Reply]) -> list[Named]:
+        """Note what was asked of nodes; those of another type than the entry told, which tells it now."""
         blobs, *rest = replies
         each = iter(rest)
         wrong = []
@@ -274,7 +280,7 @@ class Walker:
                 entry.type = attr.type
                 wrong.append(entry)
                 continue
-            node = Dumped(entry.inode, attr)
+            entry.node = node = Dumped(entry.inode, attr)
             if xattrs:
                 node.xattrs = self._told_apart(entry.inode, pairs(xattrs))
             if attr.access_acl or attr.default_acl:
@@ -285,10 +291,6 @@ class Walker:
                 entry.first_page = own
             elif attr.type == SYMLINK:
                 node.target = own or b""
-            if text is None or attr.type == DIRECTORY or has_more_chunks(attr):
-                entry.node = node
-            else:
-                entry.text = text.leaf(entry.name, node)
         return wrong
 
     def _own(self, entry: Named) -> list[Command]:

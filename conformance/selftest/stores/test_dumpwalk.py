@@ -125,9 +125,9 @@ def test_the_next_nodes_are_asked_for_while_others_come(
         ask(self, walk)
         seen.extend(("asked", entry.name) for entry in walk.asked)
 
-    def using(self: Walker, entries: Any, replies: Any, text: Any) -> Any:
+    def using(self: Walker, entries: Any, replies: Any) -> Any:
         seen.extend(("told", entry.name) for entry in entries)
-        return told(self, entries, replies, text)
+        return told(self, entries, replies)
 
     monkeypatch.setattr(Walker, "_ask_for_more", asking)
     monkeypatch.setattr(Walker, "_told", using)
