@@ -94,7 +94,10 @@ def test_entries_at_once_are_those_one_by_one(
 
 
 def volume(directories: int, files: int) -> bytes:
-    """A dump without a line break of so many directories in the root, each with so many files of any kind."""
+    """A dump without a line break.
+
+    In the root are so many directories with so many files each, of any kind, and as many empty ones and files.
+    """
     inodes = count(2)
 
     def attr(type: str) -> dict[str, Any]:
@@ -116,10 +119,14 @@ def volume(directories: int, files: int) -> bytes:
     def name(number: int) -> str:
         return f"{number} }}" if number % 20 == 9 else f"{number} é"
 
-    entries = {
-        f"{{{number}": {"attr": attr("directory"), "entries": {name(n): file(n) for n in range(files)}}
-        for number in range(directories)
-    }
+    entries: dict[str, Any] = {}
+    for number in range(directories):
+        inside = {name(n): file(n) for n in range(files)}
+        entries |= {
+            f"{number} {{": {"attr": attr("directory"), "entries": inside},
+            f"{number} empty": {"attr": attr("directory"), "entries": {}},
+            f"{number}": file(number),
+        }
     dump = {
         "Setting": {"Name": "a"},
         "Counters": {},
@@ -136,7 +143,7 @@ def test_a_dump_in_any_layout_is_read_many_entries_at_once(layout: str, director
     events, fault = told(LAYOUTS[layout](data))
     assert not fault
     leaves = [event[:3] for event in events if event[0] == "leaf"]
-    assert len(leaves) == directories * files
+    assert len(leaves) == directories * (files + 1)
     with mock.patch.object(dumpfile, "AT_ONCE", 0):
         assert leaves == [event[:3] for event in told(data)[0] if event[0] == "leaf"]
     with (
@@ -144,8 +151,8 @@ def test_a_dump_in_any_layout_is_read_many_entries_at_once(layout: str, director
         mock.patch.object(dumpfile, "leaves", side_effect=dumpnodes.leaves) as at_once,
     ):
         told(LAYOUTS[layout](data))
-    assert begun.call_count == 1 + directories
-    assert at_once.call_count <= directories * (1 + files / 8)
+    assert begun.call_count == 1 + 2 * directories
+    assert at_once.call_count <= directories * (2 + files / 8)
 
 
 def test_slices_as_they_were_once_called() -> None:

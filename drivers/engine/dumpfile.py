@@ -242,8 +242,8 @@ class DumpFile:
         if self._json.offset < self._unusual:
             return []
         text = self._json.ahead(AT_ONCE)
-        begins, end = whole_leaves(text)
-        if not begins or text.startswith(",") == first:
+        begins, end = whole_leaves(text) if text.startswith('"' if first else ",") else ([], 0)
+        if not begins:
             return []
         members = text[:end]
         some = leaves(members, begins, parent, self._json.offset)
