@@ -96,7 +96,7 @@ def test_entries_at_once_are_those_one_by_one(
 def volume(directories: int, files: int) -> bytes:
     """A dump without a line break.
 
-    In the root are so many directories with so many files each, of any kind, and as many empty ones and files.
+    In the root are so many directories with so many files of any kind, and as many empty ones and files.
     """
     inodes = count(2)
 
