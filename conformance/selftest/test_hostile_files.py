@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 
 from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, wire
 from metaparity.conformance.scenes.dumps import GOLDEN
-from metaparity.conformance.selftest.damaged import changed, pieces
 from metaparity.drivers.engine import dumpfile, entrynames, hashes
 from metaparity.drivers.engine import pieces as pieces_module
 from metaparity.drivers.engine import segments as segments_module
@@ -42,6 +41,8 @@ from metaparity.drivers.engine.segments import NUMBERS
 from metaparity.drivers.engine.survey import Survey, survey, surveyed
 from metaparity.drivers.files import reading
 from metaparity.drivers.types import Slice
+
+from .damaged import changed, pieces
 
 Read: TypeAlias = Callable[[BinaryIO], object]
 

@@ -27,6 +27,20 @@ def grouped(items: Iterable[T], number: int) -> Iterator[tuple[T, ...]]:
         yield group
 
 
+def heaped(items: Iterable[T], weigh: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """The items, as many at a time as weigh so much together."""
+    some: list[T] = []
+    room = most
+    for item in items:
+        some.append(item)
+        room -= weigh(item)
+        if room <= 0:
+            yield some
+            some, room = [], most
+    if some:
+        yield some
+
+
 @contextmanager
 def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
     """The items in their order, made while others are used; with `threads` 1 only when they are asked for.

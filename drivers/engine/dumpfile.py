@@ -242,7 +242,9 @@ class DumpFile:
         if self._json.offset < self._unusual:
             return []
         text = self._json.ahead(AT_ONCE)
-        begins, end = whole_leaves(text) if text.startswith('"' if first else ",") else ([], 0)
+        if not text.startswith('"' if first else ","):
+            return []
+        begins, end = whole_leaves(text)
         if not begins:
             return []
         members = text[:end]

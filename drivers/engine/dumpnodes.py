@@ -6,6 +6,7 @@ Those that are no directories are read many at once, within their limits, by msg
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Sequence, Set
 from itertools import pairwise
 from operator import attrgetter
@@ -126,7 +127,7 @@ for _ in range(2):
 LEAF = re.compile(OBJECT)
 """A node with objects in it that have others, as chunks have slices."""
 
-FIELDS = [(f'"{name}"', attrgetter(name)) for name in NodeShape.__struct_fields__]
+FIELDS = [(name, attrgetter(name)) for name in NodeShape.__struct_fields__]
 
 
 def whole_leaves(text: str) -> tuple[list[int], int]:
@@ -134,9 +135,9 @@ def whole_leaves(text: str) -> tuple[list[int], int]:
 
     The layout may be any.  A brace in a text of theirs may hide those behind it.
     """
-    directory = text.find('"entries"')
-    begins = [found.start() for found in NODE.finditer(text, 0, len(text) if directory < 0 else directory)]
-    if directory >= 0:
+    before, directory, _ = text.partition('"entries"')
+    begins = [found.start() for found in NODE.finditer(before)]
+    if directory:
         del begins[-1:]
     if begins and not balanced(text, begins[0], begins[-1]):
         # Somewhere the directory ends that they are in.
@@ -183,11 +184,11 @@ def told_once(text: str, shapes: Collection[NodeShape]) -> bool:
     """Whether no field of a node comes twice in the text: the last would have been kept."""
     if "\\" in text:  # may hide the name of a field
         return False
+    types = Counter([shape.attr.type for shape in shapes])
     for name, field in FIELDS:
         number = len(shapes) - [*map(field, shapes)].count(None)
-        # One of the fields is called as a type is.
-        types = [shape.attr.type for shape in shapes].count("symlink") if name == '"symlink"' else 0
-        if number and text.count(name) != number + types:
+        # A field may be called as a type is, as that of symbolic links.
+        if number and text.count(f'"{name}"') != number + types[name]:
             return False
     return True
 

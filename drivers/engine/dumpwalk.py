@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import Refused, refuse_if
 from ..types import CHUNK_SIZE, TRASH_INODE, Attr
 from . import codec
-from .ahead import aside
+from .ahead import aside, heaped
 from .core import Core, optional_attr
 from .dumptext import DIRECTORY, FILE, SYMLINK, Chunk, Dumped, NodeText, indented
 from .numbersets import Numbers
@@ -67,8 +67,6 @@ class Walk:
     """A directory whose entries are being told."""
 
     inode: int
-    depth: int
-    """How far its entries are indented."""
     listed: list[tuple[bytes, tuple[int, int]]]
     """Its entries in the order of their names: name, type, inode (L4.11)."""
     taken: int = 0
@@ -86,10 +84,10 @@ class Walk:
     comma: str = ""
     """What parts the next entry from the one before."""
 
-    def told(self, text: str) -> str:
+    def told(self, text: str, depth: int) -> str:
         """The text of the next entry in its place."""
         comma, self.comma = self.comma, ","
-        return comma + indented(text, self.depth)
+        return comma + indented(text, depth)
 
 
 @contextmanager
@@ -130,7 +128,7 @@ class Walker:
 
     def tree(self, name: bytes, inode: int) -> Iterator[str]:
         """The text of a tree, a piece for some nodes."""
-        yield from gathered(self._walked(name, inode))
+        return map("".join, heaped(self._walked(name, inode), len, PIECE))
 
     # -- the order ---------------------------------------------------------------------------------
 
@@ -145,25 +143,25 @@ class Walker:
             refuse_if(not top.recorded and inode != TRASH_INODE, errno.ENOENT)
             refuse_if(top.type != DIRECTORY, errno.ENOTDIR)
         yield indented(self._text.enter(name, top.node), ROOT_DEPTH)
-        walks = [self._walk(top, ROOT_DEPTH + 2)]
+        walks = [self._walk(top)]
         self._count()
         while walks:
-            walk = walks[-1]
+            walk, depth = walks[-1], ROOT_DEPTH + 2 * len(walks)
             while not walk.ready and walk.asked:
                 self._take(walk)
             if not walk.ready:
                 walks.pop()
-                yield indented(self._text.leave(), walk.depth - 2)
+                yield indented(self._text.leave(), depth - 2)
                 continue
             entry = walk.ready.popleft()
             if entry.type != DIRECTORY:
-                yield walk.told(entry.text or self._long_file(entry))
+                yield walk.told(entry.text or self._long_file(entry), depth)
                 self._count()
                 continue
             inside = self._entered(walk, entry)
             if self._directories.add(entry.inode) or self._volume.quirks:
                 assert entry.node is not None
-                yield walk.told(self._text.enter(entry.name, entry.node))
+                yield walk.told(self._text.enter(entry.name, entry.node), depth)
                 walks.append(inside)
             else:
                 # It has moved meanwhile, or is in itself: the original tells it again, if need be for ever.
@@ -180,12 +178,12 @@ class Walker:
         self._done += 1
         self._volume.tell("entries dumped", self._done, self._total)
 
-    def _walk(self, directory: Named, depth: int) -> Walk:
+    def _walk(self, directory: Named) -> Walk:
         """A directory with its entries in the order of their names (L4.11), the first asked for."""
         page = directory.first_page
         listed = self._volume.listed(directory.inode, page) if page is not None else {}
         directory.first_page = None
-        walk = Walk(directory.inode, depth, sorted(listed.items()))
+        walk = Walk(directory.inode, sorted(listed.items()))
         self._ask_for_more(walk)
         return walk
 
@@ -214,7 +212,7 @@ class Walker:
             if cursor != b"0":
                 break
             entry = walk.closed.popleft()
-            entry.walk = self._walk(entry, walk.depth + 2)
+            entry.walk = self._walk(entry)
             self._entries_ahead += len(entry.walk.listed)
             walk.opened += 1
 
@@ -223,7 +221,7 @@ class Walker:
         inside, entry.walk = entry.walk, None
         if inside is None:
             walk.closed.popleft()
-            inside = self._walk(entry, walk.depth + 2)
+            inside = self._walk(entry)
         else:
             walk.opened -= 1
             self._entries_ahead -= len(inside.listed)
@@ -367,17 +365,3 @@ OWN = frozenset({FILE, DIRECTORY, SYMLINK})
 def has_more_chunks(attr: Attr) -> bool:
     """Whether a node is a file with more than its first chunk."""
     return attr.type == FILE and attr.length > CHUNK_SIZE
-
-
-def gathered(texts: Iterable[str]) -> Iterator[str]:
-    """The texts, many of them in one."""
-    some: list[str] = []
-    size = 0
-    for text in texts:
-        some.append(text)
-        size += len(text)
-        if size >= PIECE:
-            yield "".join(some)
-            some, size = [], 0
-    if some:
-        yield "".join(some)

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 from itertools import compress
 
-from .hashes import Hashes
+from .hashes import Hashes, first_again
 
 MANY = 1 << 18
 """Names of one directory, or directories, beyond which any name can come again: each takes ninety bytes."""
@@ -39,12 +39,11 @@ class Names:
             self._scatter()
         if self._all is not None:
             return self._all.second(keys)
-        if len({*keys}) < len(keys) or not self._known.isdisjoint(keys):
-            return self._place(keys)
-        if keys:
+        place = first_again(keys, self._known)
+        if place is None and keys:
             self._directories |= here
             self._note(directories, keys)
-        return None
+        return place
 
     def twice(self) -> bool:
         """Whether a name has come twice that was not known then; no more can be taken in."""
@@ -67,11 +66,3 @@ class Names:
         self._known.update(compress(keys, map(self._last.__eq__, directories)))
         if max(len(self._known), len(self._directories)) > MANY:
             self._scatter()
-
-    def _place(self, keys: Sequence[int]) -> int | None:
-        """Where the first key stands that is known or comes before in these."""
-        for place, key in enumerate(keys):
-            if key in self._known:
-                return place
-            self._known.add(key)
-        return None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
 
 RECENT = 1 << 18
 """Hashes that are told at once when they come again; each takes some ninety bytes."""
@@ -31,12 +34,10 @@ class Hashes:
 
     def second(self, hashes: Sequence[int]) -> int | None:
         """Take in hashes; the place of the first that is known to have come before, if there is one."""
-        if len({*hashes}) < len(hashes) or not self._recent.isdisjoint(hashes):
-            return self._place(hashes)
-        self._recent.update(hashes)
-        if len(self._recent) > RECENT:
-            self._settle()
-        return None
+        place = first_again(hashes, self._recent)
+        if place is None:
+            self._take(hashes)
+        return place
 
     def add(self, hash: int) -> bool:
         """Take in one; whether it is not known to have come before."""
@@ -51,13 +52,18 @@ class Hashes:
         """Take in hashes of which none has come before."""
         left = iter(hashes)
         while block := [*islice(left, BLOCK)]:
-            self.second(block)
+            self._take(block)
 
     def twice(self) -> bool:
         """Whether one has come twice that was not known then; no more can be taken in."""
         if self._parts:
             self._settle()
         return any(len({*part}) < len(part) for part in self._parts)
+
+    def _take(self, hashes: Sequence[int]) -> None:
+        self._recent.update(hashes)
+        if len(self._recent) > RECENT:
+            self._settle()
 
     def _settle(self) -> None:
         """Keep those that came last with all others."""
@@ -67,10 +73,14 @@ class Hashes:
             appends[hash % PARTS](hash)
         self._recent.clear()
 
-    def _place(self, hashes: Sequence[int]) -> int | None:
-        """Where the first stands that is known or comes before in these."""
-        for place, hash in enumerate(hashes):
-            if hash in self._recent:
-                return place
-            self._recent.add(hash)
+
+def first_again(items: Sequence[T], known: Set[T]) -> int | None:
+    """Where the first of some items stands that is in a set, or before in these; None where all are new."""
+    if len({*items}) == len(items) and known.isdisjoint(items):
         return None
+    before = set[T]()
+    for place, item in enumerate(items):
+        if item in known or item in before:
+            return place
+        before.add(item)
+    return None

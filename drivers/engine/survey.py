@@ -13,7 +13,7 @@ from .codec.corrupt import I64
 from .dumpfile import DumpFile, Event
 from .dumpnodes import Child
 from .dumptext import DIRECTORY, FILE, TYPE_NAMES
-from .hashes import Hashes
+from .hashes import Hashes, first_again
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .progress import Progress
@@ -135,8 +135,9 @@ def _second(directory: Directory, new: Sequence[bytes]) -> int | None:
     names = directory.names
     if directory.many is not None:
         return directory.many.second([*map(hash, new)])
-    if len({*new}) < len(new) or not names.isdisjoint(new):
-        return next(place for place, name in enumerate(new) if name in names or name in new[:place])
+    place = first_again(new, names)
+    if place is not None:
+        return place
     names.update(new)
     if len(names) > MANY:
         directory.many = Hashes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from ..engine.ahead import heaped
 from ..engine.counters import Traffic
 from ..engine.store import Command, Look, Lost, Packed, Reply, Store, Transaction, unseen
 from ..engine.transaction import checked, run_attempt
@@ -111,17 +112,7 @@ class RedisStore(Store):
 
 def gathered(batches: Iterable[Packed], size: int) -> Iterator[Packed]:
     """The batches, as many at a time as make so many bytes."""
-    some: list[Packed] = []
-    room = size
-    for batch in batches:
-        some.append(batch)
-        room -= len(batch.data)
-        if room <= 0:
-            yield joined(some)
-            some.clear()
-            room = size
-    if some:
-        yield joined(some)
+    return map(joined, heaped(batches, lambda batch: len(batch.data), size))
 
 
 def joined(batches: Sequence[Packed]) -> Packed:
