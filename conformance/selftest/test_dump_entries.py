@@ -15,14 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from metaparity.conformance.scenes.dumps import GOLDEN
 from metaparity.drivers.engine import dumpfile, dumpnodes
 from metaparity.drivers.engine.dumpfile import DumpFile
 from metaparity.drivers.engine.jsontext import BadFile
 
-from .damaged import changed, pieces
-
-DUMP = GOLDEN.joinpath("dump-secret.json").read_bytes()
+from .damaged import DUMP, changed, pieces
 
 
 def with_lines(drawn: list[tuple[int, int, int]]) -> bytes:
