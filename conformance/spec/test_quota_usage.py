@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,7 @@ from metaparity.drivers.types import (
 from metaparity.fixtures.volumes import Volume
 
 PIB, MANY = 2**50, 10 * 2**20
+ROUNDS, FLUSHES = 12, 4
 EXCHANGE = RenameFlag.EXCHANGE
 BIG = 2 * BLOCK
 """The space of the file `x`."""
@@ -368,6 +371,28 @@ def test_flush(volume: Volume) -> None:
     limit(volume.fs, DIR, b"/top", -1, 100)
     volume.file("x", top)
     assert soon(lambda: stored(volume, DIR, top) == Quota(-1, 100, BLOCK, 1))
+
+
+@clause("quota/is-flushed-once-by-flushes-at-once", source="N30.11", needs="quota.dir")
+def test_flushes(volume: Volume) -> None:
+    """Flushes of one client at the same time bring what it has used to the server once."""
+    top = volume.dir("top")
+    volume.fs.settle()
+    limit(volume.fs, DIR, b"/top", -1, 100)
+    with ThreadPoolExecutor(FLUSHES) as pool:
+        for number in range(ROUNDS):
+            volume.fs.mknod(top, b"n%d" % number, FileType.FILE, 0o644)
+            start = threading.Barrier(FLUSHES)
+            flushes = [pool.submit(flush_at, start, volume.fs) for _ in range(FLUSHES)]
+            for flush in flushes:
+                flush.result(timeout=30)
+            assert stored(volume, DIR, top) == Quota(-1, 100, (number + 1) * BLOCK, number + 1)
+
+
+def flush_at(start: threading.Barrier, fs: Engine) -> None:
+    """Bring what a client has used to the server when the others do, too."""
+    start.wait(timeout=10)
+    fs.settle()
 
 
 @clause("quota/is-flushed-by-a-closing-session", source="N37.1 N2.3 L3.15", needs="quota.dir", clients=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import itertools
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -116,6 +117,8 @@ class Core(Engine):
         self.open_files = OpenFiles(config.open_cache, config.open_cache_limit)
         self.background = Background()
         self.dir_stats = PendingDirStats()
+        self.flushing = threading.Lock()
+        """Held by who puts pending usage on the server: two at once would put it there twice."""
         self.usage = CachedUsage()
         self.sid = 0
         self.taking = Gate()

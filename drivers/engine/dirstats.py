@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
 
 from ..errors import error, refuse_if
 from ..types import ROOT, Context, DirStat, FileType
@@ -41,7 +42,10 @@ class DirStats(Core):
         """Put the pending changes on the server (N27.3); lost when the server fails meanwhile."""
         if self.config.read_only or not self.format.dir_stats:
             return
-        deltas = self.dir_stats.take()
+        with self.flushing:
+            self._flush_dir_stats(self.dir_stats.take())
+
+    def _flush_dir_stats(self, deltas: Mapping[int, DirStat]) -> None:
         if not deltas:
             return
         directories = list(deltas)

@@ -146,11 +146,12 @@ class Quotas(Directories, Paths, Summaries):
     def quota_scan(self, *, ctx: Context = ROOT) -> None:
         self.db.require_writable()
         used = self._usage_by_owner(ctx)
-        for type in OWNERS:
-            for id, quota in used[type].items():
-                self._store_quota(type, id, quota)
-            self.accounts[type].reset()
-            self.accounts[type].load(self._load(type), keep=True)
+        with self.flushing:
+            for type in OWNERS:
+                for id, quota in used[type].items():
+                    self._store_quota(type, id, quota)
+                self.accounts[type].reset()
+                self.accounts[type].load(self._load(type), keep=True)
 
     def _usage_by_owner(self, ctx: Context) -> dict[QuotaType, dict[int, Quota]]:
         """What every user and every group has (N30.10), limits left as they are."""
@@ -230,20 +231,22 @@ class Quotas(Directories, Paths, Summaries):
 
     def load_quotas(self) -> None:
         """Take over the quotas on the server (S7.4.2)."""
-        for type, accounts in self.accounts.items():
-            accounts.load(self._load(type), keep=type is not QuotaType.DIR)
+        with self.flushing:
+            for type, accounts in self.accounts.items():
+                accounts.load(self._load(type), keep=type is not QuotaType.DIR)
 
     def flush_quotas(self) -> None:
         """Put the pending usage on the server (N30.11); what cannot be put there waits for the next time."""
         if self.config.read_only:
             return
-        for type, accounts in self.accounts.items():
-            changes = accounts.pending()
-            if not changes:
-                continue
-            for id in self._add_usage(type, changes):
-                accounts.drop(id)
-            accounts.flushed(changes)
+        with self.flushing:
+            for type, accounts in self.accounts.items():
+                changes = accounts.pending()
+                if not changes:
+                    continue
+                for id in self._add_usage(type, changes):
+                    accounts.drop(id)
+                accounts.flushed(changes)
 
     def _add_usage(self, type: QuotaType, changes: Mapping[int, tuple[int, int]]) -> list[int]:
         """Add usage to what is stored; the directories whose quota has been deleted meanwhile."""
