@@ -375,12 +375,17 @@
     });
   }
 
+  /** The name of a driver or pair, which may go on in a new line behind its signs. */
+  function breakable(name) {
+    return name.split(/(?<=[+?&])/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
+  }
+
   // -- start ------------------------------------------------------------------------------------------
 
   document.documentElement.style.setProperty("--drivers", drivers.length);
   document.documentElement.classList.toggle("many", drivers.length > MANY);
   byId("columns").append(el("div", { class: "what", id: "shown", role: "status" }),
-    ...drivers.map((name) => el("div", { "aria-hidden": "true" }, name)));
+    ...drivers.map((name) => el("div", { "aria-hidden": "true" }, breakable(name))));
   byId("head").hidden = false;
   byId("table").append(...[...families.values()].map(buildFamily));
   buildChips();
