@@ -33,6 +33,7 @@ from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
 from .harness.lawfulness import Judge, Judgement
+from .harness.rendering import contrast
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, options, plain_line
 from .harness.second_opinion import findings
@@ -273,6 +274,11 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             trace = write_trace(pyfuncitem, volume, choices.report / "traces")
             finding.trace = str(trace) if trace else ""
         raise
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """What two objects of the API are, whole: pytest would cut them short in the middle."""
+    return contrast(left, right) if op == "==" else None
 
 
 def conclude(item: pytest.Function, clause: Clause, volume: Volume, judge: Judge) -> None:

@@ -246,6 +246,18 @@ def error_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def contrast(left: object, right: object) -> list[str] | None:
+    """That two objects of a kind are not equal, and in which fields; None where they are no such objects."""
+    if type(left) is not type(right) or not dataclasses.is_dataclass(left):
+        return None
+    shown = Shown().value
+    fields = [(name, getattr(left, name), getattr(right, name)) for name, _ in _fields(type(left))]
+    return [
+        f"{shown(left)} == {shown(right)}",
+        *(f"{name}: {shown(one)} != {shown(other)}" for name, one, other in fields if one != other),
+    ]
+
+
 def shorten(text: str, limit: int = 240) -> str:
     """Text that fits a line or two."""
     text = " ".join(text.split())

@@ -102,6 +102,16 @@ def test_forgotten(volume, name):
     BEFORE.append(weakref.ref(volume))
 """
 
+COMPARING = """
+from metaparity.drivers.types import Quota
+
+@clause("toy/compares", source="N12.2", needs="namespace")
+def test_quota(fs):
+    \"\"\"What is used is as it was.\"\"\"
+    used = Quota(max_inodes=100, used_space=20480, used_inodes=fs.mkdir(1, b"a").inode)
+    assert used == Quota(max_inodes=100, used_space=20480, used_inodes=1)
+"""
+
 OTHERS = """
 @clause("toy/lists", source="N29", needs="acl")
 def test_acl(fs):
@@ -204,6 +214,21 @@ def test_a_failure_says_everything(toys: Run) -> None:
     (failure,) = next(r for r in ran.results["records"] if r["driver"] == "wobbly")["failures"]
     assert failure["expected"] == "EEXIST"
     assert failure["keys"] == [{"key": "d1[a]", "before": None, "after": "type 2, inode 2"}]
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_objects_that_differ_are_told_whole(toys: Run, monkeypatch: pytest.MonkeyPatch, ci: bool) -> None:
+    """They are not cut short, and what is not as usual is all that is told of them."""
+    if ci:
+        monkeypatch.setenv("CI", "true")
+    else:
+        monkeypatch.delenv("CI", raising=False)
+    ran = toys(HEAD + COMPARING, drivers=("steady",))
+    (failure,) = ran.results["records"][0]["failures"]
+    assert failure["observed"] == (
+        "assert Quota(max_inodes=100, used_space=20480, used_inodes=2) == "
+        "Quota(max_inodes=100, used_space=20480, used_inodes=1)\n  used_inodes: 2 != 1"
+    )
 
 
 def test_verdicts_that_are_not_passed(toys: Run) -> None:

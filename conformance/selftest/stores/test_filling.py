@@ -190,6 +190,7 @@ def losing_the_last_reply(
 ) -> Iterator[int]:
     """A port to the server on which the reply to the end of a load is lost, and maybe all that follows."""
     finish = Claim.finish
+    monkeypatch.setattr("metaparity.drivers.engine.filling.BEAT", 600)  # whose reply could be lost instead
     with contextlib.closing(Proxy("127.0.0.1", server.port)) as proxy:
 
         def lost(claim: Claim, setting: bytes) -> None:
