@@ -277,3 +277,9 @@ def test_aligned(length: int) -> None:
     space = codec.aligned(length)
     assert space % 4096 == 0
     assert space >= max(length, 1) > space - 4096
+
+
+@given(st.lists(st.integers(0, (1 << 64) - 1)))
+def test_space_of(lengths: list[int]) -> None:
+    """Contents take together what each takes."""
+    assert codec.space_of(lengths) == sum(map(codec.aligned, lengths))

@@ -54,7 +54,9 @@ class Loading(Filling):
             filler = Filler(self, found, slices, usages)
             with reading(path) as stream:
                 events = surveyed(DumpFile(stream).events(), found)
-                self._set_aside(commands, filler.commands(self._watched(events, found)))
+                for batch in filler.batches(self._watched(events, found)):
+                    commands.put(batch)
+            commands.end()
             slices.end()
             usages.end()
             check_client(found.format)
@@ -85,12 +87,6 @@ class Loading(Filling):
         if limited or (found.format.user_group_quota and not self.quirks):
             self.quota_scan()
         claim.finish(codec.encode_format(found.format))
-
-    def _set_aside(self, kept: Spool[Commands], commands: Iterable[Command]) -> None:
-        """Keep commands until they may be sent."""
-        for batch in grouped(commands, BATCH):
-            kept.put(batch)
-        kept.end()
 
 
 @dataclass(slots=True)
@@ -131,10 +127,10 @@ class Filler:
         self._attrs: list[bytes] = []
         """Keys and values of attributes that are not written yet, in turns."""
         self._ready: list[Command] = []
-        """The commands that the last events have led to."""
+        """The commands of the next batch."""
 
-    def commands(self, events: Iterable[Event]) -> Iterator[Command]:
-        """The commands that make the nodes, each directory after what is in it (L4.18)."""
+    def batches(self, events: Iterable[Event]) -> Iterator[Commands]:
+        """The commands that make the nodes, some at a time, each directory after what is in it (L4.18)."""
         for kind, value in events:
             if kind == "leaves":
                 self._leaves(value)
@@ -147,10 +143,12 @@ class Filler:
             elif kind == "DelFiles":
                 inode, length, expire = value
                 self._put("ZADD", self._keys.delfiles, expire, codec.delfile_member(inode, length))
-            yield from self._ready
-            self._ready.clear()
+            if len(self._ready) >= BATCH:
+                yield self._ready
+                self._ready = []
         self._flush_attrs()
-        yield from self._ready
+        if self._ready:
+            yield self._ready
 
     def links(self) -> Iterator[Command]:
         """The commands that mend nodes with several names, which have been written as if they had one."""
@@ -274,7 +272,7 @@ class Filler:
         directory = self._open[-1]
         lengths = [child.node.attr.length if child.type == FILE else 0 for child in some]
         directory.length += sum(lengths)
-        directory.space += sum(map(codec.aligned, lengths))
+        directory.space += codec.space_of(lengths)
         directory.inodes += len(some)
         directory.directories += sum([child.type == DIRECTORY for child in some])
         for child in some:

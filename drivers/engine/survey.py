@@ -120,9 +120,7 @@ def surveyed(events: Iterable[Event], found: Survey) -> Iterator[Event]:
 
 def _take_entries(some: Sequence[Child], directory: Directory, found: Survey) -> None:
     """Take in entries of a directory: what they take, and their names, each once."""
-    directory.space += sum(
-        [codec.aligned(child.node.attr.length if child.type == FILE else 0) for child in some]
-    )
+    directory.space += codec.space_of([child.node.attr.length if child.type == FILE else 0 for child in some])
     place = _second(directory, [child.name for child in some])
     if place is not None:
         child = some[place]
@@ -194,7 +192,7 @@ def _count(some: Sequence[Child], found: Survey) -> None:
     found.last_inode = max([found.last_inode, *(inode for inode in inodes if inode < TRASH_INODE)])
     found.last_trash = max([found.last_trash, *(inode - TRASH_INODE for inode in inodes)])
     counted = [child for child in some if child.inode not in (ROOT_INODE, TRASH_INODE)]
-    found.space += sum([codec.aligned(child.node.attr.length) for child in counted])
+    found.space += codec.space_of([child.node.attr.length for child in counted])
     found.inodes += len(counted)
     if found.space > I64[1]:
         raise BadFile(f"the files take more than {I64[1]} bytes", some[0].offset)

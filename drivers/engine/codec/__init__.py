@@ -41,6 +41,7 @@ from .nodes import (
     hour_name,
     parse_hour_name,
     possible_names,
+    space_of,
     trash_name,
 )
 from .slices import (
@@ -117,6 +118,7 @@ __all__ = [
     "session_time",
     "slice_numbers",
     "slice_ref_field",
+    "space_of",
     "trash_name",
     "unescape",
     "unescape_all",

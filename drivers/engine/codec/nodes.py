@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...types import MAX_NAME, Attr
 from .corrupt import CorruptValue, pack, require_length, require_within
@@ -112,6 +112,11 @@ def possible_names(names: Sequence[bytes]) -> bool:
 def aligned(length: int) -> int:
     """The space that so many bytes of content take, at least one 4 KiB block.  Source: S3.6."""
     return max(-(-length // BLOCK), 1) * BLOCK
+
+
+def space_of(lengths: Iterable[int]) -> int:
+    """The space that contents of so many bytes each take together."""
+    return BLOCK * sum([-(-length // BLOCK) or 1 for length in lengths])
 
 
 def trash_name(parent: int, inode: int, name: bytes) -> bytes:
