@@ -78,10 +78,15 @@ def forget_what_is_kept(self: Cache, keys: Iterable[bytes] | None) -> None:
 
 def read_alone(
     self: Cache, commands: Sequence[Command], send: Callable[[list[Flight]], object]
-) -> list[Reply | ServerError]:
+) -> list[Reply | ServerError] | None:
     """As if nobody else were asking."""
     self._flights.clear()
     return sound_read(self, commands, send)
+
+
+def believe(self: Cache, before: Sequence[tuple[Command, Reply]]) -> bool:
+    """As if nothing changed while the rest of an answer is under way."""
+    return True
 
 
 def cached_without_a_look(self: RueidisStore, *commands: Command) -> list[Reply]:
@@ -190,6 +195,13 @@ EACH_ASKS = broken(
     caught_by="coherence/those-who-miss-one-thing-ask-once",
     target="rueidis.cache:Cache.read",
     wrong=read_alone,
+)
+ANSWERS_ARE_PATCHED = broken(
+    "ANSWERS_ARE_PATCHED",
+    "what was kept is shown with what has come since",
+    caught_by="coherence/one-answer-is-of-one-moment",
+    target="rueidis.cache:Cache._still",
+    wrong=believe,
 )
 OUT_OF_REACH_IS_UNNOTICED = broken(
     "OUT_OF_REACH_IS_UNNOTICED",

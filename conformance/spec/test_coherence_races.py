@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from errno import EIO, ENOENT
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -20,7 +20,7 @@ from metaparity.conformance.scenes.contents import put
 from metaparity.conformance.verbs import refuses, soon
 from metaparity.drivers.api import Engine
 from metaparity.drivers.types import CHUNK_SIZE, AclType, Attr, FallocateMode, FileType, Rule, SetAttr, Slice
-from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, push, reply
+from metaparity.fixtures.faults import Act, Frame, Match, Proxy, Trap, Way, push, reply
 from metaparity.fixtures.volumes import Volume
 
 T = TypeVar("T")
@@ -260,6 +260,54 @@ def test_torn(volume: Volume, network: Proxy, threads: ThreadPoolExecutor) -> No
         for _ in range(2):
             behind.lookup(d, b"x")
             behind.getattr(y)
+
+
+TOGETHER: dict[str, tuple[bytes, Callable[[Engine, int], list[Any]]]] = {
+    "attributes": (b"x%d", lambda fs, x: fs.xattr_list(x)),
+    "contents": (b"c%d_0", lambda fs, x: fs.read(x, 0)),
+}
+"""What is read along with the record of a node: its key, and the call."""
+
+
+@pytest.mark.parametrize("known", ["kept", "under-way"])
+@pytest.mark.parametrize("what", TOGETHER)
+@clause("coherence/one-answer-is-of-one-moment", source="S6.1.11", needs="cache.tracking", clients=2)
+def test_one_moment(
+    volume: Volume, network: Proxy, threads: ThreadPoolExecutor, what: str, known: str
+) -> None:
+    """A client that keeps the record of a file, or is being told it, and asks for what belongs to it when
+    the file is removed, shows that as it was, or that there is no file, and never a file without it."""
+    fs, behind = volume.fs, reader(volume)
+    x = volume.file("x")
+    fs.xattr_set(x, b"user.a", b"1")
+    put(fs, x, 0, 100)
+    key, call = TOGETHER[what]
+    whole = call(fs, x)
+    volume.settle()
+    behind.cache_drop()
+    if known == "kept":
+        behind.getattr(x)
+        held = network.trap(asks(key % x))
+        asked = threads.submit(call, behind, x)
+    else:
+        held = network.trap(answer(x))
+        threads.submit(behind.getattr, x)
+    held.wait()
+    fs.unlink(1, b"x", True)
+    volume.settle()
+    assert not volume.raw.exists(record(x), key % x)
+    if known == "under-way":
+        before = len(network.record())
+        asked = threads.submit(call, behind, x)
+        assert soon(lambda: any(key % x in one.command for one in network.asked(before)), 5.0)
+    held.release()
+    with suppress(FileNotFoundError):
+        assert asked.result() == whole
+
+
+def asks(key: bytes) -> Match:
+    """The sending of any command on a key."""
+    return lambda frame: frame.way is Way.COMMAND and key in frame.command[1:]
 
 
 def wait_if_told(trap: Trap) -> None:

@@ -90,24 +90,30 @@ class Cache:
 
     def read(
         self, commands: Sequence[Command], send: Callable[[list[Flight]], object]
-    ) -> list[Reply | ServerError]:
+    ) -> list[Reply | ServerError] | None:
         """The replies, in order, errors as values; those that are not kept come through `send`.
 
+        None where something has changed that was kept, or asked for by another, before all had come: then
+        they are not of one moment, and may show a file whose contents are gone.
         `send` has to have `landed` called for each flight, in the order of arrival.  Raises what it raises.
         """
         replies: list[Any] = [_ABSENT] * len(commands)
         awaited: list[tuple[int, Flight]] = []
         own: list[Flight] = []
+        sooner: list[int] = []
         now = time.monotonic()
         with self._lock:
             for place, command in enumerate(commands):
                 reply = replies[place] = self._find(command, now)
                 if reply is not _ABSENT:
+                    sooner.append(place)
                     continue
                 flight = self._flights.get(command)
                 if flight is None:
                     flight = self._flights[command] = Flight(command)
                     own.append(flight)
+                else:
+                    sooner.append(place)
                 awaited.append((place, flight))
             if awaited:
                 self._counters.misses += len(awaited)
@@ -117,7 +123,15 @@ class Cache:
             self._send(own, send)
         for place, flight in awaited:
             replies[place] = flight.wait()
-        return replies
+        if len(commands) == 1 or not awaited or self._still([(commands[at], replies[at]) for at in sooner]):
+            return replies
+        return None
+
+    def _still(self, before: Sequence[tuple[Command, Reply]]) -> bool:
+        """Whether these replies are kept now."""
+        now = time.monotonic()
+        with self._lock:
+            return all(self._find(command, now) is reply for command, reply in before)
 
     def known(self, commands: Sequence[Command], hits: int = 0) -> list[Reply] | None:
         """The replies, where all are kept; then so many hits are counted."""

@@ -85,7 +85,8 @@ class RueidisStore(RedisStore):
         def ask(mux: Mux) -> list[Reply | ServerError]:
             if mux.cache is None:
                 return mux.exchange(commands)
-            return mux.cache.read(commands, partial(self._send, mux))
+            replies = mux.cache.read(commands, partial(self._send, mux))
+            return mux.exchange(commands) if replies is None else replies
 
         return self._asked(ask)
 

@@ -73,7 +73,7 @@ def test_close_ends_calls_under_way(server: LocalServer, open_store: Open, block
         lambda: store.read(("GET", "a")),
         lambda: store.attempt([b"a"], client_id),
     ]
-    with blocked(1.0), ThreadPoolExecutor(2) as threads:
+    with blocked(2.0), ThreadPoolExecutor(2) as threads:
         under_way = [threads.submit(call) for call in calls]
         time.sleep(0.2)
         started = time.monotonic()
@@ -81,7 +81,7 @@ def test_close_ends_calls_under_way(server: LocalServer, open_store: Open, block
         for one in under_way:
             with pytest.raises(Disconnected):
                 one.result()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 1.0
     for call in calls:
         with pytest.raises(Disconnected, match="closed"):
             call()
