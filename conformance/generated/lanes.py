@@ -68,6 +68,8 @@ class Lane:
         self.answers: dict[int, Json] = {}
         self._starts: list[int] = []
         self._steps: list[tuple[int, int]] = []
+        self._formatted: list[tuple[int, int]] = []
+        """When settings were stored, from the begin of a second on: the roots are stamped in whole ones."""
         self._numbers: dict[tuple[str, int], str] = {}
         self._last_client = ""
         self._behind: set[str] = set()
@@ -126,7 +128,10 @@ class Lane:
             params = self._resolved(step.params)
         except Unanswered:
             return {}, SKIPPED
+        start = time.time_ns()
         result = self.answers[step.number] = self._make(step, params)
+        if step.method == "init":
+            self._formatted.append((start - start % SECOND, time.time_ns()))
         return params, result
 
     def _make(self, step: Step, params: dict[str, Json]) -> dict[str, Json]:
@@ -259,8 +264,8 @@ class Lane:
     def _moment(self, stamp: list[int]) -> Json:
         """The step within whose call a time lies; a time that a caller asked for is as it is."""
         moment = stamp[0] * SECOND + stamp[1]
-        if stamp[1] == 0 and abs(moment - self.begun) < 2 * SECOND:
-            return "the time of the set-up"  # in whole seconds
+        if stamp[1] == 0 and any(start <= moment <= end for start, end in self._formatted):
+            return "the time of the set-up"
         at = bisect_right(self._starts, moment) - 1
         if at >= 0 and moment <= self._steps[at][0]:
             return f"the time of step {self._steps[at][1]}"
