@@ -91,7 +91,7 @@ def test_told(volume: Volume, network: Proxy, threads: ThreadPoolExecutor) -> No
     fs, behind = volume.fs, reader(volume)
     x = volume.file("x", mode=0o644)
     mode(behind, x)
-    held = holding(volume, network, record(x))
+    held = holding(network, record(x), fs, behind)
     chmod(fs, x, 0o600)
     wait_if_told(held)
     asked = threads.submit(behind.cache_stats)
@@ -245,7 +245,7 @@ def test_torn(volume: Volume, network: Proxy, threads: ThreadPoolExecutor) -> No
         behind.lookup(d, b"x")
         behind.getattr(y)
     for key in (record(x), record(y), b"d%d" % d):
-        held = holding(volume, network, key)
+        held = holding(network, key, fs, behind)
         fs.rename(d, b"y", d, b"x")
         wait_if_told(held)
         asked = threads.submit(behind.lookup, d, b"x")
@@ -310,11 +310,10 @@ def asks(key: bytes) -> Match:
     return lambda frame: frame.way is Way.COMMAND and key in frame.command[1:]
 
 
-def holding(volume: Volume, network: Proxy, key: bytes) -> Trap:
-    """Have every word of a change of this key held, once each client has heard of the changes before."""
-    for client in volume.clients:
-        if "cache.tracking" in client.capabilities:
-            client.cache_stats()
+def holding(network: Proxy, key: bytes, *clients: Engine) -> Trap:
+    """Have every word of a change of this key held, once the clients have heard of the changes before."""
+    for client in clients:
+        client.cache_stats()
     return network.trap(push(key), every=True)
 
 
@@ -362,7 +361,7 @@ def test_stale_names(volume: Volume, network: Proxy, threads: ThreadPoolExecutor
     for known_name in (b"w", b"x", b"y"):
         behind.getattr(behind.lookup(d, known_name).inode)
     volume.settle()
-    held = holding(volume, network, b"d%d" % d)
+    held = holding(network, b"d%d" % d, fs, behind)
     fs.rename(d, b"y", d, b"x")
     untold(threads, held, lambda: ON_A_NAME[name](behind, d)).result()
     for client in (fs, behind):
@@ -420,7 +419,7 @@ def test_stale_attributes(
     put(fs, volume.file("full"), 0, 100)
     x = volume.file("x")
     behind.getattr(x)
-    held = holding(volume, network, record(x))
+    held = holding(network, record(x), fs, behind)
     do, shows = BY_ANOTHER[first]
     do(fs, x)
     changed = untold(threads, held, lambda: ON_A_FILE[change](behind, x))
@@ -443,7 +442,7 @@ def test_stale_directory(volume: Volume, network: Proxy, threads: ThreadPoolExec
     full = volume.dir("full", d)
     volume.file("in-it", full)
     behind.getattr(behind.lookup(d, b"e").inode)
-    held = holding(volume, network, b"d%d" % d)
+    held = holding(network, b"d%d" % d, fs, behind)
     fs.rename(d, b"full", d, b"e")
     removed = untold(threads, held, lambda: behind.rmdir(d, b"e"))
     with pytest.raises(OSError, match="not empty"):
@@ -458,7 +457,7 @@ def test_stale_length(volume: Volume, network: Proxy, threads: ThreadPoolExecuto
     x, y = volume.file("x"), volume.file("y")
     fs.write(x, 0, 0, Slice(0, fs.new_slice(), 100, 0, 100), (1, 1))
     behind.getattr(x)
-    held = holding(volume, network, record(x))
+    held = holding(network, record(x), fs, behind)
     second = fs.new_slice()
     fs.write(x, 1, 0, Slice(0, second, 200, 0, 200), (1, 1))
     copied = untold(threads, held, lambda: behind.copy_file_range(x, 0, y, 0, 2 * CHUNK_SIZE))
