@@ -136,15 +136,14 @@ def test_single_flight(volume: Volume, network: Proxy, threads: ThreadPoolExecut
     before = len(network.record())
     asked = [threads.submit(mode, behind, x) for _ in range(4)]
     held.wait()
-    assert not soon(lambda: len(questions(network, before, x)) > 1, 0.2)
+    assert not soon(lambda: len(questions(network, before, record(x))) > 1, 0.2)
     held.release()
     assert [one.result() for one in asked] == [0o644] * 4
-    assert len(questions(network, before, x)) == 1
+    assert len(questions(network, before, record(x))) == 1
 
 
-def questions(network: Proxy, since: int, inode: int) -> list[Frame]:
-    """The commands of which one asks for the attributes of a node."""
-    key = record(inode)
+def questions(network: Proxy, since: int, key: bytes) -> list[Frame]:
+    """The commands on a key."""
     return [one for one in network.asked(since) if key in one.command]
 
 
@@ -299,7 +298,7 @@ def test_one_moment(
     if known == "under-way":
         before = len(network.record())
         asked = threads.submit(call, behind, x)
-        assert soon(lambda: any(key % x in one.command for one in network.asked(before)), 5.0)
+        assert soon(lambda: bool(questions(network, before, key % x)), 5.0)
     held.release()
     with suppress(FileNotFoundError):
         assert asked.result() == whole

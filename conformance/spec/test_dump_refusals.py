@@ -10,11 +10,7 @@ from typing import Any
 import pytest
 
 from metaparity.conformance.clause import clause
-from metaparity.conformance.scenes.dumps import (
-    GOLDEN,
-    dumped,
-    rich,
-)
+from metaparity.conformance.scenes.dumps import GOLDEN, dumped, rich
 from metaparity.conformance.verbs import refuses, unchanged
 from metaparity.drivers.errors import Refused
 from metaparity.fixtures.volumes import Volume

@@ -134,7 +134,7 @@ def test_unwatch_is_not_waited_for(store: Store, blocked: Blocked) -> None:
 
         def body(tx: Transaction) -> float:
             tx.read(("GET", "a"))
-            stall.enter_context(blocked(1.5))
+            stall.enter_context(blocked(2.0))
             return time.monotonic()
 
         assert time.monotonic() - store.attempt([b"a"], body) < 1.0
