@@ -32,7 +32,7 @@ from .harness.choices import DEFAULT_DRIVERS, Choices, require_writable
 from .harness.errnos import outside
 from .harness.examination import Finding, examine, expectation, parameters_of
 from .harness.exits import ENVIRONMENT, USAGE
-from .harness.lawfulness import Judge, Judgement
+from .harness.lawfulness import Judge, Judgement, Lasting
 from .harness.rendering import contrast
 from .harness.reporter import Reporter
 from .harness.rerun import PACKAGE, command_line, options, plain_line
@@ -49,6 +49,7 @@ CHOICES = pytest.StashKey[Choices]()
 UNRECORDED = pytest.StashKey[list[str]]()
 FINDING = pytest.StashKey[Finding]()
 JUDGEMENT = pytest.StashKey[Judgement]()
+LASTING = pytest.StashKey[Lasting]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -255,7 +256,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     if not isinstance(volume, Volume):
         return (yield)
     volume.keeping = len(choices.drivers) > 1
-    volume.at_rest = judge = Judge(clause, driver, choices.ledger, volume)
+    lasting = pyfuncitem.config.stash.setdefault(LASTING, Lasting())
+    volume.at_rest = judge = Judge(clause, driver, choices.ledger, volume, lasting)
     pyfuncitem.stash[JUDGEMENT] = judge.judgement
     try:
         known = choices.ledger.for_clause(clause.id, driver)

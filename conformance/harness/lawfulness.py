@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -170,6 +170,10 @@ class Judgement:
         }
 
 
+class Lasting(set[tuple[str, str]]):
+    """Drivers, each with a law that stayed broken for as long as anybody waits: nobody does so again."""
+
+
 class Judge:
     """Looks at every volume of a test when its clients are at rest.
 
@@ -177,10 +181,12 @@ class Judge:
     has an answer of its own to what it broke; where there is no volume, there is no law.
     """
 
-    def __init__(self, clause: Clause, driver: str, ledger: Ledger, volume: Volume) -> None:
+    def __init__(self, clause: Clause, driver: str, ledger: Ledger, volume: Volume, lasting: Lasting) -> None:
+        """`lasting` is shared by the judges of a run."""
         self.driver = driver
         self.ledger = ledger
         self.volume = volume
+        self._lasting = lasting
         self.judgement = Judgement()
         self.laws = {law for law, _ in clause.breaks}
 
@@ -195,14 +201,19 @@ class Judge:
         if self.volume.shared:
             self.judgement.declared |= self.laws  # which depends on chance, so that a run may pass without it
         found, until = self._unexplained(keys), time.monotonic() + PATIENCE
-        while found and time.monotonic() < until:
+        while self._may_mend(found) and time.monotonic() < until:
             time.sleep(PATIENCE / 20)
             found = self._unexplained(self.volume.keyspace())
+        self._lasting.update((self.driver, one.law) for one in found)
         self.judgement.broken += found
 
     def require(self) -> None:
         """Raise an `AssertionError` that names the broken laws, with what breaks them as notes."""
         require(self.judgement.broken)
+
+    def _may_mend(self, found: Sequence[Finding]) -> bool:
+        """Whether any of these is worth waiting for: in a run whose tests all break one law, none is."""
+        return any((self.driver, one.law) not in self._lasting for one in found)
 
     def _unexplained(self, keys: Mapping[bytes, Any]) -> list[Finding]:
         return [one for one in harmful(broken(keys)) if not self._explained(one)]

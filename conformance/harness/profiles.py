@@ -24,7 +24,7 @@ def load(config: pytest.Config) -> None:
     A generated test shares one volume among its examples on purpose, and a server may be slow.  Hypothesis
     draws constants of the modules that it finds loaded too, so all of the engines' are from the start.
     """
-    from hypothesis import HealthCheck, settings
+    from hypothesis import HealthCheck, Phase, settings
 
     for name, examples in PROFILES.items():
         settings.register_profile(
@@ -35,6 +35,7 @@ def load(config: pytest.Config) -> None:
             print_blob=True,
             report_multiple_bugs=False,
             database=None,
+            phases=[phase for phase in Phase if phase is not Phase.explain or name == "nightly"],
             suppress_health_check=(HealthCheck.function_scoped_fixture, HealthCheck.too_slow),
         )
     settings.load_profile(chosen(config))
