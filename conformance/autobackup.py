@@ -16,6 +16,7 @@ from metaparity.drivers.engine.automatic import (
     MANY,
     THREADS,
     is_due,
+    is_name,
     is_too_large,
     name_of,
     outdated,
@@ -24,6 +25,7 @@ from metaparity.drivers.engine.automatic import (
 from metaparity.drivers.engine.database import CHANCE
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.errors import Mistake, Refused
+from metaparity.drivers.files import finished_name
 from metaparity.drivers.query import parse_duration
 from metaparity.drivers.types import ROOT_INODE
 
@@ -103,7 +105,7 @@ def attempt(engine: StoreEngine, plan: Plan, now: datetime) -> None:
         if path is None:
             return
         size = os.path.getsize(path)
-        deleted = _rotated(plan.folder, now)
+        deleted = _rotated(plan, now)
     except (OSError, Refused) as failure:
         _lament(plan, now, failure)
         return
@@ -144,21 +146,28 @@ def _last(engine: Engine) -> bytes:
         return b""
 
 
-def _rotated(folder: str, now: datetime) -> int:
-    """Delete what is outdated; returns how many dumps.  One that cannot be deleted is said, and stays."""
-    deleted = 0
-    with os.scandir(folder) as entries:
+def _rotated(plan: Plan, now: datetime) -> int:
+    """Delete what is outdated, and what was left unfinished; returns how many dumps that were."""
+    with os.scandir(plan.folder) as entries:
         names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-    for name in outdated(names, now):
-        path = os.path.join(folder, name)
-        try:
-            os.unlink(path)
-            deleted += 1
-        except FileNotFoundError:
-            pass  # another client of the folder was faster
-        except OSError as failure:
-            complain(f"{path} cannot be deleted: {failure.strerror}", ENVIRONMENT)
-    return deleted
+    for name in names:
+        if is_name(finished_name(name) or ""):
+            _delete(os.path.join(plan.folder, name), untouched_since=now - plan.interval)
+    return sum(_delete(os.path.join(plan.folder, name)) for name in outdated(names, now))
+
+
+def _delete(path: str, untouched_since: datetime | None = None) -> bool:
+    """Whether a file was deleted.  One that cannot be is said, and stays."""
+    try:
+        if untouched_since and os.stat(path).st_mtime >= untouched_since.timestamp():
+            return False
+        os.unlink(path)
+    except FileNotFoundError:
+        return False  # another client of the folder was faster
+    except OSError as failure:
+        complain(f"{path} cannot be deleted: {failure.strerror}", ENVIRONMENT)
+        return False
+    return True
 
 
 def _lament(plan: Plan, now: datetime, failure: OSError | Refused) -> None:

@@ -29,6 +29,8 @@ GZIP_LEVEL = 6
 GZIP = b"\x1f\x8b"
 """What every compressed file begins with."""
 
+_UNFINISHED = re.compile(r"\.(.{1,50})\.[0-9a-f]{16}\.part", re.DOTALL)
+
 OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 """The names of what is open already: opened once more, a file would be overwritten from its begin."""
 
@@ -36,6 +38,15 @@ OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 def is_gzip(path: str) -> bool:
     """Whether the name of a file says that it is compressed."""
     return path.endswith(".gz")
+
+
+def finished_name(name: str) -> str | None:
+    """What a file is to be called, the begin of it if that is long, which is being written under this name.
+
+    None where it is no such name.  Who was killed leaves the file.
+    """
+    found = _UNFINISHED.fullmatch(name)
+    return found[1] if found else None
 
 
 @contextmanager

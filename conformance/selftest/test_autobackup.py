@@ -186,6 +186,44 @@ def test_the_older_go(
     assert capsys.readouterr().out.endswith("; 2 older deleted\n")
 
 
+KILLED = """
+import os, signal, sys
+from metaparity.drivers.files import replacing
+with replacing(sys.argv[1]) as out:
+    out.write(bytes(10))
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""Who begins a file, and is killed."""
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "goes"),
+    [
+        (FIRST, HOUR + DAY, True),
+        (FIRST, HOUR + timedelta(seconds=1), True),
+        (FIRST, HOUR - timedelta(seconds=1), False),
+        ("volume.json.gz", DAY, False),
+        ("dump-2001-13-01-000000.json.gz", DAY, False),
+    ],
+)
+def test_what_was_left_unfinished(
+    volume: StoreEngine,
+    plan: Plan,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    written: timedelta,
+    goes: bool,
+) -> None:
+    """Of a dump whose program was killed the rest goes, once nobody has written to it for an interval."""
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    [left] = made(tmp_path)
+    os.utime(tmp_path / left, ((NOW - written).timestamp(),) * 2)
+    attempt(volume, plan, NOW)
+    assert made(tmp_path) == ([FIRST] if goes else sorted([left, FIRST]))
+    assert capsys.readouterr().out.endswith("; 0 older deleted\n")
+
+
 def test_an_older_that_cannot_go(
     volume: StoreEngine,
     plan: Plan,

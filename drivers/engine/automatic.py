@@ -65,6 +65,11 @@ def name_of(now: datetime) -> str:
     return f"dump-{now.astimezone(UTC).strftime(_IN_NAME)}.json.gz"
 
 
+def is_name(name: str) -> bool:
+    """Whether a file of this name is a backup."""
+    return _time_of(name) is not None
+
+
 def outdated(names: Iterable[str], now: datetime) -> list[str]:
     """Those of the names that are of dumps to delete, when the last backup was begun `now`.
 
