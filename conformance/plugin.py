@@ -211,6 +211,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest.fail("a clause is proved on a driver: use the fixture volume, fs or driver", pytrace=False)
 
 
+# First: Hypothesis reads the source of every module where a generated test is among those that are left.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     patterns = config.stash[CHOICES].only
     chosen: list[pytest.Item] = []

@@ -17,6 +17,10 @@ from .harness.choices import DEFAULT_DRIVERS, known_checker, known_drivers, requ
 from .harness.exits import INTERRUPTED, USAGE
 from .harness.rerun import PACKAGE
 
+UNWANTED = ("cacheprovider", "randomly", "valkey")
+"""Plugins of pytest that a run is better off without: one writes where its user is, one changes the order.
+That of the embedded server's wheel starts servers of its own, and takes a while to import."""
+
 
 class Interruption:
     """Remembers whether the user broke off the run: pytest's exit code alone does not say."""
@@ -86,7 +90,8 @@ def arguments(options: argparse.Namespace) -> list[str]:
         "-W",
         "ignore:Module already imported:pytest.PytestAssertRewriteWarning",
     ]
-    made += ["-p", "no:cacheprovider", "-p", "no:randomly", "-n", options.n, f"--server={options.server}"]
+    made += [f"-pno:{plugin}" for plugin in UNWANTED]
+    made += ["-n", options.n, f"--server={options.server}"]
     made += [f"--report={os.path.abspath(options.report)}", f"--hypothesis-profile={options.profile}"]
     made += [f"--driver={name}" for name in options.driver or ()]
     made += [f"--only={pattern}" for pattern in options.only or ()]
