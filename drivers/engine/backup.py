@@ -205,7 +205,7 @@ class Reader:
             return [*map(self._volume.first_page, numbers)]
         if letter == b"c":
             chunk = keys.chunk
-            return [("LRANGE", chunk(one & INODE, one >> 64), 0, -1) for one in numbers]
+            return [("LRANGE", chunk(one & INODE, one >> 64), "0", "-1") for one in numbers]
         key = keys.xattrs if letter == b"x" else keys.parents
         return [("HGETALL", key(inode)) for inode in numbers]
 

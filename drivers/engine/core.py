@@ -305,7 +305,7 @@ class Core(Engine):
 
     def first_page(self, directory: int) -> Command:
         """The command whose reply `listed` wants: the first entries of a directory, mostly all of them."""
-        return ("HSCAN", self.keys.dentries(directory), 0, "COUNT", KEPT_PAGE if self.store.keeps else PAGE)
+        return ("HSCAN", self.keys.dentries(directory), "0", "COUNT", KEPT_PAGE if self.store.keeps else PAGE)
 
     def listed(self, directory: int, first_page: Reply) -> dict[bytes, tuple[int, int]]:
         """As `list_entries`, of which the first page, kept or not, has been read."""

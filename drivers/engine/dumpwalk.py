@@ -294,9 +294,9 @@ class Walker:
     def _own(self, entry: Named) -> list[Command]:
         """What is read of a node because of its type."""
         if entry.type == FILE:
-            return [("LRANGE", self._keys.chunk(entry.inode, 0), 0, -1)]
+            return [("LRANGE", self._keys.chunk(entry.inode, 0), "0", "-1")]
         if entry.type == DIRECTORY:
-            return [("HSCAN", self._keys.dentries(entry.inode), 0, "COUNT", PAGE)]
+            return [("HSCAN", self._keys.dentries(entry.inode), "0", "COUNT", PAGE)]
         if entry.type == SYMLINK:
             return [("GET", self._keys.symlink(entry.inode))]
         return []

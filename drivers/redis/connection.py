@@ -17,14 +17,22 @@ from .wire import Wire
 
 _INCOMPLETE = object()
 
+_PACKED = frozenset((bytes, str))
+"""What travels as it is."""
+
 
 def pack(commands: Sequence[Command]) -> bytes:
     """The commands as they travel."""
-    try:
-        return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
-    except TypeError:  # hiredis takes no enumerations, nor any other subclass of `int`
-        plain = [tuple(int(one) if isinstance(one, int) else one for one in command) for command in commands]
-        return b"".join(map(hiredis.pack_command, plain))  # type: ignore[arg-type]
+    if not {*map(type, chain.from_iterable(commands))} <= _PACKED:
+        commands = [tuple(map(_plain, command)) for command in commands]
+    return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
+
+
+def _plain(one: object) -> object:
+    """A number as its bytes: hiredis ends the process where a signal comes while it writes one itself."""
+    if isinstance(one, int):
+        return b"%d" % one
+    return repr(one).encode() if isinstance(one, float) else one
 
 
 class Replies:
