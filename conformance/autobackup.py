@@ -61,7 +61,8 @@ def autobackup(options: argparse.Namespace) -> int:
         if not isinstance(engine, StoreEngine):  # another program need not pack a file, nor write it whole
             return complain("autobackup writes its files itself: give a redis:// or rueidis:// URL", USAGE)
         name = engine.load().name
-        print(f"{name}: a dump into {plan.folder} each {options.interval}, tried {TRIES} times", flush=True)
+        often = f"asked for {TRIES} times in that, first in a tenth of it"
+        print(f"{name}: a dump into {plan.folder} each {options.interval}, {often}", flush=True)
         while True:
             time.sleep(plan.interval.total_seconds() / TRIES * CHANCE.uniform(0.95, 1.05))
             attempt(engine, plan, datetime.now(UTC).astimezone())

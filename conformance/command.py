@@ -231,7 +231,9 @@ def _add_files(commands: Any) -> None:
     ):
         command = commands.add_parser(name, help=what, description=description)
         command.add_argument("url", metavar="URL", help="the database: redis://, rueidis:// or juicefs://")
-        command.add_argument("file", metavar="FILE", help="the file; gzipped when its name ends with .gz")
+        command.add_argument(
+            "file", metavar="FILE", type=_file, help="the file; gzipped when its name ends with .gz"
+        )
         if name in ("dump", "backup"):
             command.add_argument("--keep-secret", action="store_true", help=KEEP_SECRET)
             command.add_argument("--threads", metavar="N", help=THREADS)
@@ -321,9 +323,12 @@ BUILD = (
     "Run it as --driver juicefs, another version as --driver juicefs@VERSION."
 )
 DUMP = "Write a volume's metadata as JSON (version 1). The file appears when it is whole, or not at all."
-BACKUP = "Write a volume's metadata as binary (version 2). The file appears when it is whole, or not at all."
+BACKUP = (
+    "Write a volume's metadata as binary (version 2). The file appears when it is whole and can be restored, "
+    "or not at all: of a volume that is written to meanwhile, make a dump."
+)
 AUTOBACKUP = (
-    "Until Ctrl-C, write a JSON dump of a volume each interval, without secrets, to "
+    "Until Ctrl-C, write a JSON dump of a volume each interval, without its secret key and session token, to "
     "FOLDER/dump-YYYY-MM-DD-HHMMSS.json.gz (UTC), unless a mount of JuiceFS or another of these began a "
     "backup less than an interval ago. Then delete older dumps of such names: all of 2 days stay, one a day "
     "of 2 weeks, one a week of 2 months, one a month of 2 years."
@@ -346,10 +351,20 @@ FSCK = (
     "broken. Laws hold when no client is at work."
 )
 REPAIR_PLAN = "show what would mend it: commands for redis-cli, or words where no command can know"
-KEEP_SECRET = "tell the keys of the object store, too"
+KEEP_SECRET = (
+    "tell the secret key and the session token of the object store, too, and in a backup the key to encrypt: "
+    "else they are removed, and have to be set again in a volume made of the file"
+)
 DRY_RUN = "only check the file; no server is asked"
 THREADS = "how many read; with 1 nothing is read ahead, which burdens the server least"
 STRICT = "validate every message of external programs against the JSON Schema of the protocol"
+
+
+def _file(text: str) -> str:
+    """The name of a file, which a hyphen is not: it would be made, and hardly anybody could delete it."""
+    if text == "-":
+        raise argparse.ArgumentTypeError("- is no file: write /dev/stdout, or to read /dev/stdin")
+    return text
 
 
 def _version() -> str:

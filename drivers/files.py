@@ -11,7 +11,7 @@ import secrets
 import stat
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BUFFER = 1 << 20
 """Bytes that are written at once."""
+
+OWN = 0o600
+"""The mode of a new file that tells secrets, or names that are not for everybody."""
 
 GZIP_LEVEL = 6
 
@@ -96,12 +99,15 @@ def no_room(failure: OSError) -> Refused:
 
 
 @contextmanager
-def replacing(path: str) -> Iterator[BinaryIO]:
+def replacing(
+    path: str, mode: int = 0o666, check: Callable[[BinaryIO], object] | None = None
+) -> Iterator[BinaryIO]:
     """A stream whose bytes are the file at `path` once the block has ended well; else an older file stays.
 
-    A new file has the mode of the older one.  A link stays, and what it leads to is replaced.  What is no
-    file, like a pipe or a terminal, is written to as it is, and so is what is open already.  Raises `OSError`
-    with the path when it cannot be written.
+    A new file has the mode of the older one, or without one `mode` less the umask.  A link stays, and what it
+    leads to is replaced.  What is no file, like a pipe or a terminal, is written to as it is, and so is what
+    is open already.  A file, unpacked, is shown to `check` before it takes its place, which it does not where
+    that raises.  Raises `OSError` with the path when it cannot be written.
     """
     if name := OPEN.fullmatch(path):
         number = int(name[2] or {"out": 1, "err": 2}[name[1]])
@@ -118,7 +124,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     # The name may be as long as any, and its characters four bytes.
     unfinished = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")
-    permissions = 0o666 if older is None else stat.S_IMODE(older.st_mode)
+    permissions = mode if older is None else stat.S_IMODE(older.st_mode)
     file = Written(unfinished, path, "xb", permissions)
     try:
         with stream(file, path) as out:
@@ -126,6 +132,9 @@ def replacing(path: str) -> Iterator[BinaryIO]:
                 with told_of(path):
                     os.fchmod(file.fileno(), permissions)
             yield out
+        if check is not None:
+            with unpacked(str(unfinished), is_gzip(path)) as made:
+                check(made)
         with told_of(path):
             unfinished.replace(target)
     finally:
@@ -186,8 +195,19 @@ class Unpacked(gzip.GzipFile):
         """As of any file."""
         try:
             return super().read(size)
+        except gzip.BadGzipFile as wrong:
+            if self.tell():
+                raise
+            raise gzip.BadGzipFile("it is not gzipped: give it a name that does not end with .gz") from wrong
         except zlib.error as wrong:
             raise gzip.BadGzipFile(str(wrong)) from wrong
+
+
+@contextmanager
+def unpacked(path: str, gzipped: bool) -> Iterator[BinaryIO]:
+    """What is in a file, whatever its name."""
+    with io.BufferedReader(io.FileIO(path), BUFFER) as file:
+        yield cast("BinaryIO", Unpacked(fileobj=file) if gzipped else file)
 
 
 @contextmanager

@@ -60,6 +60,66 @@ def test_restore_and_backup(metaparity: Run, server_url: str, spare: redis.Redis
     assert [path.name for path in tmp_path.iterdir()] == ["out.bin"]
 
 
+@pytest.mark.parametrize("scheme", ["redis", "rueidis"])
+@pytest.mark.parametrize("name", ["out.bin", "out.bin.gz"])
+def test_a_backup_that_nobody_could_restore(
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path, scheme: str, name: str
+) -> None:
+    """As of a volume that changes meanwhile: it does not take the place of an older one."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    assert metaparity("backup", own(server_url, scheme), name).code == 0
+    older = (tmp_path / name).read_bytes()
+    spare.delete("i25")
+    words = ("an entry leads to inode 25", "the volume changed meanwhile", "make a JSON dump")
+    for word in words:
+        refused(metaparity("backup", own(server_url, scheme), name), 3, word)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == older
+    assert metaparity("dump", server_url, "out.json").code == 0
+    assert metaparity("load", server_url, "out.json", "--dry-run").code == 0
+
+
+def test_files_are_for_their_owner(
+    metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path
+) -> None:
+    """They tell secrets, and the names of all files."""
+    assert metaparity("restore", server_url, BACKUP).code == 0
+    for verb in ("dump", "backup"):
+        assert metaparity(verb, server_url, verb).code == 0
+        assert (tmp_path / verb).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("verb", "source", "name", "code", "said"),
+    [
+        ("load", BACKUP, "file", 1, "(a binary backup is for restore): no text at byte 0"),
+        ("restore", DUMP, "file", 1, "(a JSON dump is for load): text at byte 0"),
+        ("load", DUMP, "file.gz", 1, "give it a name that does not end with .gz"),
+        ("restore", BACKUP, "file.gz", 1, "give it a name that does not end with .gz"),
+    ],
+)
+def test_the_other_kind_of_file(
+    metaparity: Run, tmp_path: Path, verb: str, source: str, name: str, code: int, said: str
+) -> None:
+    """What it is good for is said."""
+    (tmp_path / name).write_bytes(Path(source).read_bytes())
+    refused(metaparity(verb, "redis://127.0.0.1:1/0", name, "--dry-run"), code, said)
+
+
+@pytest.mark.parametrize(
+    ("cut", "said"), [(10, "file ends in"), (1000, "file ends in"), (-3, "end of the file")]
+)
+def test_a_dump_that_is_cut(metaparity: Run, tmp_path: Path, cut: int, said: str) -> None:
+    (tmp_path / "cut").write_bytes(Path(DUMP).read_bytes()[:cut])
+    refused(metaparity("load", "redis://127.0.0.1:1/0", "cut", "--dry-run"), 1, said)
+
+
+def test_a_hyphen_is_no_file(metaparity: Run, tmp_path: Path) -> None:
+    """It would be one that hardly anybody could delete."""
+    refused(metaparity("dump", "redis://127.0.0.1:1/0", "-"), 2, "/dev/stdout")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_part_of_a_volume(metaparity: Run, server_url: str, spare: redis.Redis, tmp_path: Path) -> None:
     """A directory can be dumped by its path, and the trash left out."""
     assert metaparity("restore", server_url, BACKUP).code == 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import Refused
-from ..files import replacing
+from ..files import OWN, replacing
 from ..types import QuotaType
 from . import codec
 from .ahead import ahead
@@ -16,10 +16,11 @@ from .codec.corrupt import U32, U64, decimal
 from .collector import seldom_collected
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, inode_of, sustained_inodes
-from .inventory import RECORD
+from .inventory import RECORD, Inventory, inventoried
+from .jsontext import BadFile
 from .numbersets import Numbers
 from .schema import messages
-from .segments import SegmentWriter
+from .segments import BackupFile, SegmentWriter
 from .store import Command, Reply, pairs
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,18 @@ class Backup(Core):
 
     @seldom_collected()
     def backup(self, path: str, threads: int = 0, keep_secret: bool = False) -> None:
-        with replacing(path) as out:
+        def require_whole(made: BinaryIO) -> None:
+            found = Inventory()
+            try:
+                for _ in inventoried(BackupFile(made), found):
+                    self.tell(*found.progress)
+            except BadFile as bad:
+                raise Refused(
+                    f"{path} is not made, because it could not be restored ({bad}): the volume changed "
+                    "meanwhile, or is damaged; try again while nobody writes to it, or make a JSON dump"
+                ) from bad
+
+        with replacing(path, OWN, require_whole if self.checks_files else None) as out:
             self.write_backup(out, keep_secret, threads)
 
     def write_backup(self, out: BinaryIO, keep_secret: bool = False, threads: int = 0) -> None:

@@ -129,6 +129,8 @@ class Core(Engine):
         self._clock: Time | None = None
         self.tell: Tell = nobody
         """Is told how far dumps, backups and what is made of them have come."""
+        self.checks_files = False
+        """Whether a backup is read again before it is there; the original makes what nobody can restore."""
 
     # -- time and settings -------------------------------------------------------------------------
 
@@ -155,7 +157,7 @@ class Core(Engine):
         """The settings now on the server (N1.3)."""
         stored = self.db.read_one("GET", self.keys.setting)
         if stored is None:
-            raise Refused("database is not formatted: format it with init first")
+            raise Refused("database is not formatted: check its number, or make a volume in it with init")
         return codec.with_default_tiers(settings(stored))
 
     def transact(self, watch: Sequence[bytes], body: Callable[[Transaction], T], ctx: Context = ROOT) -> T:

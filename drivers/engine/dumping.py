@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from ..files import replacing
+from ..files import OWN, replacing
 from ..types import ROOT_INODE, TRASH_INODE, Format, QuotaType
 from . import codec
 from .accounts import UNLIMITED
@@ -42,7 +42,7 @@ class Dumping(Core):
         if self.quirks:
             # The original reads in transactions, which a client that only reads may not begin (L4.15).
             self.db.require_writable()
-        with replacing(path) as out:
+        with replacing(path, OWN) as out:
             self.write_dump(out, root, keep_secret, skip_trash, threads)
 
     def write_dump(

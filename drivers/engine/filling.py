@@ -71,7 +71,7 @@ def seen_by(tx: Transaction, key: bytes) -> Seen:
 def fillable(seen: Seen) -> Seen:
     """A database that may be filled.  Raises `Refused`."""
     if seen.size and not seen.unfinished:
-        raise Refused("the database is not empty: load into an empty one, or reset this one first")
+        raise Refused("the database is not empty: load into an empty one, or reset this one first (FLUSHDB)")
     return seen
 
 

@@ -175,6 +175,8 @@ class JsonText:
     def _unreadable(self, wrong: json.JSONDecodeError) -> BadFile:
         if self._at == len(self._text):
             return self.bad("the file ends where a value is expected")
+        if wrong.pos == len(self._text) or wrong.msg.startswith("Unterminated string"):
+            return self.bad("the file ends in a value")
         where = self._before + size(self._text[: wrong.pos])
         return self.bad(f"this is no JSON ({wrong.msg})", where)
 
@@ -229,6 +231,8 @@ class JsonText:
         except (EOFError, OSError, ValueError) as failure:
             raise BadFile(f"the file cannot be read on ({failure})", read) from failure
         self._ended = not data
+        if not read and data.startswith(b"\0"):
+            raise BadFile("this is no JSON dump (a binary backup is for restore): no text", 0)
         try:
             self._text += self._decoder.decode(data, final=self._ended)
         except UnicodeDecodeError as wrong:

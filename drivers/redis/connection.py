@@ -11,7 +11,7 @@ from itertools import chain, islice
 import hiredis
 
 from ..engine.counters import Traffic
-from ..engine.store import Command, Disconnected, Lost, Packed, Reply, ServerError
+from ..engine.store import Argument, Command, Disconnected, Lost, Packed, Reply, ServerError
 from ..url import Address
 from .wire import Wire
 
@@ -28,11 +28,9 @@ def pack(commands: Sequence[Command]) -> bytes:
     return b"".join(map(hiredis.pack_command, commands))  # type: ignore[arg-type]
 
 
-def _plain(one: object) -> object:
+def _plain(one: Argument) -> bytes | str:
     """A number as its bytes: hiredis ends the process where a signal comes while it writes one itself."""
-    if isinstance(one, int):
-        return b"%d" % one
-    return repr(one).encode() if isinstance(one, float) else one
+    return b"%d" % one if isinstance(one, int) else one
 
 
 class Replies:

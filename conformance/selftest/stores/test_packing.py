@@ -29,10 +29,9 @@ class Flag(IntFlag):
         (True, b"$1\r\n1\r\n"),
         (Kind.ONE, b"$1\r\n1\r\n"),
         (Flag.TWO, b"$1\r\n2\r\n"),
-        (0.5, b"$3\r\n0.5\r\n"),
     ],
 )
-def test_arguments(given: bytes | str | int | float, travels: bytes) -> None:
+def test_arguments(given: bytes | str | int, travels: bytes) -> None:
     assert pack([("GET", given), ("PING",)]) == b"*2\r\n$3\r\nGET\r\n" + travels + b"*1\r\n$4\r\nPING\r\n"
 
 
@@ -46,12 +45,12 @@ class Stopped(Exception):
 def stop(*_):
     raise Stopped
 
-many = [("X", 12345, 2.5)] * 2000
+many = [("X", 12345, -1)] * 2000
 stopped = 0
 signal.signal(signal.SIGALRM, stop)
 while stopped < 300:
-    signal.setitimer(signal.ITIMER_REAL, 0.0005)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
         while True:
             pack(many)
     except Stopped:
