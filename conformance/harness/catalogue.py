@@ -34,8 +34,12 @@ def modules() -> Iterator[ModuleType]:
 
 @cache
 def catalogue() -> dict[str, Clause]:
-    """Every clause by its id, sorted."""
-    return {one.id: one for one in sorted(homes(), key=lambda one: one.id)}
+    """Every clause by its id, sorted.  Raises `Mistake` where two have one id."""
+    found: dict[str, Clause] = {}
+    for one in sorted(homes(), key=lambda one: one.id):
+        if found.setdefault(one.id, one) != one:
+            raise Mistake(f"two clauses have the id {one.id}: {found[one.id].sentence} {one.sentence}")
+    return found
 
 
 @cache

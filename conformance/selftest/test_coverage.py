@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from metaparity.conformance.coverage import numbered_rules, proved, uncovered
-from metaparity.conformance.harness.catalogue import catalogue, proofs, untested
+from metaparity.conformance.harness import catalogue as catalogue_module
+from metaparity.conformance.harness.catalogue import catalogue, homes, proofs, untested
+from metaparity.drivers.errors import Mistake
 
 from .conftest import Run
 
@@ -28,6 +32,19 @@ def test_every_listed_rule_has_a_reason() -> None:
 
 def test_parts_belong_to_proved_rules() -> None:
     assert untested("parts").keys() <= proved().keys()
+
+
+def test_an_id_is_of_one_clause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who takes an id that is there is told so, where the other clause would hide the new one."""
+    one = next(iter(homes()))
+    other = replace(one, sentence="Something else.")
+    monkeypatch.setattr(catalogue_module, "homes", lambda: {one: "here", other: "there"})
+    catalogue.cache_clear()
+    try:
+        with pytest.raises(Mistake, match=f"two clauses have the id {one.id}: .*Something else"):
+            catalogue()
+    finally:
+        catalogue.cache_clear()
 
 
 def test_every_clause_has_a_test_and_the_command_shows_both_ways(metaparity: Run) -> None:
