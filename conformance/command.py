@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
             stream.reconfigure(errors="backslashreplace")
-    options = parser().parse_args(arguments)
+    options, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        return complain(f"{options.verb} knows no {unknown[0]}: see metaparity {options.verb} --help", USAGE)
     act: Callable[[argparse.Namespace], int] = options.act
     try:
         with interruptible():
@@ -52,7 +54,7 @@ def parser() -> Parser:
         prog="metaparity", description="The conformance suite for filesystem metadata engines on Redis."
     )
     top.add_argument("--version", action="version", version=f"metaparity {_version()}")
-    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the spec and write a report", description=RUN)
     run.add_argument(

@@ -95,7 +95,8 @@ def test_serve_refuses_an_unknown_driver(metaparity: Run) -> None:
         (["--server", "redis://127.0.0.1:6379/zero"], ["redis://"]),
         (["-n", "many"], ["-n 'many'"]),
         (["--profile", "slow"], ["--profile", "--help"]),
-        (["--nonsense"], ["--nonsense", "--help"]),
+        (["--nonsense"], ["--nonsense", "metaparity run --help"]),
+        (["extra"], ["extra", "metaparity run --help"]),
     ],
 )
 def test_wrong_usage_is_refused(
