@@ -19,7 +19,13 @@ from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain, interrupti
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence."""
+    """A parser whose complaint is one sentence, that of a command about what it does not know, too."""
+
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
+        options, unknown = super().parse_known_args(*given, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"{self.prog}: {message}: see {self.prog} --help\n")
@@ -30,9 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name of a file need not be text
             stream.reconfigure(errors="backslashreplace")
-    options, unknown = parser().parse_known_args(arguments)
-    if unknown:
-        return complain(f"{options.verb} knows no {unknown[0]}: see metaparity {options.verb} --help", USAGE)
+    options = parser().parse_args(arguments)
     act: Callable[[argparse.Namespace], int] = options.act
     try:
         with interruptible():
@@ -54,7 +58,7 @@ def parser() -> Parser:
         prog="metaparity", description="The conformance suite for filesystem metadata engines on Redis."
     )
     top.add_argument("--version", action="version", version=f"metaparity {_version()}")
-    commands = top.add_subparsers(title="commands", dest="verb", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run the spec and write a report", description=RUN)
     run.add_argument(

@@ -123,7 +123,7 @@ def _on_engine(options: argparse.Namespace, act: Callable[[Engine], object]) -> 
         try:
             with progress() as tell:
                 if isinstance(engine, Core):
-                    engine.tell, engine.checks_files = tell, True
+                    engine.tell, engine.checks_backups = tell, True
                 act(engine)
         except BadFile as bad:
             return complain(f"{options.file}: {bad}: nothing was written", FAULTY)

@@ -32,8 +32,6 @@ GZIP_LEVEL = 6
 GZIP = b"\x1f\x8b"
 """What every compressed file begins with."""
 
-_UNFINISHED = re.compile(r"\.(.{1,50})\.[0-9a-f]{16}\.part", re.DOTALL)
-
 OPEN = re.compile(r"/dev/std(out|err)|/(?:dev|proc/self)/fd/([0-9]{1,9})")
 """The names of what is open already: opened once more, a file would be overwritten from its begin."""
 
@@ -43,12 +41,17 @@ def is_gzip(path: str) -> bool:
     return path.endswith(".gz")
 
 
+def unfinished_name(name: str) -> str:
+    """What a file is called while it is written, which has room for a long name of wide characters."""
+    return f".{name[:50]}.{secrets.token_hex(8)}.part"
+
+
 def finished_name(name: str) -> str | None:
     """What a file is to be called, the begin of it if that is long, which is being written under this name.
 
     None where it is no such name.  Who was killed leaves the file.
     """
-    found = _UNFINISHED.fullmatch(name)
+    found = re.fullmatch(r"\.(.{1,50})\.[0-9a-f]{16}\.part", name, re.DOTALL)
     return found[1] if found else None
 
 
@@ -122,8 +125,7 @@ def replacing(
             yield out
         return
     target = Path(os.path.realpath(path))
-    # The name may be as long as any, and its characters four bytes.
-    unfinished = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.part")
+    unfinished = target.with_name(unfinished_name(target.name))
     permissions = mode if older is None else stat.S_IMODE(older.st_mode)
     file = Written(unfinished, path, "xb", permissions)
     try:
@@ -133,8 +135,8 @@ def replacing(
                     os.fchmod(file.fileno(), permissions)
             yield out
         if check is not None:
-            with unpacked(str(unfinished), is_gzip(path)) as made:
-                check(made)
+            with io.BufferedReader(io.FileIO(unfinished), BUFFER) as made:
+                check(unpacked(made, is_gzip(path)))
         with told_of(path):
             unfinished.replace(target)
     finally:
@@ -203,11 +205,9 @@ class Unpacked(gzip.GzipFile):
             raise gzip.BadGzipFile(str(wrong)) from wrong
 
 
-@contextmanager
-def unpacked(path: str, gzipped: bool) -> Iterator[BinaryIO]:
-    """What is in a file, whatever its name."""
-    with io.BufferedReader(io.FileIO(path), BUFFER) as file:
-        yield cast("BinaryIO", Unpacked(fileobj=file) if gzipped else file)
+def unpacked(file: BinaryIO, gzipped: bool) -> BinaryIO:
+    """What is in a file."""
+    return cast("BinaryIO", Unpacked(fileobj=file)) if gzipped else file
 
 
 @contextmanager
@@ -224,7 +224,7 @@ def reading(path: str) -> Iterator[BinaryIO]:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise OSError(errno.EINVAL, "it is gzipped: give it a name that ends with .gz", path)
             gzipped = True
-        yield cast("BinaryIO", Unpacked(fileobj=file) if gzipped else file)
+        yield unpacked(file, gzipped)
 
 
 def temporary() -> BinaryIO:

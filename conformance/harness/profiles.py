@@ -22,7 +22,8 @@ def load(config: pytest.Config) -> None:
     """Make the profiles known to Hypothesis, and the chosen one its default, before a test is imported.
 
     A generated test shares one volume among its examples on purpose, and a server may be slow.  Hypothesis
-    draws constants of the modules that it finds loaded too, so all of the engines' are from the start.
+    draws constants of the modules that it finds loaded too, so all of the engines' are from the start.  To
+    explain a failure takes it ten times as long as to shrink it: it does so at night.
     """
     from hypothesis import HealthCheck, Phase, settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, BinaryIO, NamedTuple
 
 from ..errors import Refused
@@ -16,11 +17,11 @@ from .codec.corrupt import U32, U64, decimal
 from .collector import seldom_collected
 from .core import Core
 from .dumping import SECRETS, deleted_files, disclosed, inode_of, sustained_inodes
-from .inventory import RECORD, Inventory, inventoried
+from .inventory import RECORD, inventory
 from .jsontext import BadFile
 from .numbersets import Numbers
 from .schema import messages
-from .segments import BackupFile, SegmentWriter
+from .segments import SegmentWriter
 from .store import Command, Reply, pairs
 
 log = logging.getLogger(__name__)
@@ -73,19 +74,19 @@ class Backup(Core):
 
     @seldom_collected()
     def backup(self, path: str, threads: int = 0, keep_secret: bool = False) -> None:
-        def require_whole(made: BinaryIO) -> None:
-            found = Inventory()
-            try:
-                for _ in inventoried(BackupFile(made), found):
-                    self.tell(*found.progress)
-            except BadFile as bad:
-                raise Refused(
-                    f"{path} is not made, because it could not be restored ({bad}): the volume changed "
-                    "meanwhile, or is damaged; try again while nobody writes to it, or make a JSON dump"
-                ) from bad
-
-        with replacing(path, OWN, require_whole if self.checks_files else None) as out:
+        check = partial(self._require_whole, path) if self.checks_backups else None
+        with replacing(path, OWN, check) as out:
             self.write_backup(out, keep_secret, threads)
+
+    def _require_whole(self, path: str, made: BinaryIO) -> None:
+        """Raise `Refused` when what is to be the file at `path` could not be restored."""
+        try:
+            inventory(made, self.tell)
+        except BadFile as bad:
+            raise Refused(
+                f"{path} is not made, because it could not be restored ({bad}): the volume changed "
+                "meanwhile, or is damaged; try again while nobody writes to it, or make a JSON dump"
+            ) from bad
 
     def write_backup(self, out: BinaryIO, keep_secret: bool = False, threads: int = 0) -> None:
         """Write a binary backup to a stream.

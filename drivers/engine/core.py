@@ -129,7 +129,7 @@ class Core(Engine):
         self._clock: Time | None = None
         self.tell: Tell = nobody
         """Is told how far dumps, backups and what is made of them have come."""
-        self.checks_files = False
+        self.checks_backups = False
         """Whether a backup is read again before it is there; the original makes what nobody can restore."""
 
     # -- time and settings -------------------------------------------------------------------------
@@ -307,7 +307,7 @@ class Core(Engine):
 
     def first_page(self, directory: int) -> Command:
         """The command whose reply `listed` wants: the first entries of a directory, mostly all of them."""
-        return ("HSCAN", self.keys.dentries(directory), "0", "COUNT", KEPT_PAGE if self.store.keeps else PAGE)
+        return ("HSCAN", self.keys.dentries(directory), 0, "COUNT", KEPT_PAGE if self.store.keeps else PAGE)
 
     def listed(self, directory: int, first_page: Reply) -> dict[bytes, tuple[int, int]]:
         """As `list_entries`, of which the first page, kept or not, has been read."""

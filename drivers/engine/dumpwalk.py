@@ -296,7 +296,7 @@ class Walker:
         if entry.type == FILE:
             return [("LRANGE", self._keys.chunk(entry.inode, 0), "0", "-1")]
         if entry.type == DIRECTORY:
-            return [("HSCAN", self._keys.dentries(entry.inode), "0", "COUNT", PAGE)]
+            return [("HSCAN", self._keys.dentries(entry.inode), 0, "COUNT", PAGE)]
         if entry.type == SYMLINK:
             return [("GET", self._keys.symlink(entry.inode))]
         return []

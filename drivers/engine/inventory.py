@@ -16,7 +16,7 @@ from .entrynames import Names
 from .hashes import SALT, Hashes
 from .jsontext import BadFile
 from .numbersets import Mentions, Numbers
-from .progress import Progress
+from .progress import Progress, Tell, nobody
 from .segments import BackupFile, Info, Segment
 
 RECORD = codec.RECORD.size
@@ -62,14 +62,14 @@ class Inventory:
         return sum(info.number for info in self.infos.values())
 
 
-def inventory(stream: BinaryIO) -> Inventory:
-    """Read a backup from its begin to its end.
+def inventory(stream: BinaryIO, tell: Tell = nobody) -> Inventory:
+    """Read a backup from its begin to its end; `tell` is told how far that has come.
 
     Raises `BadFile` for the first thing that is wrong: a node twice, an entry that leads nowhere.
     """
     found = Inventory()
     for _ in inventoried(BackupFile(stream), found):
-        pass
+        tell(*found.progress)
     return found
 
 

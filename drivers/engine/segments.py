@@ -162,9 +162,9 @@ class BackupFile:
         (number,) = KIND.unpack(self._exactly(KIND.size, "the kind of a segment"))
         if number == MAGIC:
             return None
-        if number not in KINDS and not began and number >> 24 == ord("{"):
-            raise BadFile("this is no binary backup (a JSON dump is for load): text", began)
         if number not in KINDS:
+            if not began and KIND.pack(number).startswith(b"{"):
+                raise BadFile("this is no binary backup (a JSON dump is for load): text", began)
             raise BadFile(f"a segment of the unknown kind {number}: this is no binary backup", began)
         name, lists = KINDS[number]
         (length,) = LENGTH.unpack(self._exactly(LENGTH.size, f"the length of a segment {name}"))
