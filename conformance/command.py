@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 
 from metaparity.drivers.errors import Mistake, Unfit
 
-from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain, interruptible
+from .harness.exits import ENVIRONMENT, INTERRUPTED, USAGE, complain
+from .harness.interruption import interruptible
 
 
 class Parser(argparse.ArgumentParser):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +14,6 @@ import redis
 
 from metaparity.conformance.command import main
 from metaparity.conformance.harness.catalogue import catalogue, selected
-from metaparity.conformance.harness.exits import interruptible
 from metaparity.conformance.harness.smoke import SMOKE
 from metaparity.fixtures.provision import Place
 
@@ -191,20 +188,3 @@ def test_a_run_on_a_given_server_leaves_it_empty(metaparity: Run, server_url: st
     assert {path.name for path in ran.folder.iterdir()} == {"report"}
     with redis.Redis.from_url(server_url) as mine:
         assert mine.dbsize() == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_command_as_ctrl_c_does(number: signal.Signals) -> None:
-    """But for one that is ignored, as nohup has it; afterwards all is as it was."""
-    former = signal.getsignal(number)
-    try:
-        signal.signal(number, signal.SIG_DFL)
-        with pytest.raises(KeyboardInterrupt), interruptible():
-            os.kill(os.getpid(), number)
-        assert signal.getsignal(number) is signal.SIG_DFL
-        signal.signal(number, signal.SIG_IGN)
-        with interruptible():
-            os.kill(os.getpid(), number)
-        assert signal.getsignal(number) is signal.SIG_IGN
-    finally:
-        signal.signal(number, former)

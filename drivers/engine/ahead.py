@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
+from queue import SimpleQueue
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -52,16 +52,20 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
     if threads == 1:
         yield iter(items)
         return
-    ready: queue.Queue[tuple[T] | BaseException | None] = queue.Queue(ROOM)
-    unwanted = threading.Event()
+    ready: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
+    room: SimpleQueue[None] = SimpleQueue()
+    wanted = True
+    for _ in range(ROOM):
+        room.put(None)
 
     def make() -> None:
         last: BaseException | None = None
         try:
             for item in items:
-                ready.put((item,))
-                if unwanted.is_set():
+                room.get()
+                if not wanted:
                     break
+                ready.put((item,))
         except BaseException as failure:
             last = failure
         ready.put(last)
@@ -70,6 +74,7 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
         while (one := ready.get()) is not None:
             if isinstance(one, BaseException):
                 raise one
+            room.put(None)
             yield one[0]
 
     maker = threading.Thread(target=make, name="metaparity ahead", daemon=True)
@@ -78,10 +83,8 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
         with closing(taken()) as items_taken:
             yield items_taken
     finally:
-        unwanted.set()
-        with suppress(queue.Empty):
-            while True:  # makes room for all that still comes
-                ready.get_nowait()
+        wanted = False
+        room.put(None)
     maker.join()
 
 
@@ -96,8 +99,31 @@ def aside(threads: int) -> Iterator[Aside]:
         yield partial
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="metaparity aside")
+
+    def call_aside(call: Callable[..., T], *arguments: Any) -> Callable[[], T]:
+        # A future would be waited for by a lock of Python code, which Ctrl-C can leave held.
+        done: SimpleQueue[tuple[T] | BaseException] = SimpleQueue()
+        pool.submit(_call, done, call, arguments)
+        return partial(_result, done)
+
     try:
-        yield lambda call, *arguments: pool.submit(call, *arguments).result
+        yield call_aside
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
     pool.shutdown()
+
+
+def _call(
+    done: SimpleQueue[tuple[T] | BaseException], call: Callable[..., T], arguments: tuple[Any, ...]
+) -> None:
+    try:
+        done.put((call(*arguments),))
+    except BaseException as failure:
+        done.put(failure)
+
+
+def _result(done: SimpleQueue[tuple[T] | BaseException]) -> T:
+    one = done.get()
+    if isinstance(one, BaseException):
+        raise one
+    return one[0]

@@ -41,23 +41,26 @@ class Running:
     """The chunks that this client is compacting."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._chunks: set[bytes] = set()
 
     @contextmanager
     def turn(self, chunk: bytes, wait: bool) -> Iterator[bool]:
         """Whether it is the caller's turn; one that waits always gets it."""
-        with self._changed:
+        with self._lock:
             if wait:
                 self._changed.wait_for(lambda: chunk not in self._chunks)
-            elif chunk in self._chunks or len(self._chunks) > MAX_RUNNING:
-                yield False
-                return
-            self._chunks.add(chunk)
+            mine = wait or (chunk not in self._chunks and len(self._chunks) <= MAX_RUNNING)
+            if mine:
+                self._chunks.add(chunk)
+        if not mine:
+            yield False
+            return
         try:
             yield True
         finally:
-            with self._changed:
+            with self._lock:
                 self._chunks.discard(chunk)
                 self._changed.notify_all()
 

@@ -14,26 +14,27 @@ class Gate:
     def __init__(self) -> None:
         self._shut = False
         self._inside = 0
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def __enter__(self) -> None:
         """Go in.  Raises EBADF once it is shut."""
-        with self._changed:
+        with self._lock:
             refuse_if(self._shut, errno.EBADF)
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._lock:
             self._inside -= 1
             self._changed.notify_all()
 
     def shut(self) -> None:
         """Let nobody in any more, and return when all are out."""
-        with self._changed:
+        with self._lock:
             self._shut = True
             self._changed.wait_for(lambda: not self._inside)
 
     def open(self) -> None:
         """Let callers in again."""
-        with self._changed:
+        with self._lock:
             self._shut = False

@@ -20,7 +20,8 @@ class Pool:
     There are at most `pool_size` of the address; a caller that finds them all busy waits for one, but for a
     thread that has one already: it would wait for itself, and gets another, which is not kept.
 
-    `_freed` guards the lists and the count; it is never held while a connection does anything.
+    `_lock` guards the lists and the count; it is never held while a connection does anything.  A signal
+    could leave it held if it were entered through the condition `_freed`, which is Python code.
     """
 
     def __init__(self, dialler: Dialler, traffic: Traffic) -> None:
@@ -59,7 +60,7 @@ class Pool:
         moves = self._dialler.moves
         connection = Connection(self._dialler.dial(), self._dialler.address, self._traffic)
         self._traffic.connected()
-        with self._freed:
+        with self._lock:
             self._extra.add(connection)
             outdated = self._closed or self._dialler.moves != moves
         try:
@@ -67,7 +68,7 @@ class Pool:
                 raise Disconnected("this client has been closed, or the master has moved")
             yield connection
         finally:
-            with self._freed:
+            with self._lock:
                 self._extra.discard(connection)
             connection.close()
 
@@ -78,7 +79,7 @@ class Pool:
 
     def drop(self) -> None:
         """Close idle connections and make the calls under way on others fail."""
-        with self._freed:
+        with self._lock:
             idle, self._idle = self._idle, []
             busy = [*self._busy, *self._extra]
             self._freed.notify_all()
@@ -88,7 +89,8 @@ class Pool:
             connection.interrupt()
 
     def _start_empty(self) -> None:
-        self._freed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._freed = threading.Condition(self._lock)
         self._idle = []
         self._busy = set()
         self._extra = set()
@@ -119,12 +121,12 @@ class Pool:
         try:
             connection = Connection(self._dialler.dial(), self._dialler.address, self._traffic)
         except BaseException:
-            with self._freed:
+            with self._lock:
                 self._dialling -= 1
                 self._freed.notify()
             raise
         self._traffic.connected()
-        with self._freed:
+        with self._lock:
             self._dialling -= 1
             self._busy.add(connection)
             if not self._closed and self._dialler.moves == moves:
@@ -136,7 +138,7 @@ class Pool:
         """An idle connection, or None and the right to dial one."""
         limit, patience = self._dialler.address.pool_size, self._dialler.address.pool_timeout
         deadline = time.monotonic() + patience
-        with self._freed:
+        with self._lock:
             while True:
                 if self._closed:
                     raise Disconnected("this client has been closed")
@@ -151,7 +153,7 @@ class Pool:
                     raise Disconnected(f"all {limit} connections were busy for {patience:g} s")
 
     def _give_back(self, connection: Connection) -> None:
-        with self._freed:
+        with self._lock:
             self._busy.discard(connection)
             open_, usable = not self._closed, connection.usable
             others = len(self._idle) + len(self._busy) + self._dialling
@@ -167,6 +169,6 @@ class Pool:
 
     def _discard(self, connection: Connection) -> None:
         connection.close()
-        with self._freed:
+        with self._lock:
             self._busy.discard(connection)
             self._freed.notify()
