@@ -29,8 +29,8 @@ from metaparity.drivers.files import finished_name
 from metaparity.drivers.query import parse_duration
 from metaparity.drivers.types import ROOT_INODE
 
-from .harness.exits import ENVIRONMENT, USAGE, complain
-from .opened import on_volume, progress, reason_of
+from .harness.exits import ENVIRONMENT, complain
+from .opened import is_ours, on_volume, progress, reason_of
 
 TRIES = 10
 """How often in an interval it is asked whether a backup is due."""
@@ -53,13 +53,14 @@ class Plan:
 
 def autobackup(options: argparse.Namespace) -> int:
     """Back a volume up until a signal comes; returns the exit code if it cannot begin.  Raises `Mistake`."""
+    if not is_ours(options.url):  # another program need not pack a file, nor write it whole
+        raise Mistake("autobackup writes its files itself: give a redis:// or rueidis:// URL")
     plan = Plan(options.url, options.folder, interval_of(options.interval), options.skip_trash)
     if not os.path.isdir(plan.folder):
         raise Mistake(f"{plan.folder} is no directory: name one that is there, for the dumps")
 
     def work(engine: Engine) -> int:
-        if not isinstance(engine, StoreEngine):  # another program need not pack a file, nor write it whole
-            return complain("autobackup writes its files itself: give a redis:// or rueidis:// URL", USAGE)
+        assert isinstance(engine, StoreEngine)
         name = engine.load().name
         often = f"asked for {TRIES} times in that, first in a tenth of it"
         print(f"{name}: a dump into {plan.folder} each {options.interval}, {often}", flush=True)

@@ -20,7 +20,11 @@ from .harness.interruption import interruptible
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one sentence, that of a command about what it does not know, too."""
+    """A parser whose complaint is one sentence, that of a command about what it does not know, too; its help
+    ends with the exit codes."""
+
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**{"epilog": EXITS, **named})
 
     def parse_known_args(self, *given: Any, **named: Any) -> Any:
         options, unknown = super().parse_known_args(*given, **named)
@@ -268,6 +272,11 @@ def _add_files(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="the same for programs, with the repair plan")
     command.set_defaults(act=_fsck)
 
+
+EXITS = (
+    "Exit codes: 0 done, 1 differences or faults found, 2 wrong usage, 3 cannot be done here, "
+    "130 ended by Ctrl-C or a signal."
+)
 
 RUN = "Run the spec on each driver and write results.json, index.html, coverage.html, log.html and junit.xml."
 

@@ -23,7 +23,7 @@ from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 from .harness.numbers import MOST_THREADS, numbers
-from .opened import blame, on_volume, progress
+from .opened import blame, is_ours, on_volume, progress
 
 FAULTY = 1
 """The exit code for a file that is no whole dump or backup."""
@@ -65,14 +65,14 @@ def _threads(options: argparse.Namespace) -> int:
 def load(options: argparse.Namespace) -> int:
     """Fill an empty database from a JSON dump, or only look at the file; returns the exit code."""
     if options.dry_run:
-        return _dry_run(options.file, Survey())
+        return _dry_run(options, Survey())
     return _on_engine(options, lambda engine: engine.load_dump(options.file))
 
 
 def restore(options: argparse.Namespace) -> int:
     """Fill an empty database from a binary backup, or only look at the file; returns the exit code."""
     if options.dry_run:
-        return _dry_run(options.file, Inventory())
+        return _dry_run(options, Inventory())
     return _on_engine(options, lambda engine: engine.restore(options.file))
 
 
@@ -139,8 +139,10 @@ def _unreadable(path: str, failure: OSError | EOFError) -> int:
     return complain(f"{path} cannot be read: {failure}", FAULTY)
 
 
-def _dry_run(path: str, found: Survey | Inventory) -> int:
-    """Look at a file as a load does before it writes; no server is asked."""
+def _dry_run(options: argparse.Namespace, found: Survey | Inventory) -> int:
+    """Look at a file as a load does before it writes; no server is asked.  Raises `Mistake` for the URL."""
+    path = options.file
+    is_ours(options.url)
     try:
         fault = _fault(path, found)
         if not fault:

@@ -11,8 +11,9 @@ from errno import EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 from metaparity.drivers.api import Engine
 from metaparity.drivers.engine.progress import Tell, nobody
 from metaparity.drivers.errors import Mistake, Refused, Unsupported
-from metaparity.drivers.registry import open_engine
+from metaparity.drivers.registry import open_engine, serving
 from metaparity.drivers.types import Config
+from metaparity.drivers.url import parse
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 
@@ -21,6 +22,9 @@ BAR = 20
 
 OFTEN = 0.1
 """Seconds between two lines that say how far a command has come."""
+
+OURS = ("redis", "rueidis")
+"""The drivers whose engines are this package's own."""
 
 WRONG_NAMES = frozenset({ENOENT, ENOTDIR, EISDIR, EACCES, EINVAL, ELOOP, ENAMETOOLONG})
 """What is told of a file that cannot be the one that is meant."""
@@ -47,6 +51,20 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
         return complain(reason_of(failure, url), blame(failure))
     finally:
         engine.close()
+
+
+def is_ours(url: str) -> bool:
+    """Whether an engine of ours serves the volume at a URL; nothing is opened, and no server asked.
+
+    Raises `Mistake` for a URL that no driver, or ours, would take.
+    """
+    try:
+        ours = serving(url).name in OURS
+        if ours:
+            parse(url)
+    except ValueError as mistake:
+        raise Mistake(str(mistake)) from mistake
+    return ours
 
 
 def reason_of(failure: OSError, url: str) -> str:

@@ -19,7 +19,7 @@ from metaparity.drivers.types import Entry, FileType, Node
 from metaparity.fixtures.provision import Place, Provider, ServerUnavailable
 from metaparity.fixtures.volumes import FORMAT
 
-from .harness.exits import ENVIRONMENT, complain
+from .harness.exits import ENVIRONMENT, USAGE, complain
 
 BUDGET = 8.0
 """Seconds for all calls together."""
@@ -185,12 +185,15 @@ class Check:
 
 
 def smoke(command: str, strict: bool = False) -> int:
-    """Ask the basics of a program; returns 0 when all is well, 1 for a step that is not, 3 for the
-    environment."""
+    """Ask the basics of a program; returns 0 when all is well, 1 for a step that is not, 2 for what
+    is no program, 3 for the environment."""
     try:
         words = split(command)
+    except ValueError as wrong:
+        return complain(wrong, USAGE)
+    try:
         provider, place = _server()
-    except (ValueError, ServerUnavailable) as missing:
+    except ServerUnavailable as missing:
         return complain(missing, ENVIRONMENT)
     transcript = Transcript()
     try:

@@ -135,10 +135,15 @@ def _driver_at(module: str, attribute: str) -> Driver:
 
 
 def open_engine(url: str, config: Config = Config()) -> Engine:
-    """A client of the volume at `url`, by the driver that serves its scheme.  Raises `UnknownDriver`."""
+    """A client of the volume at `url`, by the driver that serves its scheme.  Raises as `serving` does."""
+    return serving(url).open(url, config)
+
+
+def serving(url: str) -> Driver:
+    """The driver that serves the scheme of a URL.  Raises `UnknownDriver`."""
     scheme = url.partition("://")[0] if "://" in url else "redis"
     for candidate in drivers().values():
         if scheme in candidate.schemes:
-            return candidate.open(url, config)
+            return candidate
     served = sorted(scheme for one in drivers().values() for scheme in one.schemes)
     raise UnknownDriver(f"no driver for {scheme}://; known schemes: {', '.join(served)}")

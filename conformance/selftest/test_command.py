@@ -39,6 +39,16 @@ def test_help_needs_no_heavy_imports() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("words", [[], ["run"], ["smoke"], ["restore"], ["fsck"]])
+def test_help_ends_with_the_exit_codes(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*words, "--help"])
+    assert end.value.code == 0
+    *_, last = capsys.readouterr().out.strip().split("\n\n")
+    for code in ("0 done", "1 differences", "2 wrong", "3 cannot", "130 ended"):
+        assert code in last
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--version"])

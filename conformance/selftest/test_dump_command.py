@@ -197,6 +197,20 @@ def test_dry_run_asks_no_server(metaparity: Run, command: str, source: str) -> N
     assert "is whole: " in ran.out
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mongo://127.0.0.1/0", "no driver for mongo://"),
+        ("redis://127.0.0.1:x/0", "port"),
+        ("rueidis://127.0.0.1/0?cache-ttl=x", "cache-ttl=x"),
+    ],
+)
+def test_dry_run_looks_at_its_url(metaparity: Run, url: str, words: str) -> None:
+    """Who tries a command before the night learns of a mistake in it; JuiceFS need not be built for that."""
+    refused(metaparity("load", url, DUMP, "--dry-run"), 2, words)
+    assert metaparity("load", "juicefs://127.0.0.1:1/0", DUMP, "--dry-run").code == 0
+
+
 def test_dry_run_refuses_a_newer_volume(metaparity: Run) -> None:
     path = str(GOLDEN / "bad" / "json-min-client-9.json")
     refused(metaparity("load", "redis://127.0.0.1:1/0", path, "--dry-run"), 3, "9.0.0")

@@ -131,5 +131,5 @@ def test_a_program_that_does_not_end_is_shown(metaparity: Run, tmp_path: Path) -
 )
 def test_what_cannot_be_run(metaparity: Run, command: list[str], words: str) -> None:
     ran = metaparity("smoke", *command)
-    assert ran.code == 3
+    assert ran.code == 2
     assert words in ran.err
