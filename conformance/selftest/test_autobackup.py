@@ -368,7 +368,7 @@ def test_what_cannot_be_begun(metaparity: Run, server_url: str, spare: redis.Red
 
 
 def test_the_engine_of_another_program(metaparity: Run, toys: Run, server_url: str, tmp_path: Path) -> None:
-    """JuiceFS's adapter, say, packs no file, and may leave half of one; it need not be built to learn that."""
+    """JuiceFS, say, packs no file and may leave half of one; its adapter need not be built to learn that."""
     for scheme in ("steady", "juicefs"):
         url = server_url.replace("redis", scheme)
         refused(metaparity("autobackup", url, "."), 2, "give a redis:// or rueidis:// URL")
