@@ -20,8 +20,13 @@ from metaparity.fixtures.faults import Act, Proxy
 from metaparity.fixtures.volumes import Volume
 
 SPARED_FROM = 10
-"""The command of a call from which on a process is killed at each fourth only, unless the profile is nightly:
-calls that clean up repeat themselves."""
+"""The command of a call from which on only each fourth is tried, unless the profile is nightly: calls that
+clean up repeat themselves."""
+
+
+def behind(number: int, config: pytest.Config) -> int:
+    """The command to try after this one."""
+    return number + (1 if number < SPARED_FROM or profiles.chosen(config) == "nightly" else 4)
 
 
 @pytest.mark.parametrize("name", VICTIMS)
@@ -31,16 +36,19 @@ calls that clean up repeat themselves."""
     needs="plock",
     clients=2,
 )
-def test_cut(volume: Volume, network: Proxy, name: str, record_property: Figures) -> None:
+def test_cut(
+    volume: Volume, network: Proxy, name: str, pytestconfig: pytest.Config, record_property: Figures
+) -> None:
     """Whatever command a call on locks or sessions was at when its client was cut off, before or behind it,
     the cleanup of another frees all that it held, and nothing of the living."""
     volume.shared = True
     for act in (Act.CUT, Act.CUT_AFTER):
-        number = 1
+        number = points = 1
         while cut_off(volume, network, name, act, number):
-            number += 1
-        assert number > 2
-        record_property(f"points of {name}", number - 1)
+            number = behind(number, pytestconfig)
+            points += 1
+        assert points > 2
+        record_property(f"points of {name}", points - 1)
 
 
 @pytest.mark.parametrize("name", VICTIMS)
@@ -55,11 +63,10 @@ def test_kill(
     """Whatever command a call on locks or sessions was at when its process was killed, ahead of it or behind
     the last, the cleanup of another frees all that it held, and nothing of the living."""
     volume.shared = True
-    every = profiles.chosen(pytestconfig) == "nightly"
     number = points = 1
     with hosting(volume) as victims:
         while kill(volume, network, victims, name, number):
-            number += 1 if every or number < SPARED_FROM else 4
+            number = behind(number, pytestconfig)
             points += 1
     assert points > 2
     record_property(f"points of {name}", points)
