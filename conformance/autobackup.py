@@ -30,7 +30,7 @@ from metaparity.drivers.query import parse_duration
 from metaparity.drivers.types import ROOT_INODE
 
 from .harness.exits import ENVIRONMENT, complain
-from .opened import is_ours, on_volume, progress, reason_of
+from .opened import on_our_volume, progress, reason_of
 
 TRIES = 10
 """How often in an interval it is asked whether a backup is due."""
@@ -53,14 +53,11 @@ class Plan:
 
 def autobackup(options: argparse.Namespace) -> int:
     """Back a volume up until a signal comes; returns the exit code if it cannot begin.  Raises `Mistake`."""
-    if not is_ours(options.url):  # another program need not pack a file, nor write it whole
-        raise Mistake("autobackup writes its files itself: give a redis:// or rueidis:// URL")
     plan = Plan(options.url, options.folder, interval_of(options.interval), options.skip_trash)
     if not os.path.isdir(plan.folder):
         raise Mistake(f"{plan.folder} is no directory: name one that is there, for the dumps")
 
-    def work(engine: Engine) -> int:
-        assert isinstance(engine, StoreEngine)
+    def work(engine: StoreEngine) -> int:
         name = engine.load().name
         often = f"asked for {TRIES} times in that, first in a tenth of it"
         print(f"{name}: a dump into {plan.folder} each {options.interval}, {often}", flush=True)
@@ -68,7 +65,8 @@ def autobackup(options: argparse.Namespace) -> int:
             time.sleep(plan.interval.total_seconds() / TRIES * CHANCE.uniform(0.95, 1.05))
             attempt(engine, plan, datetime.now(UTC).astimezone())
 
-    return on_volume(plan.url, work)
+    # Another program need not pack a file, nor write it whole.
+    return on_our_volume(plan.url, "autobackup writes its files itself", work)
 
 
 def interval_of(text: str) -> timedelta:

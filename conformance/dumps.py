@@ -23,7 +23,7 @@ from metaparity.drivers.types import ROOT_INODE, FileType, Format
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 from .harness.numbers import MOST_THREADS, numbers
-from .opened import blame, is_ours, on_volume, progress
+from .opened import blame, check_url, on_volume, progress
 
 FAULTY = 1
 """The exit code for a file that is no whole dump or backup."""
@@ -142,7 +142,7 @@ def _unreadable(path: str, failure: OSError | EOFError) -> int:
 def _dry_run(options: argparse.Namespace, found: Survey | Inventory) -> int:
     """Look at a file as a load does before it writes; no server is asked.  Raises `Mistake` for the URL."""
     path = options.file
-    is_ours(options.url)
+    check_url(options.url)
     try:
         fault = _fault(path, found)
         if not fault:

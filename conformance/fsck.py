@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter
 
-from metaparity.drivers.api import Engine
 from metaparity.drivers.engine.database import FAILURES, as_errno
 from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.keys import Keys
@@ -21,10 +20,9 @@ from metaparity.drivers.engine.store import ServerError, Store
 from metaparity.drivers.types import Format
 from metaparity.drivers.wire import Json, encode
 
-from .harness.exits import USAGE, complain
 from .laws import LAWS, Finding, Law, State, judge
 from .laws.source import StoreSource
-from .opened import on_volume, place_of, progress
+from .opened import on_our_volume, place_of, progress
 from .rediscli import quoted
 
 BROKEN = 1
@@ -51,9 +49,7 @@ class Broken:
 def fsck(options: argparse.Namespace) -> int:
     """Judge the volume at a URL by every law; returns the exit code."""
 
-    def check(engine: Engine) -> int:
-        if not isinstance(engine, StoreEngine):
-            return complain("fsck reads the database itself: give a redis:// or rueidis:// URL", USAGE)
+    def check(engine: StoreEngine) -> int:
         format = engine.load(check_version=True)
         try:
             if live := _live_sessions(engine.store):
@@ -69,7 +65,7 @@ def fsck(options: argparse.Namespace) -> int:
         print(text, flush=True)
         return BROKEN if broken else 0
 
-    return on_volume(options.url, check, read_only=True)
+    return on_our_volume(options.url, "fsck reads the database itself", check, read_only=True)
 
 
 def _judged(store: Store, most: int | None, tell: Tell) -> list[Broken]:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from errno import EACCES, EINVAL, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
 
 from metaparity.drivers.api import Engine
+from metaparity.drivers.engine.engine import StoreEngine
 from metaparity.drivers.engine.progress import Tell, nobody
 from metaparity.drivers.errors import Mistake, Refused, Unsupported
 from metaparity.drivers.registry import open_engine, serving
 from metaparity.drivers.types import Config
-from metaparity.drivers.url import parse
+from metaparity.drivers.url import SCHEMES, parse
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
 
@@ -22,9 +23,6 @@ BAR = 20
 
 OFTEN = 0.1
 """Seconds between two lines that say how far a command has come."""
-
-OURS = ("redis", "rueidis")
-"""The drivers whose engines are this package's own."""
 
 WRONG_NAMES = frozenset({ENOENT, ENOTDIR, EISDIR, EACCES, EINVAL, ELOOP, ENAMETOOLONG})
 """What is told of a file that cannot be the one that is meant."""
@@ -53,13 +51,28 @@ def on_volume(url: str, act: Callable[[Engine], int], read_only: bool = False) -
         engine.close()
 
 
-def is_ours(url: str) -> bool:
+def on_our_volume(url: str, reason: str, act: Callable[[StoreEngine], int], read_only: bool = False) -> int:
+    """As `on_volume`, for what only an engine of ours can do.
+
+    Raises `Mistake` with the `reason` for the volume of another, before anything is opened.
+    """
+    if not check_url(url):
+        raise Mistake(f"{reason}: give a redis:// or rueidis:// URL")
+
+    def narrowed(engine: Engine) -> int:
+        assert isinstance(engine, StoreEngine)
+        return act(engine)
+
+    return on_volume(url, narrowed, read_only)
+
+
+def check_url(url: str) -> bool:
     """Whether an engine of ours serves the volume at a URL; nothing is opened, and no server asked.
 
     Raises `Mistake` for a URL that no driver, or ours, would take.
     """
     try:
-        ours = serving(url).name in OURS
+        ours = SCHEMES.issuperset(serving(url).schemes)
         if ours:
             parse(url)
     except ValueError as mistake:

@@ -14,6 +14,7 @@ from .query import parse_duration as parse_duration
 PLAIN = frozenset({"redis", "rueidis"})
 TLS = frozenset({"rediss", "ruediss", "rueidiss"})
 UNIX = frozenset({"unix", "rueidisunix"})
+SCHEMES = PLAIN | TLS | UNIX
 
 RUEIDIS = frozenset({"rueidis", "ruediss", "rueidiss", "rueidisunix"})
 """Schemes of the client that keeps replies."""
@@ -148,8 +149,8 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
     except ValueError:
         bad("this is no URL: write redis://host:port/db")
-    if parts.scheme not in PLAIN | TLS | UNIX:
-        bad(f"unknown scheme {parts.scheme}://: use one of {', '.join(sorted(PLAIN | TLS | UNIX))}")
+    if parts.scheme not in SCHEMES:
+        bad(f"unknown scheme {parts.scheme}://: use one of {', '.join(sorted(SCHEMES))}")
     if parts.fragment:
         bad("a URL of a server has no fragment: write # as %23 in passwords and paths")
     if "@" in parts.query:

@@ -16,6 +16,9 @@ T = TypeVar("T")
 Aside: TypeAlias = Callable[..., Callable[[], Any]]
 """Takes a call with its arguments; gives what waits for the result, and raises what the call does."""
 
+Outcome: TypeAlias = tuple[T] | BaseException
+"""What a call has given, or raised."""
+
 ROOM = 4
 """Items that are ready at most."""
 
@@ -52,7 +55,7 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
     if threads == 1:
         yield iter(items)
         return
-    ready: SimpleQueue[tuple[T] | BaseException | None] = SimpleQueue()
+    ready: SimpleQueue[Outcome[T] | None] = SimpleQueue()
     room: SimpleQueue[None] = SimpleQueue()
     wanted = True
     for _ in range(ROOM):
@@ -72,10 +75,8 @@ def ahead(items: Iterable[T], threads: int = 0) -> Iterator[Iterator[T]]:
 
     def taken() -> Generator[T, None, None]:
         while (one := ready.get()) is not None:
-            if isinstance(one, BaseException):
-                raise one
             room.put(None)
-            yield one[0]
+            yield _result(one)
 
     maker = threading.Thread(target=make, name="metaparity ahead", daemon=True)
     maker.start()
@@ -102,9 +103,16 @@ def aside(threads: int) -> Iterator[Aside]:
 
     def call_aside(call: Callable[..., T], *arguments: Any) -> Callable[[], T]:
         # A future would be waited for by a lock of Python code, which Ctrl-C can leave held.
-        done: SimpleQueue[tuple[T] | BaseException] = SimpleQueue()
-        pool.submit(_call, done, call, arguments)
-        return partial(_result, done)
+        done: SimpleQueue[Outcome[T]] = SimpleQueue()
+
+        def make() -> None:
+            try:
+                done.put((call(*arguments),))
+            except BaseException as failure:
+                done.put(failure)
+
+        pool.submit(make)
+        return lambda: _result(done.get())
 
     try:
         yield call_aside
@@ -113,17 +121,7 @@ def aside(threads: int) -> Iterator[Aside]:
     pool.shutdown()
 
 
-def _call(
-    done: SimpleQueue[tuple[T] | BaseException], call: Callable[..., T], arguments: tuple[Any, ...]
-) -> None:
-    try:
-        done.put((call(*arguments),))
-    except BaseException as failure:
-        done.put(failure)
-
-
-def _result(done: SimpleQueue[tuple[T] | BaseException]) -> T:
-    one = done.get()
-    if isinstance(one, BaseException):
-        raise one
-    return one[0]
+def _result(outcome: Outcome[T]) -> T:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome[0]

@@ -42,7 +42,7 @@ class Running:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)  # entered by the lock only, as in redis/pool.py
         self._chunks: set[bytes] = set()
 
     @contextmanager

@@ -15,7 +15,7 @@ class Gate:
         self._shut = False
         self._inside = 0
         self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
+        self._changed = threading.Condition(self._lock)  # entered by the lock only, as in redis/pool.py
 
     def __enter__(self) -> None:
         """Go in.  Raises EBADF once it is shut."""
