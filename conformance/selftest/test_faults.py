@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import redis
@@ -311,6 +312,45 @@ def test_a_server_out_of_reach_comes_back(connect: Connect, proxy: Proxy) -> Non
         connect().get("a")
     proxy.refuse(False)
     assert connect().get("a") is None
+
+
+def test_who_sees_one_connection_end_is_answered_on_no_other(
+    connect: Connect, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Line.cut
+    seen = threading.Event()
+
+    def slowly(line: Line) -> None:
+        whole(line)
+        seen.wait(0.5)
+
+    first, second = connect(), connect()
+    first.ping()
+    second.ping()
+    monkeypatch.setattr(Line, "cut", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        refused = pool.submit(proxy.refuse)
+        with pytest.raises(redis.ConnectionError):
+            first.blpop("never", 5)
+        with pytest.raises(redis.ConnectionError):
+            second.get("a")
+        seen.set()
+        refused.result()
+
+
+def test_a_connection_that_comes_while_the_server_goes_out_of_reach_is_refused(
+    connect: Connect, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = socket.create_connection
+
+    def meanwhile(*arguments: Any) -> socket.socket:
+        made = whole(*arguments)
+        proxy.refuse()
+        return made
+
+    monkeypatch.setattr("metaparity.fixtures.faults.socket.create_connection", meanwhile)
+    with pytest.raises(redis.ConnectionError):
+        connect().get("a")
 
 
 def test_a_frame_that_does_not_come_is_said(proxy: Proxy) -> None:
