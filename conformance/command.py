@@ -84,7 +84,8 @@ def parser() -> Parser:
         "--only",
         action="append",
         metavar="PATTERN",
-        help="a clause id, a glob, a family, or smoke; may be repeated",
+        help="a clause id, a glob, a family, smoke (the basics), or pinned (what some driver is known to do "
+        "otherwise); may be repeated",
     )
     run.add_argument("--report", default="report", metavar="DIR", help="where the report goes (report)")
     run.add_argument("-n", default="auto", metavar="N", help="worker processes, 0 for none (auto)")

@@ -70,7 +70,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--only",
         action="append",
         metavar="PATTERN",
-        help="run only these clauses: an id, a glob, a family, or smoke; may be repeated",
+        help="run only these clauses: an id, a glob, a family, smoke, or pinned; may be repeated",
     )
     group.addoption(
         "--report",

@@ -18,6 +18,7 @@ from metaparity.drivers.errors import Mistake
 
 from .. import spec
 from ..clause import Clause
+from .deviations import Ledger
 from .smoke import SMOKE
 
 
@@ -84,10 +85,19 @@ def _marks(test: object) -> Iterator[pytest.Mark]:
 
 
 def matches(pattern: str, id: str) -> bool:
-    """Whether a clause is meant: by its id, its family, a glob, or `smoke`."""
+    """Whether a clause is meant: by its id, its family, a glob, `smoke`, or `pinned`."""
     if pattern == "smoke":
         return id in SMOKE
+    if pattern == "pinned":
+        return id in pinned()
     return pattern in (id, id.partition("/")[0]) or fnmatchcase(id, pattern)
+
+
+@cache
+def pinned() -> frozenset[str]:
+    """The clauses on which the suite's own ledger pins a difference of some driver.  Raises `BadLedger`."""
+    ledger = Ledger.read()
+    return frozenset(pin.clause for pin in (*ledger.entries, *ledger.laws))
 
 
 def selected(patterns: Sequence[str], ids: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -14,6 +15,7 @@ import redis
 
 from metaparity.conformance.command import main
 from metaparity.conformance.harness.catalogue import catalogue, selected
+from metaparity.conformance.harness.deviations import LEDGER
 from metaparity.conformance.harness.smoke import SMOKE
 from metaparity.fixtures.provision import Place
 
@@ -84,6 +86,13 @@ def test_an_unknown_clause_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 def test_smoke_names_clauses_of_the_spec() -> None:
     assert catalogue().keys() >= SMOKE
     assert set(selected(["smoke"], catalogue())) == SMOKE
+
+
+def test_pinned_names_the_clauses_of_the_ledger() -> None:
+    ledger = tomllib.loads(LEDGER.read_text())
+    named = {pin["clause"] for kind in ("deviation", "law") for pin in ledger[kind]}
+    assert 1 < len(named) < len(catalogue())
+    assert set(selected(["pinned"], catalogue())) == named
 
 
 def test_serve_refuses_an_unknown_driver(metaparity: Run) -> None:
