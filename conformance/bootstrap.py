@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 11)
@@ -24,7 +25,7 @@ class SetupFailed(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    """Set up and run; returns the exit code: 2 for wrong usage, 3 when the set-up fails."""
+    """Set up and go on as the command; returns 0 for help, 2 for wrong usage, 3 when the set-up fails."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if arguments else 2
@@ -34,19 +35,15 @@ def main(arguments: list[str]) -> int:
         print(f"metaparity: {failure}", file=sys.stderr)
         return 3
     if arguments[0] == "test":
-        command = [str(python), "-m", "pytest", "-n", "auto", *arguments[1:]]
-        return run(command, cwd=ROOT)
-    return run([str(python), "-m", "metaparity.conformance", *arguments])
+        os.chdir(ROOT)
+        become([str(python), "-m", "pytest", "-n", "auto", *arguments[1:]])
+    become([str(python), "-m", "metaparity.conformance", *arguments])
 
 
-def run(command: list[str], cwd: Path | None = None) -> int:
-    """Run a command in the foreground; Ctrl-C reaches it too, and its answer to that counts."""
-    process = subprocess.Popen(command, cwd=cwd)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+def become(command: list[str]) -> NoReturn:
+    """Go on as another program, which then gets every signal itself."""
+    sys.stdout.flush()
+    os.execv(command[0], command)
 
 
 def environment(development: bool) -> Path:

@@ -18,6 +18,8 @@ from metaparity.drivers.registry import GROUP, Driver, UnreadyDriver
 from metaparity.fixtures.servers import ServerUnavailable
 from metaparity.fixtures.servers.process import EMBEDDED, embedded_program, local_program
 
+from .harness.rerun import program
+
 PYTHONS = ("python3.11", "python3.12", "python3.13")
 """The interpreters that tox looks for."""
 
@@ -65,7 +67,7 @@ def verdict(servers: list[Finding], possible: bool) -> Iterator[str]:
     if chosen:
         yield f"--server auto takes {chosen.name}: {chosen.detail}"
     if possible:
-        yield "A run is possible: metaparity run"
+        yield f"A run is possible: {program('metaparity')} run"
     else:
         yield "No run is possible yet: follow one of the arrows above."
 

@@ -35,7 +35,7 @@ from .harness.exits import ENVIRONMENT, USAGE
 from .harness.lawfulness import Judge, Judgement, Lasting
 from .harness.rendering import contrast
 from .harness.reporter import Reporter
-from .harness.rerun import PACKAGE, command_line, options, plain_line
+from .harness.rerun import PACKAGE, command_line, options, plain_line, program
 from .harness.second_opinion import findings
 from .traces.files import save
 from .traces.recorder import Unrecordable, trace_of
@@ -407,8 +407,8 @@ def explanation(item: pytest.Item, clause: Clause, driver: str, finding: Finding
         lines.append("last calls")
         lines += [f"  {call}" for call in finding.calls]
     if finding.trace:
-        drivers = " ".join(options([driver]))
-        lines.append(f"trace     metaparity replay {shlex.quote(finding.trace)} {drivers}")
+        words = [program("metaparity"), "replay", finding.trace, *options([driver])]
+        lines.append(f"trace     {shlex.join(words)}")
     lines.append(f"rerun     {command_line(clause.id, [driver], choices.server, choices.checker)}")
     lines.append(f"          {plain_line(item, driver, choices.server, choices.checker)}")
     return "\n".join(lines)

@@ -20,9 +20,12 @@ from metaparity.fixtures.provision import Place, Provider, ServerUnavailable
 from metaparity.fixtures.volumes import FORMAT
 
 from .harness.exits import ENVIRONMENT, USAGE, complain
+from .harness.rerun import program
 
+START = 8.0
+"""Seconds for a program to start and answer its first call."""
 BUDGET = 8.0
-"""Seconds for all calls together."""
+"""Seconds for all other calls together."""
 PATIENCE = 3.0
 """Seconds for one call."""
 NEEDED = ("volume", "session", "namespace")
@@ -65,7 +68,7 @@ class Check:
         self.program = program
         self.transcript = transcript
         self.address = address
-        self.until = time.monotonic() + BUDGET
+        self.until = 0.0
         self.hello: Hello | None = None
         self.directory = self.file = 0
 
@@ -107,7 +110,8 @@ class Check:
             raise Wrong('{"ok": {}}')
 
     def _hello(self) -> None:
-        hello = self.hello = self.program.hello(PATIENCE)
+        hello = self.hello = self.program.hello(START)
+        self.until = time.monotonic() + BUDGET
         missing = [name for name in NEEDED if name not in hello.capabilities]
         if missing:
             raise Wrong(f"the capabilities that every clause needs: {', '.join(missing)} is not declared")
@@ -233,7 +237,8 @@ def _run(check: Check) -> int:
             return 1
         print(f"ok      {name}{_detail(check, name)}")
         check.transcript.lines.clear()  # what comes unasked before the next step is shown with it
-    print(f"smoke passed in {time.monotonic() - started:.1f} s: run the spec with metaparity run --driver")
+    spec = f"{program('metaparity')} run --driver"
+    print(f"smoke passed in {time.monotonic() - started:.1f} s: run the spec with {spec}")
     return 0
 
 

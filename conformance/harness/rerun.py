@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
+from typing import TYPE_CHECKING
 
 from metaparity.drivers import registry
+
+if TYPE_CHECKING:
+    import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -33,9 +37,20 @@ def environment(server: str, checker: str | None) -> list[str]:
     return ["--server", without_password(server), *(["--check-with", checker] if checker else [])]
 
 
+def program(name: str) -> str:
+    """How a program of this environment is called from the current directory.
+
+    By its path where it is below that directory and not on the path of commands, as in a clone.
+    """
+    here, beside = Path.cwd(), Path(sys.executable).with_name(name)
+    if beside.is_file() and beside.is_relative_to(here) and shutil.which(name) != str(beside):
+        return str(beside.relative_to(here))
+    return name
+
+
 def command_line(clause: str, drivers: list[str], server: str, checker: str | None = None) -> str:
     """Runs a clause by the command."""
-    words = ["metaparity", "run", "--only", clause, *options(drivers)]
+    words = [program("metaparity"), "run", "--only", clause, *options(drivers)]
     return shlex.join(words + environment(server, checker))
 
 
@@ -48,4 +63,4 @@ def plain_line(item: pytest.Item, driver: str, server: str, checker: str | None 
         target = ["--pyargs", f"{module}::{inside}"]
     else:
         target = [item.nodeid]
-    return shlex.join(["pytest", *target, *options([driver]), *environment(server, checker)])
+    return shlex.join([program("pytest"), *target, *options([driver]), *environment(server, checker)])

@@ -14,6 +14,7 @@ import pytest
 
 from metaparity.conformance.harness.catalogue import catalogue
 
+from .conftest import PATIENCE
 from .recorder import named
 from .test_museum import SERVER
 
@@ -83,7 +84,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=2 * PATIENCE,
         check=False,
     )
     assert completed.returncode == 0, completed.stdout + completed.stderr

@@ -141,6 +141,11 @@
       el("thead", {}, el("tr", {}, heads)), el("tbody", {}, rows));
   }
 
+  /** The word of the shell that a command line begins with. */
+  function program(line) {
+    return line.match(/^(?:'[^']*'|\S+)/)[0];
+  }
+
   function failure(found, record) {
     return el("div", { class: "failure" },
       call(found.call),
@@ -149,7 +154,7 @@
       found.text && el("details", { class: "text" },
         el("summary", {}, `Full text, ${found.test}${found.phase === "call" ? "" : `, ${found.phase}`}`),
         el("pre", {}, found.text)),
-      found.trace && command(`metaparity replay ${found.trace} --driver ${record.driver}`),
+      found.trace && command(`${program(record.rerun)} replay ${found.trace} --driver ${record.driver}`),
       found.rerun !== record.rerun && command(found.rerun));
   }
 

@@ -31,10 +31,8 @@ without_node = pytest.mark.skipif(not shutil.which("node"), reason="node is not 
     ],
 )
 def test_a_sound_driver_passes(metaparity: Run, command: list[str]) -> None:
-    start = time.monotonic()
     ran = metaparity("smoke", "--strict", *command)
     assert ran.code == 0, ran.out + ran.err
-    assert time.monotonic() - start < 10
     lines = ran.out.splitlines()
     assert [line.split()[0] for line in lines[:STEPS]] == ["ok"] * STEPS
     assert lines[STEPS].startswith("smoke passed")
@@ -95,7 +93,7 @@ def test_the_first_fault_is_shown(metaparity: Run, tmp_path: Path, step: str) ->
             "print('cannot find my socks', file=sys.stderr)\nsys.exit(4)",
             ["ended with code 4", "cannot find my socks"],
         ),
-        ("time.sleep(60)", ["received nothing", "did not answer a call of hello within 3 s"]),
+        ("time.sleep(60)", ["received nothing", "did not answer a call of hello within 8 s"]),
         ("for line in sys.stdin: send(7, {})", ['"id": 7', "answered call 7, which was not made"]),
     ],
     ids=["garbage", "crash", "silence", "id"],
@@ -105,7 +103,7 @@ def test_a_program_that_speaks_no_protocol(
 ) -> None:
     start = time.monotonic()
     ran = metaparity("smoke", *write(body))
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 40  # it is not waited for
     assert ran.code == 1
     assert ran.out.startswith("FAILED  hello\n")
     for word in words:
