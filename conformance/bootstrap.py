@@ -36,8 +36,8 @@ def main(arguments: list[str]) -> int:
         return 3
     if arguments[0] == "test":
         os.chdir(ROOT)
-        become([str(python), "-m", "pytest", "-n", "auto", *arguments[1:]])
-    become([str(python), "-m", "metaparity.conformance", *arguments])
+        return become([str(python), "-m", "pytest", "-n", "auto", *arguments[1:]])
+    return become([str(python), "-m", "metaparity.conformance", *arguments])
 
 
 def become(command: list[str]) -> NoReturn:

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pytest
 
-from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, wire
+from metaparity.conformance.scenes.backups import NAMES, assembled, field, footer, segments, varint, wire
 from metaparity.drivers.engine import entrynames, hashes
 from metaparity.drivers.engine import pieces as pieces_module
 from metaparity.drivers.engine import segments as segments_module
@@ -38,7 +38,7 @@ HOSTILE_BACKUPS = {
     "a list longer than its segment": (assembled([(3, b"\x0a\xff\xff\xff\xff\x07x")]), "cannot be decoded"),
     "settings of 2 MiB": (assembled([(1, field(1, b" " * (2 << 20)))]), "of which at most 1048576"),
     "a footer of a million offsets": (
-        assembled(segments(BACKUP), footer([(3, b"")] * 1_000_000)),
+        more_in_footer(field(3, field(1, b"node") + field(2, field(1, varint(12) * 1_000_000)))),
         "this is no footer of theirs",
     ),
     "a footer of more numbers than there are segments": (

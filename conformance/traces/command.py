@@ -72,7 +72,7 @@ def _agree(trace: Trace, drivers: Sequence[Driver], place: Place) -> bool:
 
 
 def _tell(verdict: str, driver: Driver, trace: Trace, more: str) -> None:
-    print(f"{verdict:<12}{driver.name:<12}{trace.name}: {more}", flush=True)
+    print(f"{verdict:<12}{driver.name:<11} {trace.name}: {more}", flush=True)
 
 
 def _replayed(trace: Trace, driver: Driver, place: Place) -> tuple[list[str], dict[str, str]]:
