@@ -96,8 +96,7 @@ def matches(pattern: str, id: str) -> bool:
 @cache
 def pinned() -> frozenset[str]:
     """The clauses on which the suite's own ledger pins a difference of some driver.  Raises `BadLedger`."""
-    ledger = Ledger.read()
-    return frozenset(pin.clause for pin in (*ledger.entries, *ledger.laws))
+    return frozenset(pin.clause for pin in Ledger.read().pins)
 
 
 def selected(patterns: Sequence[str], ids: Iterable[str]) -> list[str]:

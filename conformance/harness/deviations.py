@@ -136,6 +136,11 @@ class Ledger:
         laws = _entries(document.get("law", []), f"law {{}} of the ledger {path}", BrokenLaw)
         return cls(entries, today or date.today(), laws)
 
+    @property
+    def pins(self) -> tuple[Pin, ...]:
+        """Every entry, of clauses and of laws."""
+        return (*self.entries, *self.laws)
+
     def find(self, clause: str, driver: str, observed: str) -> Deviation | None:
         """The entry in force that pins what was observed."""
         for entry in self.entries:
@@ -146,8 +151,7 @@ class Ledger:
 
     def for_clause(self, clause: str, driver: str) -> list[Pin]:
         """Every entry that a clause has to show on a driver, expired ones too."""
-        both = (*self.entries, *self.laws)
-        return [entry for entry in both if entry.clause == clause and entry.is_due(driver)]
+        return [entry for entry in self.pins if entry.clause == clause and entry.is_due(driver)]
 
     def find_laws(self, law: str, driver: str, what: str, called: Collection[str]) -> list[BrokenLaw]:
         """The entries in force that pin how a law was found broken after some calls."""
@@ -164,7 +168,7 @@ class Ledger:
     def baseless(self, clauses: Container[str], drivers: Container[str]) -> list[tuple[Pin, str]]:
         """Entries that name an unknown clause, driver or law, with the complaint."""
         found: list[tuple[Pin, str]] = []
-        for entry in (*self.entries, *self.laws):
+        for entry in self.pins:
             if entry.clause not in clauses:
                 found.append(
                     (entry, f"pinned deviation names an unknown clause {entry.clause!r}: correct it")

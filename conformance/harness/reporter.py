@@ -155,7 +155,7 @@ class Reporter:
 
     def _baseless(self) -> list[Record]:
         ledger = self.choices.ledger
-        if not (ledger.entries or ledger.laws):
+        if not ledger.pins:
             return []
         clauses = catalogue().keys() | {clause for clause, _ in self.tally.lines}
         return [
